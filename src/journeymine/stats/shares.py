@@ -30,7 +30,7 @@ from journeymine.stats.intervals import (
 
 __all__ = [
     "DOMINANT_FOLD", "MAX_FOLD_SHARE", "MIN_FOLDS", "NO_TRIALS", "TOO_FEW_FOLDS", "UNDEFINED_REPLICATE", "Interval",
-    "difference_interval", "number_interval", "share_interval",
+    "difference_interval", "given", "number_interval", "share_interval",
 ]
 
 MIN_FOLDS = 20
@@ -208,7 +208,7 @@ def difference_interval(
     (people1, people2), (once1, once2) = users or (None, None), each_user_once or (None, None)
     a = share_interval(successes1, trials1, users=people1, each_user_once=once1, confidence=confidence)
     b = share_interval(successes2, trials2, users=people2, each_user_once=once2, confidence=confidence)
-    reason = np.where(a.reason != None, a.reason, b.reason)  # noqa: E711  (elementwise on objects)
+    reason = np.where(given(a.reason), a.reason, b.reason)
     rho: npt.ArrayLike = 0.0
     if not disjoint:
         won1, tried1 = _folds_of(successes1, trials1)
@@ -220,6 +220,15 @@ def difference_interval(
     lower, upper = square_and_add(
         a.estimate, (a.lower, a.upper), b.estimate, (b.lower, b.upper), correlation=rho)
     return _interval(a.estimate - b.estimate, lower, upper, np.full(a.estimate.shape, np.nan), reason)
+
+
+def given(reason: ObjectArray) -> BoolArray:
+    """Tell which rows have a reason.
+
+    >>> given(np.array([None, NO_TRIALS], dtype=object))
+    array([False,  True])
+    """
+    return np.not_equal(reason, None).astype(bool)
 
 
 def _share_replicates(won: FloatArray, tried: FloatArray, share: FloatArray) -> FloatArray:
@@ -260,9 +269,9 @@ def _reason(tried: FloatArray, *, exempt: BoolArray) -> ObjectArray:
 
 def _set_reason(reason: ObjectArray, where: Any, text: str) -> None:
     # The first reason stands: the more basic rules are asked first.
-    reason[where & (reason == None)] = text  # noqa: E711
+    reason[where & ~given(reason)] = text
 
 
 def _interval(value: FloatArray, lower: FloatArray, upper: FloatArray, deff: FloatArray, reason: ObjectArray) -> Interval:
-    silent = reason != None  # noqa: E711
+    silent = given(reason)
     return Interval(value, np.where(silent, np.nan, lower), np.where(silent, np.nan, upper), deff, reason)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from journeymine.errors import QuestionError
 from journeymine.stats.histogram import bucket_bounds, quantile
-from journeymine.stats.shares import Interval, share_interval
+from journeymine.stats.shares import Interval, given, share_interval
 
 __all__ = ["TOO_FAR_OUT", "woodruff"]
 
@@ -77,9 +77,9 @@ def woodruff(
     low, high = bucket_bounds(numbers)
     lower, upper = low[np.argmax(may_begin, axis=-1)], high[np.argmax(must_end, axis=-1)]
     reason = np.array(shares.reason[..., -1], dtype=object)
-    unbounded = (nothing_below | ~np.any(must_end, axis=-1)) & (reason == None)  # noqa: E711
+    unbounded = (nothing_below | ~np.any(must_end, axis=-1)) & ~given(reason)
     reason[unbounded] = TOO_FAR_OUT
-    silent = reason != None  # noqa: E711
+    silent = given(reason)
     return Interval(quantile(numbers, counts.sum(axis=0), q), np.where(silent, np.nan, lower),
                     np.where(silent, np.nan, upper), np.full(silent.shape, np.nan), reason)
 

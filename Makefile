@@ -4,6 +4,7 @@
 #   make check      lint, format, types, layers, doctests
 #   make bench      the benchmark table        make evidence   the long runs behind the claims in docs/
 #   make format     rewrites the tree in the house format
+#   make clean      removes what was built; `make distclean` the environment too
 #   make setup-full adds Spark, ClickHouse and Playwright (the browser and Java come from the system)
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 SAMPLE := data/sample
 MAP    := build/map.html
 
-.PHONY: demo test check format bench evidence setup setup-full clean
+.PHONY: demo test check format bench evidence setup setup-full clean distclean
 .DEFAULT_GOAL := test
 
 # Stamps: an environment is made anew when what it was made from changes.
@@ -68,5 +69,8 @@ evidence: $(VENV)/.dev
 	JOURNEYMINE_HYPOTHESIS=thorough $(BIN)/python -m pytest -m evidence tests $(PYTEST_ARGS)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean
+	rm -rf $(VENV)

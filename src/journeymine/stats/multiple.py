@@ -60,7 +60,7 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> FloatArray:
            289–300.
     """
     p, order = _sorted(p_values)
-    scaled = p * p.size / np.arange(1, p.size + 1)
+    scaled = p * (p.size / np.arange(1, p.size + 1))  # a factor of 1 for the largest: never below p itself
     return _restored(p_values, order, np.minimum.accumulate(scaled[::-1])[::-1])
 
 

@@ -228,7 +228,7 @@ def given(reason: ObjectArray) -> BoolArray:
     >>> given(np.array([None, NO_TRIALS], dtype=object))
     array([False,  True])
     """
-    return np.not_equal(reason, None).astype(bool)
+    return reason.astype(np.bool_)
 
 
 def _share_replicates(won: FloatArray, tried: FloatArray, share: FloatArray) -> FloatArray:

@@ -1,0 +1,90 @@
+"""Woodruff's interval: what it holds, when it is silent, and the order statistics of independent users."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from journeymine.errors import QuestionError
+from journeymine.stats import bucket_of, share_interval, shares, woodruff
+from journeymine.stats.histogram import bucket_bounds
+from journeymine.stats.intervals import normal_quantile, score_limits
+from journeymine.stats.quantiles import TOO_FAR_OUT
+
+
+def by_fold(values, folds):
+    buckets, code = np.unique(bucket_of(values), return_inverse=True)
+    counts = np.zeros((64, buckets.size))
+    np.add.at(counts, (folds, code), 1)
+    return buckets, counts
+
+
+def sample(seed, n=600):
+    rng = np.random.default_rng(seed)
+    return by_fold(rng.lognormal(3, 1, n), rng.integers(0, 64, n))
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 1000), st.sampled_from([0.25, 0.5, 0.9]))
+def test_the_interval_holds_every_border_whose_share_may_be_q(seed, q):
+    buckets, counts = sample(seed)
+    found = woodruff(buckets, counts, q)
+    low, high = bucket_bounds(buckets)
+    for b in range(buckets.size):
+        share = share_interval(counts[:, : b + 1].sum(axis=1), counts.sum(axis=1))
+        if share.lower <= q <= share.upper:
+            assert found.lower <= low[b]
+            assert high[b] <= found.upper or share.lower == q or b == buckets.size - 1 or high[b] <= low[b + 1]
+    assert found.lower <= found.estimate <= found.upper
+
+
+def test_of_independent_users_it_reads_the_sorted_values_at_wilsons_ranks():
+    values = np.random.default_rng(4).lognormal(0, 1, 1000)
+    buckets, counts = by_fold(values, np.arange(1000) % 64)
+    found = woodruff(buckets, counts, 0.5, each_user_once=True)
+    # Where p = F(x), Wilson's interval holds q exactly when |p − q| ≤ z √(q(1−q)/n): the score test, inverted.
+    half = normal_quantile(0.95) * np.sqrt(0.25 / 1000)
+    ordered = np.sort(values)
+    assert found.lower == pytest.approx(ordered[round((0.5 - half) * 1000)], rel=0.02)
+    assert found.upper == pytest.approx(ordered[round((0.5 + half) * 1000)], rel=0.02)
+    assert score_limits(0.5 + half, 1000, normal_quantile(0.95))[0] == pytest.approx(0.5)
+
+
+def test_rows_are_done_at_once():
+    (buckets, first), (_, _) = sample(1), sample(2)
+    second = first[:, ::-1]
+    both = woodruff(buckets, np.stack([first, second], axis=1), 0.5, users=[600, 600])
+    alone = [woodruff(buckets, counts, 0.5, users=600) for counts in (first, second)]
+    assert both.lower.tolist() == [float(a.lower) for a in alone]
+    assert both.upper.tolist() == [float(a.upper) for a in alone]
+
+
+def test_too_few_values_beyond_the_quantile():
+    buckets, counts = sample(5, n=100)
+    found = woodruff(buckets, counts, 0.99)
+    assert found.reason.tolist() == TOO_FAR_OUT
+    assert np.isnan([found.lower, found.upper]).all()
+    assert not np.isnan(found.estimate)
+    assert woodruff(buckets, counts, 0.01).reason.tolist() == TOO_FAR_OUT
+    assert woodruff(buckets, counts, 0.5).reason.tolist() is None
+
+
+def test_the_rules_on_folds_hold_here_too():
+    buckets, counts = sample(6)
+    few, dominant = counts.copy(), counts.copy()
+    few[10:] = 0
+    dominant[0] *= 50
+    rows = np.stack([counts, few, dominant, np.zeros_like(counts)], axis=1)
+    found = woodruff(buckets, rows, 0.5)
+    assert found.reason.tolist() == [None, shares.TOO_FEW_FOLDS, shares.DOMINANT_FOLD, shares.NO_TRIALS]
+
+
+def test_extremes_and_misfits_are_refused():
+    buckets, counts = sample(7)
+    for q in (0.0, 1.0, 50):
+        with pytest.raises(QuestionError, match="quantile"):
+            woodruff(buckets, counts, q)
+    with pytest.raises(QuestionError, match="do not fit"):
+        woodruff(buckets[1:], counts, 0.5)

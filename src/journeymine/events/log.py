@@ -1,0 +1,230 @@
+"""`Events`: a log that is read once, when first asked, and then answers from what it learnt."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import polars as pl
+
+from journeymine.columns import MICRO, MISSING
+from journeymine.errors import SourceError
+from journeymine.events.coded import CodedEvents
+from journeymine.events.event_rules import EventRules, clean_users, reason_names
+from journeymine.events.identity import Identity
+from journeymine.events.memory_pass import LoadedLog, code_frame, load
+from journeymine.events.quarantine import check_limit, quarantine_frame, reason_counts
+from journeymine.events.raw_log import RawLog, learn_log_identity, scan_files
+from journeymine.events.report import EventReport, build_report
+from journeymine.events.stage_map import StageMap
+from journeymine.events.survey import LogSurvey, survey
+
+__all__ = ["Events", "LogSpan"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSpan:
+    """When a log begins and ends: of the rows usable in themselves, in µs UTC.
+
+    Attributes
+    ----------
+    first, last : first and last timestamp.
+    ends : last timestamp of each source that has any.
+    """
+
+    first: int
+    last: int
+    ends: Mapping[str, int]
+
+    @property
+    def observed_until(self) -> int:
+        """Until when every source was watched: the earliest of their ends."""
+        return min(self.ends.values())
+
+
+class Events:
+    """A raw log and the canonical events in it. Made by `read_events`; never changes; safe to share between threads.
+
+    Nothing but names and types is read until a property needs rows. `coded`, `frame`, `report` and `quarantine` make
+    one pass in memory and keep what it yields; `scan`, `survey` and `span` stream.
+    """
+
+    def __init__(self, log: RawLog, *, stages: StageMap, max_quarantine_share: float,
+                 journeys: Mapping[str, Any] | None = None) -> None:
+        self._log = log
+        self._stages = stages
+        self._limit = max_quarantine_share
+        self._journeys = dict(journeys or {})
+        self._kept: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = make()
+            return cast(T, self._kept[name])
+
+    @property
+    def stages(self) -> StageMap:
+        """The declared stages; an empty map when none were."""
+        return self._stages
+
+    @property
+    def journey_fields(self) -> Mapping[str, Any]:
+        """The ``[journeys]`` table of the configuration this log was read from, as written; empty otherwise."""
+        return dict(self._journeys)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources in input order."""
+        return self._log.source_names
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths or labels of every file and frame, in input order; position is the ``file`` of `scan`."""
+        return tuple(file.path for file in self._log.files)
+
+    @property
+    def rules(self) -> EventRules:
+        """The declared rules about whole users."""
+        return self._log.rules
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What each code in the ``reason`` column of `scan` stands for; 0 is accepted."""
+        return reason_names(self._log.rules)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label columns: touchpoint, and where declared channel, account, attributes."""
+        return self._log.labels
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Number columns: where declared value, cost, satisfaction."""
+        return self._log.numbers
+
+    @property
+    def currency(self) -> str | None:
+        """The one currency of value and cost, in capitals; None when not declared."""
+        return self._loaded().currency if "loaded" in self._kept else self.survey().currency
+
+    @property
+    def max_quarantine_share(self) -> float:
+        """Share of rows (0-1) above which the pass raises."""
+        return self._limit
+
+    def _loaded(self) -> LoadedLog:
+        return self._once("loaded", lambda: _not_empty(load(self._log)))
+
+    def coded(self) -> CodedEvents:
+        """All accepted events as integers, in input order; one full pass, kept.
+
+        Raises
+        ------
+        SourceError : a file cannot be read, or the log has no rows.
+        SchemaError : money in several currencies.
+        QuarantineLimitError : more than `max_quarantine_share` of the rows had to be set aside.
+        """
+        loaded = self._loaded()
+        self._once("limit", lambda: check_limit(self._log, loaded, self._limit))
+        return loaded.coded
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The accepted events: user, timestamp (µs UTC), touchpoint, channel, … as plain strings and floats."""
+        return self._once("frame", lambda: _frame(self.coded()))
+
+    @property
+    def quarantine(self) -> pl.DataFrame:
+        """The rows set aside: reason, source, file, row (from 0, header not counted), and the used columns as text,
+        each under its own name behind ``raw_``. Never raises for their number."""
+        return self._once("quarantine", lambda: quarantine_frame(self._log, self._loaded()))
+
+    @property
+    def report(self) -> EventReport:
+        """What was read, kept, set aside and noticed. Never raises for too large a quarantine."""
+        return self._once("report", lambda: build_report(
+            self._log, self._loaded(), reason_counts(self._log, self._loaded()), self._stages))
+
+    def check(self) -> EventReport:
+        """Read the whole log, raise what there is to raise, and return the report."""
+        self.coded()
+        return self.report
+
+    @property
+    def span(self) -> LogSpan:
+        """When the log begins and ends, over all of it."""
+        return self._once("span", self._find_span)
+
+    def _find_span(self) -> LogSpan:
+        spans = self._loaded().spans if "loaded" in self._kept else self.survey().spans
+        ends: dict[str, int] = {}
+        for file, span in zip(self._log.files, spans, strict=True):
+            if span is not None:
+                ends[file.source_name] = max(span[1], ends.get(file.source_name, span[1]))
+        known = [span for span in spans if span is not None]
+        if not known:
+            raise SourceError("no row of the log is usable", hint="events.report says why")
+        return LogSpan(min(first for first, _ in known), max(last for _, last in known), ends)
+
+    def survey(self) -> LogSurvey:
+        """Counts, labels and spans by one light streaming pass that holds no rows."""
+        return self._once("survey", lambda: survey(self._log))
+
+    def identity(self) -> Identity | None:
+        """Which anonymous id belongs to whom, from one streaming pass; None when none is declared."""
+        if not self._log.has_anonymous:
+            return None
+        if "loaded" in self._kept:
+            return self._loaded().identity
+        return self._once("identity", lambda: learn_log_identity(self._log))
+
+    def scan(self) -> list[pl.LazyFrame]:
+        """Lazy canonical rows, one frame per file in input order, for engines that stream.
+
+        Returns
+        -------
+        Frames with user, (event_id), timestamp i64 µs, labels as plain strings with null for absent, numbers as i64
+        millionths, tie_break_0 …, source u16, file u32, row i64, reason u8 (0: usable in itself). Anonymous ids are
+        resolved. What concerns whole users (`clean_users`) is left to whoever has gathered them.
+        """
+        return scan_files(self._log, self.identity())
+
+    def clean_users(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Accepted and quarantined rows of a frame of `scan` rows that holds whole users, in input order."""
+        return clean_users(frame, self._log.rules)
+
+    def code_frame(self, frame: pl.DataFrame) -> CodedEvents:
+        """Code accepted `scan` rows, in input order, exactly as `coded` does for the whole log."""
+        return code_frame(frame, attributes=self._log.labels, numbers=self._log.numbers,
+                          tie_breaks=self._log.tie_breaks)
+
+    def __repr__(self) -> str:
+        files = f"{len(self._log.files)} file{'s' * (len(self._log.files) != 1)}"
+        read = f", {len(self._kept['loaded'].coded):,} events" if "loaded" in self._kept else ", not read yet"
+        return f"<Events: {', '.join(self.sources)} ({files}{read})>"
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+
+def _not_empty(loaded: LoadedLog) -> LoadedLog:
+    if not sum(loaded.heights):
+        raise SourceError("the log has no rows", hint="check the path, and the query that wrote it")
+    return loaded
+
+
+def _frame(coded: CodedEvents) -> pl.DataFrame:
+    columns = {"user": coded.user, "timestamp": pl.Series(coded.timestamp).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")}
+    order = ("touchpoint", "channel")
+    labels = [*(name for name in order if name in coded.labels), *(name for name in coded.labels if name not in order)]
+    columns |= {name: coded.labels[name].decode() for name in labels}
+    for name, micro in coded.numbers.items():
+        whole = pl.Series(name, micro)
+        columns[name] = whole.set(whole == MISSING, None).cast(pl.Float64) / MICRO
+    return pl.DataFrame(columns)

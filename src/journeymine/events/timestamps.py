@@ -1,0 +1,244 @@
+"""Timestamps of every kind as int64 microseconds UTC, with the reasons why one could not be read.
+
+Nothing is guessed: a number needs its unit, a naive time its zone, text other than ISO 8601 its format. Nothing at or
+above a microsecond is cut off; digits below it are. Clocks that go back make a local time ambiguous: `ambiguous_time`
+decides. Clocks that go forward skip local times: a row bearing one goes to quarantine.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+from journeymine.errors import SchemaError
+from journeymine.events.faults import Fault
+from journeymine.events.schema import EventSchema
+
+__all__ = ["EARLIEST_US", "LATEST_US", "Instants", "check_sample", "instants"]
+
+EARLIEST_US = -2_208_988_800_000_000
+"""1900-01-01 UTC in µs; earlier times are out of range."""
+
+LATEST_US = 7_258_118_400_000_000
+"""2200-01-01 UTC in µs; this and later times are out of range."""
+
+_PER_US = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}
+_UTC = frozenset({"UTC", "Etc/UTC", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "Universal", "Etc/Universal"})
+_HOUR = re.compile(r"%[-_0]?[HkIlTRXcsr+]")
+_OFFSET = re.compile(r"%[:#]*z|%\+")
+_ISO_ZONE = r"T[0-9:.]+ ?(Z|z|UTC|[+-][0-2][0-9](?::?[0-5][0-9])?)$"
+
+
+@dataclass(frozen=True, slots=True)
+class Instants:
+    """µs UTC (null or meaningless where a fault applies), and the faults."""
+
+    us: pl.Expr
+    faults: list[Fault]
+
+
+def instants(schema: EventSchema, dtype: pl.DataType, where: str) -> Instants:
+    """How to read the timestamp column of `schema`, which has `dtype` in the file named by `where`.
+
+    Raises
+    ------
+    SchemaError : the type does not hold times, or its unit, zone or format is not declared.
+    """
+    column = pl.col(schema.timestamp)
+    named = f"timestamp column {schema.timestamp!r} ({dtype}) of {where}"
+    if dtype == pl.Null:
+        return _of_number(column.cast(pl.Int64), "us")
+    if isinstance(dtype, pl.Datetime | pl.Date) and schema.time_unit:
+        raise SchemaError(f"{named} already holds times, so time_unit={schema.time_unit!r} cannot apply",
+                          hint="leave time_unit out")
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return _of_number(column.to_physical(), dtype.time_unit)
+    if isinstance(dtype, pl.Datetime):
+        return _of_local(_scaled(column.to_physical(), dtype.time_unit), schema, column.is_null(), named)
+    if dtype == pl.Date:
+        return _of_local(column.to_physical().cast(pl.Int64) * 86_400_000_000, schema, column.is_null(), named)
+    if dtype.is_integer():
+        whole = column.cast(pl.Int64, strict=False)
+        return _checked(_scaled(whole, _unit(schema, named)), column.is_not_null())
+    if dtype.is_float() or dtype.is_decimal():
+        number = column.cast(pl.Float64)
+        return _checked(_rounded(number, _unit(schema, named)), number.is_not_null() & number.is_not_nan())
+    if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
+        return _of_text(column.cast(pl.String), schema, named)
+    raise SchemaError(f"{named} does not hold times", hint="a date-time, a number with time_unit, or text")
+
+
+def check_sample(schema: EventSchema, dtype: pl.DataType, sample: pl.DataFrame, where: str) -> None:
+    """Raise when the first timestamps, as text, show that the schema does not say how to read them."""
+    text = sample.get_column(schema.timestamp).cast(pl.String).str.strip_chars()
+    text = text.filter(text.str.len_bytes() > 0)
+    if dtype != pl.String or not len(text):
+        return
+    read = instants(schema, dtype, where)
+    flags = text.to_frame(schema.timestamp).select(
+        **{fault.reason: fault.rows for fault in read.faults if fault.reason in _UNREADABLE})
+    counts = {reason: int(flags[reason].sum()) for reason in flags.columns}
+    named = f"timestamp column {schema.timestamp!r} of {where}"
+    if counts.get("timestamp without zone"):
+        bare = text.filter(flags["timestamp without zone"])[0]
+        raise SchemaError(f"{named} holds local times such as {bare!r} and no zone is declared",
+                          hint="timezone='UTC', or the zone the clock was in, such as 'Europe/Berlin'")
+    if counts["timestamp unparsable"] == len(text):
+        raise SchemaError(f"{named}: none of the first {len(text)} values can be read, such as {text[0]!r}",
+                          hint=_format_hint(text[0], schema))
+
+
+_UNREADABLE = ("timestamp unparsable", "timestamp without zone")
+
+
+def _format_hint(value: str, schema: EventSchema) -> str:
+    if schema.time_unit or schema.time_format:
+        declared = f"time_unit={schema.time_unit!r}" if schema.time_unit else f"time_format={schema.time_format!r}"
+        return f"{declared} does not fit; give one that does"
+    if re.fullmatch(r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}.*", value):
+        mark = re.sub(r"[0-9]", "", value)[0]
+        return (f"day and month are never guessed: time_format='%d{mark}%m{mark}%Y…' or '%m{mark}%d{mark}%Y…', "
+                "with timezone=…")
+    if re.fullmatch(r"[0-9]{8}", value):
+        return "time_format='%Y%m%d' with timezone=…"
+    if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+        return "time_unit='s', 'ms', 'us' or 'ns' says what the numbers count"
+    return "time_format='…' (strftime pattern), with timezone=… when it holds no offset"
+
+
+def _unit(schema: EventSchema, named: str) -> str:
+    if schema.time_unit is None:
+        raise SchemaError(f"{named} holds numbers and no unit is declared",
+                          hint="time_unit='s', 'ms', 'us' or 'ns' since 1970-01-01 UTC")
+    return schema.time_unit
+
+
+def _rounded(number: pl.Expr, unit: str) -> pl.Expr:
+    """Float counts of `unit` as the nearest µs, which is all that a float of today's dates holds."""
+    micro = number * _PER_US[unit] if unit != "ns" else (number / 1_000).floor()
+    return pl.when(micro.is_between(EARLIEST_US * 2, LATEST_US * 2)).then(micro).round().cast(pl.Int64, strict=False)
+
+
+def _scaled(raw: pl.Expr, unit: str) -> pl.Expr:
+    """`raw` counts of `unit` as µs; null where that would not fit."""
+    if unit == "us":
+        return raw
+    if unit == "ns":
+        return raw // 1_000
+    factor = _PER_US[unit]
+    return pl.when(raw.is_between(EARLIEST_US * 2 // factor, LATEST_US * 2 // factor)).then(raw * factor)
+
+
+def _of_number(raw: pl.Expr, unit: str) -> Instants:
+    return _checked(_scaled(raw, unit), raw.is_not_null())
+
+
+def _checked(us: pl.Expr, present: pl.Expr) -> Instants:
+    inside = us.is_between(EARLIEST_US, LATEST_US, closed="left")
+    return Instants(us, [Fault("timestamp missing", ~present),
+                         Fault("timestamp out of range", present & ~inside.fill_null(value=False))])
+
+
+def _of_local(local: pl.Expr, schema: EventSchema, missing: pl.Expr, named: str) -> Instants:
+    if schema.timezone is None:
+        raise SchemaError(f"{named} holds local times and no zone is declared",
+                          hint="timezone='UTC', or the zone the clock was in, such as 'Europe/Berlin'")
+    inside = local.is_between(EARLIEST_US, LATEST_US, closed="left").fill_null(value=False)
+    us, faults = _localised(pl.when(inside).then(local), schema)
+    return Instants(us, [Fault("timestamp missing", missing), Fault("timestamp out of range", ~missing & ~inside),
+                         *faults])
+
+
+def _localised(local: pl.Expr, schema: EventSchema) -> tuple[pl.Expr, list[Fault]]:
+    """Local µs, all in range, as µs UTC."""
+    zone = schema.timezone or "UTC"
+    if zone in _UTC:
+        return local, []
+    clock = local.cast(pl.Datetime("us"))
+    early, late = (clock.dt.replace_time_zone(zone, ambiguous=side, non_existent="null").to_physical()
+                   for side in ("earliest", "latest"))
+    faults = [Fault("timestamp does not exist in its zone", local.is_not_null() & early.is_null())]
+    if schema.ambiguous_time == "quarantine":
+        faults.append(Fault("timestamp ambiguous in its zone", (early != late).fill_null(value=False)))
+    return (late if schema.ambiguous_time == "latest" else early), faults
+
+
+def _of_text(column: pl.Expr, schema: EventSchema, named: str) -> Instants:
+    text = column.str.strip_chars()
+    present = (text.str.len_bytes() > 0).fill_null(value=False)
+    if schema.time_unit is not None:
+        return _numeric_text(text, present, schema.time_unit)
+    if schema.time_format is not None:
+        return _formatted(text, present, schema, named)
+    return _iso(text, present, schema)
+
+
+def _numeric_text(text: pl.Expr, present: pl.Expr, unit: str) -> Instants:
+    whole = text.cast(pl.Int64, strict=False)
+    number = text.cast(pl.Float64, strict=False)
+    number = pl.when(number.is_finite()).then(number)
+    us = pl.coalesce(_scaled(whole, unit), _rounded(number, unit))
+    read = _checked(us, present)
+    unparsable = present & number.is_null()
+    return Instants(read.us, [Fault("timestamp unparsable", unparsable), *read.faults])
+
+
+def _formatted(text: pl.Expr, present: pl.Expr, schema: EventSchema, named: str) -> Instants:
+    # chrono reads %f as a count of nanoseconds; people who write ".%f" mean a decimal fraction
+    pattern = (schema.time_format or "").replace(".%f", "%.f")
+    if "%Z" in pattern:
+        raise SchemaError(f"time_format {schema.time_format!r} reads zone names, which are ambiguous",
+                          hint="%z for an offset, or timezone=… for a fixed zone")
+    _check_format(pattern)
+    parsed = _parse(text, pattern)
+    unparsable = Fault("timestamp unparsable", present & parsed.is_null())
+    if _OFFSET.search(pattern):
+        read = _checked(parsed, present)
+        return Instants(read.us, [unparsable, *read.faults])
+    read = _of_local(parsed, schema, ~present, named)
+    return Instants(read.us, [unparsable, *read.faults])
+
+
+def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
+    if _HOUR.search(pattern):
+        return text.str.to_datetime(pattern, time_unit="us", strict=False).to_physical()
+    return text.str.to_date(pattern, strict=False).to_physical().cast(pl.Int64) * 86_400_000_000
+
+
+def _check_format(pattern: str) -> None:
+    try:
+        pl.DataFrame({"t": ["x"]}).select(_parse(pl.col("t"), pattern))
+    except pl.exceptions.PolarsError as error:
+        raise SchemaError(f"time_format {pattern!r} cannot be used: {error}",
+                          hint="a strftime pattern such as '%d-%m-%Y %H:%M'") from error
+
+
+def _iso(text: pl.Expr, present: pl.Expr, schema: EventSchema) -> Instants:
+    """ISO 8601 and its everyday cousins: blank for T, comma for point, offset with or without colon, UTC for Z."""
+    joined = text.str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ", "${1}T").str.replace(",", ".", literal=True)
+    zone = joined.str.extract(_ISO_ZONE, 1)
+    clock = pl.when(zone.is_null()).then(joined).otherwise(joined.str.strip_suffix(zone).str.strip_chars_end())
+    clock = pl.when(clock.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)")).then(clock)
+    local = pl.coalesce(_parse(clock, "%Y-%m-%dT%H:%M:%S%.f"), _parse(clock, "%Y-%m-%dT%H:%M"), _parse(clock, "%Y-%m-%d"))
+    zoned = pl.when(zone.is_not_null()).then(local - _offset_us(zone))
+    inside = local.is_between(EARLIEST_US, LATEST_US, closed="left").fill_null(value=False)
+    faults = [Fault("timestamp unparsable", present & local.is_null()), Fault("timestamp missing", ~present)]
+    bare = present & local.is_not_null() & zone.is_null()
+    if schema.timezone is None:
+        us, faults = zoned, [*faults, Fault("timestamp without zone", bare)]
+    else:
+        naive, more = _localised(pl.when(bare & inside).then(local), schema)
+        us, faults = pl.coalesce(zoned, naive), [*faults, *more]
+    inside_utc = us.is_between(EARLIEST_US, LATEST_US, closed="left")
+    outside = local.is_not_null() & (~inside | ~inside_utc.fill_null(value=True))
+    return Instants(us, [*faults, Fault("timestamp out of range", outside)])
+
+
+def _offset_us(zone: pl.Expr) -> pl.Expr:
+    """µs east of UTC of ``Z``, ``UTC``, ``+05``, ``+0530`` or ``+05:30``."""
+    digits = zone.str.replace_all(r"[^0-9]", "")
+    minutes = (digits.str.slice(0, 2).cast(pl.Int64, strict=False).fill_null(0) * 60
+               + digits.str.slice(2, 2).cast(pl.Int64, strict=False).fill_null(0))
+    return pl.when(zone.str.starts_with("-")).then(-minutes).otherwise(minutes) * 60_000_000

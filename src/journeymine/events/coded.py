@@ -98,7 +98,7 @@ def recode(codes: npt.NDArray[np.integer], labels: list[str | None]) -> Coded:
     ['web', '(unknown)', '"(unknown)"', 'web']
     """
     used = np.zeros(len(labels), dtype=bool)
-    used[np.unique(codes)] = True
+    used[codes] = True
     ours = [UNKNOWN if label is None else escape_reserved(label) for label in labels]
     kept = sorted(label for label, seen in zip(ours, used, strict=True) if seen)
     position = {label: i for i, label in enumerate(kept)}

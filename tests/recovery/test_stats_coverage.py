@@ -36,7 +36,9 @@ def coverage(found, truth):
     [(2000, 0.05, 1, 1.0), (2000, 0.02, 8, 0.75), (2000, 0.3, 8, 0.75), (20_000, 0.01, 4, 0.85), (300, 0.3, 8, 0.75)],
 )
 def test_shares_of_clustered_journeys(users, share, journeys, plain_at_most):
-    won, tried = simulate(users, share, journeys, seed=users + journeys, simulations=200 if users > 9999 else SIMULATIONS)
+    won, tried = simulate(
+        users, share, journeys, seed=users + journeys, simulations=200 if users > 9999 else SIMULATIONS
+    )
     clustered, plain = share_interval(won, tried), share_interval(won, tried, each_user_once=True)
     assert 0.925 <= coverage(clustered, share) <= 0.978
     assert coverage(plain, share) <= plain_at_most
@@ -58,8 +60,9 @@ def test_difference_of_two_periods_of_the_same_users_and_of_others():
     for _ in range(300):
         fold, propensity = rng.integers(0, 64, users), rng.beta(0.6, 1.4, users)
         n1, n2 = rng.geometric(0.25, users), rng.geometric(0.25, users)
-        parts = [np.bincount(fold, part, 64)
-                 for part in (rng.binomial(n1, propensity), n1, rng.binomial(n2, propensity), n2)]
+        parts = [
+            np.bincount(fold, part, 64) for part in (rng.binomial(n1, propensity), n1, rng.binomial(n2, propensity), n2)
+        ]
         together.append(parts)
         other = rng.permutation(64)  # the same second period, as if of other users
         apart.append([parts[0], parts[1], parts[2][other], parts[3][other]])

@@ -23,7 +23,8 @@ def test_replicates_equal_a_loop_over_the_folds(by_fold):
     if k > 1:
         expected = [
             sum(by_fold[j] for j in range(len(by_fold)) if present[j] and j != i) * k / (k - 1)
-            for i in range(len(by_fold)) if present[i]
+            for i in range(len(by_fold))
+            if present[i]
         ]
         assert found == pytest.approx(np.array(expected))
     else:

@@ -14,7 +14,21 @@ from journeymine.stats import benjamini_hochberg, holm
 # Benjamini and Hochberg (1995), section 4.1: thirteen … fifteen comparisons of a myocardial infarction trial. At 5 %
 # their procedure claims four of them, Bonferroni-type ones three.
 PUBLISHED = [
-    0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0,
+    0.0001,
+    0.0004,
+    0.0019,
+    0.0095,
+    0.0201,
+    0.0278,
+    0.0298,
+    0.0344,
+    0.0459,
+    0.3240,
+    0.4262,
+    0.5719,
+    0.6528,
+    0.7590,
+    1.0,
 ]
 
 p_values = st.lists(st.floats(0, 1), max_size=30)

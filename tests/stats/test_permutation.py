@@ -52,7 +52,8 @@ def test_agrees_with_scipy_on_one_value_per_user():
     rng = np.random.default_rng(5)
     a, b = rng.normal(0.6, 1, 30), rng.normal(0, 1, 25)
     expected = scipy_stats.permutation_test(
-        (a, b), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), n_resamples=20_000, rng=1)
+        (a, b), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), n_resamples=20_000, rng=1
+    )
     top, bottom = np.zeros((55, 2)), np.zeros((55, 2))
     top[:30, 0], top[30:, 1], bottom[:30, 0], bottom[30:, 1] = a, b, 1, 1
     found = permutation_test(top, bottom, n_permutations=20_000)

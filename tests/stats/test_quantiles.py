@@ -28,15 +28,13 @@ def sample(seed, n=600):
 
 @settings(max_examples=15)
 @given(st.integers(0, 1000), st.sampled_from([0.25, 0.5, 0.9]))
-def test_the_interval_holds_every_border_whose_share_may_be_q(seed, q):
+def test_the_ends_are_the_first_buckets_whose_share_may_and_must_reach_q(seed, q):
     buckets, counts = sample(seed)
     found = woodruff(buckets, counts, q)
     low, high = bucket_bounds(buckets)
-    for b in range(buckets.size):
-        share = share_interval(counts[:, : b + 1].sum(axis=1), counts.sum(axis=1))
-        if share.lower <= q <= share.upper:
-            assert found.lower <= low[b]
-            assert high[b] <= found.upper or share.lower == q or b == buckets.size - 1 or high[b] <= low[b + 1]
+    limits = [share_interval(counts[:, : b + 1].sum(axis=1), counts.sum(axis=1)) for b in range(buckets.size)]
+    assert found.lower == low[next(b for b, share in enumerate(limits) if share.upper >= q)]
+    assert found.upper == high[next(b for b, share in enumerate(limits) if share.lower >= q)]
     assert found.lower <= found.estimate <= found.upper
 
 

@@ -96,8 +96,7 @@ def test_too_few_folds_a_dominant_fold_and_no_trials_give_reasons():
     tried[:, 3] = 10
     tried[0, 3] = 71.0
     found = share_interval(np.floor(tried / 3), tried)
-    assert found.reason.tolist() == [
-        shares.TOO_FEW_FOLDS, None, None, shares.DOMINANT_FOLD, shares.NO_TRIALS]
+    assert found.reason.tolist() == [shares.TOO_FEW_FOLDS, None, None, shares.DOMINANT_FOLD, shares.NO_TRIALS]
     silent = np.array([True, False, False, True, True])
     assert np.isnan(found.lower).tolist() == np.isnan(found.upper).tolist() == silent.tolist()
     assert np.isnan(found.share).tolist() == [False] * 4 + [True]
@@ -126,8 +125,7 @@ def test_number_interval_gives_its_reasons():
     trials[19:, 2] = 0
     trials[0, 3] = 500
     found = number_interval(np.full(4, 1.5), theta, trials_by_fold=trials)
-    assert found.reason.tolist() == [
-        None, shares.UNDEFINED_REPLICATE, shares.TOO_FEW_FOLDS, shares.DOMINANT_FOLD]
+    assert found.reason.tolist() == [None, shares.UNDEFINED_REPLICATE, shares.TOO_FEW_FOLDS, shares.DOMINANT_FOLD]
     assert np.isnan(found.lower).tolist() == [False, True, True, True]
     assert number_interval([1.5], theta[:19, :1]).reason.tolist() == [shares.TOO_FEW_FOLDS]
     assert number_interval(np.nan, theta[:, 0]).reason.tolist() == shares.UNDEFINED_REPLICATE

@@ -70,7 +70,8 @@ def counted(subjects, length=12):
 
 def to_scipy(subjects):
     return scipy_stats.CensoredData(
-        uncensored=[t for t, happened in subjects if happened], right=[t for t, happened in subjects if not happened])
+        uncensored=[t for t, happened in subjects if happened], right=[t for t, happened in subjects if not happened]
+    )
 
 
 @given(people)
@@ -176,7 +177,9 @@ def test_restricted_mean_is_the_area_summed_finely(subjects, horizon):
     cuts = cuts[cuts <= horizon]
     middle = (cuts[1:] + cuts[:-1]) / 2
     area = sum(
-        width * (1.0 if at < 1 else curve[min(int(at), 12) - 1]) for width, at in zip(np.diff(cuts), middle, strict=True))
+        width * (1.0 if at < 1 else curve[min(int(at), 12) - 1])
+        for width, at in zip(np.diff(cuts), middle, strict=True)
+    )
     assert restricted_mean(np.arange(1, 13), curve, horizon) == pytest.approx(area)
 
 

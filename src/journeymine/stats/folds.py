@@ -64,8 +64,9 @@ def replicates(by_fold: npt.ArrayLike, present: npt.ArrayLike | None = None) -> 
     folds = np.asarray(by_fold, dtype=np.float64)
     mask = np.any(folds != 0, axis=tuple(range(1, folds.ndim))) if present is None else np.asarray(present, dtype=bool)
     if mask.shape != folds.shape[:1]:
-        raise QuestionError(f"`present` has shape {mask.shape} for {folds.shape[0]} folds",
-                            hint="give one truth value per fold")
+        raise QuestionError(
+            f"`present` has shape {mask.shape} for {folds.shape[0]} folds", hint="give one truth value per fold"
+        )
     kept = folds[mask]
     scale = len(kept) / (len(kept) - 1) if len(kept) > 1 else np.nan
     return np.asarray((kept.sum(axis=0) - kept) * scale)

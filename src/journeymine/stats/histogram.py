@@ -39,8 +39,10 @@ def bucket_of(values: npt.ArrayLike) -> IntArray:
     floats = np.asarray(values).astype(np.float64)
     wrong = int(np.size(floats) - np.count_nonzero((floats >= 0) & (floats < np.inf)))
     if wrong:
-        raise QuestionError(f"{wrong} of {np.size(floats)} values are negative, NaN or infinite",
-                            hint="a histogram holds finite values of 0 or more")
+        raise QuestionError(
+            f"{wrong} of {np.size(floats)} values are negative, NaN or infinite",
+            hint="a histogram holds finite values of 0 or more",
+        )
     zero = floats == 0
     pattern = np.ascontiguousarray(np.abs(floats)).view(np.int64).reshape(floats.shape)  # |−0.0| is plain 0
     return np.where(zero, 0, np.maximum(pattern >> _DROPPED_BITS, _FIRST))
@@ -130,7 +132,7 @@ def group_quantiles(
 
 
 def _rank(q: FloatArray, total: npt.ArrayLike) -> FloatArray:
-    # 0.1 · 30 is 3.0000000000000004: without the hair's breadth the fourth value would answer for the third.
+    # 0.07 · 100 is 7.000000000000001: without the hair's breadth the eighth value would answer for the seventh.
     return np.asarray(np.maximum(np.ceil(q * np.asarray(total, dtype=np.float64) * (1 - 1e-12)), 1.0))
 
 

@@ -15,8 +15,16 @@ import numpy.typing as npt
 from journeymine.errors import QuestionError
 
 __all__ = [
-    "FloatArray", "Limits", "jeffreys", "newcombe", "normal_quantile", "score_limits", "square_and_add", "student",
-    "student_quantile", "wilson",
+    "FloatArray",
+    "Limits",
+    "jeffreys",
+    "newcombe",
+    "normal_quantile",
+    "score_limits",
+    "square_and_add",
+    "student",
+    "student_quantile",
+    "wilson",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -33,8 +41,9 @@ def normal_quantile(confidence: float) -> float:
     1.959964
     """
     if not 0 < confidence < 1:
-        raise QuestionError(f"a confidence of {confidence!r} is not between 0 and 1",
-                            hint="confidence=0.95 asks for a 95 % interval")
+        raise QuestionError(
+            f"a confidence of {confidence!r} is not between 0 and 1", hint="confidence=0.95 asks for a 95 % interval"
+        )
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
@@ -218,7 +227,9 @@ def _share_of(successes: npt.ArrayLike, trials: npt.ArrayLike) -> tuple[FloatArr
     won, n = (np.asarray(x, dtype=np.float64) for x in (successes, trials))
     wrong: Any = (won < 0) | (won > n * (1 + 1e-12))
     if np.any(wrong):
-        raise QuestionError(f"{int(np.sum(wrong))} share(s) have fewer than 0 or more successes than trials",
-                            hint="successes are counted among the trials: 0 <= successes <= trials")
+        raise QuestionError(
+            f"{int(np.sum(wrong))} share(s) have fewer than 0 or more successes than trials",
+            hint="successes are counted among the trials: 0 <= successes <= trials",
+        )
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.minimum(won / n, 1.0), np.broadcast_to(n, np.broadcast_shapes(won.shape, n.shape))

@@ -68,8 +68,10 @@ def _sorted(p_values: npt.ArrayLike) -> tuple[FloatArray, npt.NDArray[np.intp]]:
     p = np.asarray(p_values, dtype=np.float64)
     wrong = int(np.count_nonzero((p < 0) | (p > 1)))
     if wrong or p.ndim != 1:
-        raise QuestionError(f"{wrong} of {p.size} p-values (shape {p.shape}) are not between 0 and 1",
-                            hint="pass one list of p-values; NaN for what could not be tested")
+        raise QuestionError(
+            f"{wrong} of {p.size} p-values (shape {p.shape}) are not between 0 and 1",
+            hint="pass one list of p-values; NaN for what could not be tested",
+        )
     order = np.argsort(p, kind="stable")[: p.size - int(np.isnan(p).sum())]  # NaN sorts last
     return p[order], order
 

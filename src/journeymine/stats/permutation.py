@@ -74,7 +74,8 @@ def permutation_test(
     if top.ndim != 2 or top.shape[1] != 2 or top.shape != bottom.shape or np.any(bottom < 0) or n_permutations < 1:
         raise QuestionError(
             f"cannot permute numerators {top.shape} over denominators {bottom.shape} {n_permutations} times",
-            hint="both have one row per user and two columns; denominators are not negative; n_permutations is positive")
+            hint="both have one row per user and two columns; denominators are not negative; n_permutations is positive",
+        )
     observed = _difference(top.sum(axis=0), bottom.sum(axis=0))
     if np.isnan(observed):
         return PermutationTest(float("nan"), float("nan"), n_permutations)
@@ -89,7 +90,11 @@ def permutation_test(
 
 
 def _deal(
-    top: FloatArray, bottom: FloatArray, single: npt.NDArray[np.bool_], both: npt.NDArray[np.bool_], n: int,
+    top: FloatArray,
+    bottom: FloatArray,
+    single: npt.NDArray[np.bool_],
+    both: npt.NDArray[np.bool_],
+    n: int,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray]:
     whole_top, whole_bottom = top[single].sum(axis=1), bottom[single].sum(axis=1)

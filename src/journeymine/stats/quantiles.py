@@ -63,25 +63,41 @@ def woodruff(
     if not 0 < q < 1:
         raise QuestionError(f"no interval for the {q!r} quantile", hint="extremes have none; ask for 0 < q < 1")
     if counts.ndim < 2 or counts.shape[-1] != numbers.size or not numbers.size:
-        raise QuestionError(f"{numbers.size} buckets do not fit counts of shape {counts.shape}",
-                            hint="the last axis of the counts is the buckets, the first the folds")
+        raise QuestionError(
+            f"{numbers.size} buckets do not fit counts of shape {counts.shape}",
+            hint="the last axis of the counts is the buckets, the first the folds",
+        )
     up_to = np.cumsum(counts, axis=-1)
     trials = np.broadcast_to(up_to[..., -1:], up_to.shape)
-    shares = share_interval(up_to, trials, users=_over_buckets(users), each_user_once=_over_buckets(each_user_once),
-                            confidence=confidence)
+    shares = share_interval(
+        up_to, trials, users=_over_buckets(users), each_user_once=_over_buckets(each_user_once), confidence=confidence
+    )
     # NaN compares false; such rows carry their own reason anyway.
     may_begin, must_end = shares.upper >= q, shares.lower >= q
     # Below the first bucket the share is 0: if even that may be q, nothing bounds the quantile from below.
-    nothing_below = share_interval(np.zeros(trials[..., 0].shape), trials[..., 0], users=users,
-                                   each_user_once=each_user_once, confidence=confidence).upper >= q
+    nothing_below = (
+        share_interval(
+            np.zeros(trials[..., 0].shape),
+            trials[..., 0],
+            users=users,
+            each_user_once=each_user_once,
+            confidence=confidence,
+        ).upper
+        >= q
+    )
     low, high = bucket_bounds(numbers)
     lower, upper = low[np.argmax(may_begin, axis=-1)], high[np.argmax(must_end, axis=-1)]
     reason = np.array(shares.reason[..., -1], dtype=object)
     unbounded = (nothing_below | ~np.any(must_end, axis=-1)) & ~given(reason)
     reason[unbounded] = TOO_FAR_OUT
     silent = given(reason)
-    return Interval(quantile(numbers, counts.sum(axis=0), q), np.where(silent, np.nan, lower),
-                    np.where(silent, np.nan, upper), np.full(silent.shape, np.nan), reason)
+    return Interval(
+        quantile(numbers, counts.sum(axis=0), q),
+        np.where(silent, np.nan, lower),
+        np.where(silent, np.nan, upper),
+        np.full(silent.shape, np.nan),
+        reason,
+    )
 
 
 def _over_buckets(per_row: npt.ArrayLike | None) -> npt.ArrayLike | None:

@@ -29,8 +29,17 @@ from journeymine.stats.intervals import (
 )
 
 __all__ = [
-    "DOMINANT_FOLD", "MAX_FOLD_SHARE", "MIN_FOLDS", "NO_TRIALS", "TOO_FEW_FOLDS", "UNDEFINED_REPLICATE", "Interval",
-    "difference_interval", "given", "number_interval", "share_interval",
+    "DOMINANT_FOLD",
+    "MAX_FOLD_SHARE",
+    "MIN_FOLDS",
+    "NO_TRIALS",
+    "TOO_FEW_FOLDS",
+    "UNDEFINED_REPLICATE",
+    "Interval",
+    "difference_interval",
+    "given",
+    "number_interval",
+    "share_interval",
 ]
 
 MIN_FOLDS = 20
@@ -162,8 +171,10 @@ def number_interval(
     series = np.asarray(replicates, dtype=np.float64)
     tried = np.ones(series.shape) if trials_by_fold is None else np.asarray(trials_by_fold, dtype=np.float64)
     if series.shape[1:] != value.shape or tried.shape != series.shape:
-        raise QuestionError(f"estimate {value.shape}, replicates {series.shape} and trials {tried.shape} do not fit",
-                            hint="replicates and trials have the estimate's shape behind a leading axis of folds")
+        raise QuestionError(
+            f"estimate {value.shape}, replicates {series.shape} and trials {tried.shape} do not fit",
+            hint="replicates and trials have the estimate's shape behind a leading axis of folds",
+        )
     variance = jackknife_variance(series)
     reason = _reason(tried, exempt=np.zeros(value.shape, dtype=bool))
     _set_reason(reason, np.isnan(variance) | ~np.isfinite(value), UNDEFINED_REPLICATE)
@@ -216,9 +227,9 @@ def difference_interval(
         either = (tried1 > 0) | (tried2 > 0)
         _set_reason(reason, either.sum(axis=0) < MIN_FOLDS, TOO_FEW_FOLDS)
         rho = jackknife_correlation(
-            _share_replicates(won1, tried1, a.estimate), _share_replicates(won2, tried2, b.estimate), either)
-    lower, upper = square_and_add(
-        a.estimate, (a.lower, a.upper), b.estimate, (b.lower, b.upper), correlation=rho)
+            _share_replicates(won1, tried1, a.estimate), _share_replicates(won2, tried2, b.estimate), either
+        )
+    lower, upper = square_and_add(a.estimate, (a.lower, a.upper), b.estimate, (b.lower, b.upper), correlation=rho)
     return _interval(a.estimate - b.estimate, lower, upper, np.full(a.estimate.shape, np.nan), reason)
 
 
@@ -248,12 +259,16 @@ def _student_of(present: BoolArray, confidence: float) -> FloatArray:
 def _folds_of(successes: npt.ArrayLike, trials: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     won, tried = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     if won.shape != tried.shape or not won.ndim:
-        raise QuestionError(f"successes {won.shape} and trials {tried.shape} by fold do not fit",
-                            hint="both have the folds as leading axis and the same shape")
+        raise QuestionError(
+            f"successes {won.shape} and trials {tried.shape} by fold do not fit",
+            hint="both have the folds as leading axis and the same shape",
+        )
     wrong = int(np.count_nonzero((won < 0) | (won > tried)))
     if wrong:
-        raise QuestionError(f"{wrong} fold(s) have fewer than 0 or more successes than trials",
-                            hint="successes are counted among the trials: 0 <= successes <= trials")
+        raise QuestionError(
+            f"{wrong} fold(s) have fewer than 0 or more successes than trials",
+            hint="successes are counted among the trials: 0 <= successes <= trials",
+        )
     return won, tried
 
 
@@ -272,6 +287,8 @@ def _set_reason(reason: ObjectArray, where: Any, text: str) -> None:
     reason[where & ~given(reason)] = text
 
 
-def _interval(value: FloatArray, lower: FloatArray, upper: FloatArray, deff: FloatArray, reason: ObjectArray) -> Interval:
+def _interval(
+    value: FloatArray, lower: FloatArray, upper: FloatArray, deff: FloatArray, reason: ObjectArray
+) -> Interval:
     silent = given(reason)
     return Interval(value, np.where(silent, np.nan, lower), np.where(silent, np.nan, upper), deff, reason)

@@ -15,7 +15,13 @@ from journeymine.errors import QuestionError
 from journeymine.stats.intervals import FloatArray, Limits, normal_quantile
 
 __all__ = [
-    "LogRank", "aalen_johansen", "at_risk", "greenwood", "kaplan_meier", "log_minus_log_limits", "log_rank",
+    "LogRank",
+    "aalen_johansen",
+    "at_risk",
+    "greenwood",
+    "kaplan_meier",
+    "log_minus_log_limits",
+    "log_rank",
     "restricted_mean",
 ]
 
@@ -129,9 +135,7 @@ def aalen_johansen(events: npt.ArrayLike, risk: npt.ArrayLike) -> FloatArray:
     return np.asarray(np.cumsum(before[..., None, :] * _hazard(causes, n[..., None, :]), axis=-1))
 
 
-def restricted_mean(
-    times: npt.ArrayLike, survival: npt.ArrayLike, horizon: float, *, start: float = 0.0
-) -> FloatArray:
+def restricted_mean(times: npt.ArrayLike, survival: npt.ArrayLike, horizon: float, *, start: float = 0.0) -> FloatArray:
     """Mean time without the event, counted up to a horizon: the area under the survival step curve.
 
     Parameters
@@ -152,8 +156,10 @@ def restricted_mean(
     """
     t, s = np.asarray(times, dtype=np.float64), np.asarray(survival, dtype=np.float64)
     if not horizon > start or np.any(np.diff(t) < 0) or s.shape[-1] != t.size:
-        raise QuestionError(f"no mean over {start!r} to {horizon!r} of a curve {s.shape} at {t.size} times",
-                            hint="times ascend, the curve has one value per time, and the horizon lies after the start")
+        raise QuestionError(
+            f"no mean over {start!r} to {horizon!r} of a curve {s.shape} at {t.size} times",
+            hint="times ascend, the curve has one value per time, and the horizon lies after the start",
+        )
     edges = np.clip(np.concatenate([[start], t, [horizon]]), start, horizon)
     levels = np.concatenate([np.ones((*s.shape[:-1], 1)), s], axis=-1)
     return np.asarray((levels * np.diff(edges)).sum(axis=-1))
@@ -201,8 +207,10 @@ def log_rank(events: npt.ArrayLike, risk: npt.ArrayLike) -> LogRank:
 
     d, n = _counted(events, risk)
     if d.ndim != 2:
-        raise QuestionError(f"a log-rank test needs one row per group, not shape {d.shape}",
-                            hint="pass events and numbers at risk of shape [groups, times]")
+        raise QuestionError(
+            f"a log-rank test needs one row per group, not shape {d.shape}",
+            hint="pass events and numbers at risk of shape [groups, times]",
+        )
     groups = n.sum(axis=1) > 0
     total_d, total_n = d.sum(axis=0), n.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -222,8 +230,10 @@ def _counted(events: npt.ArrayLike, risk: npt.ArrayLike) -> tuple[FloatArray, Fl
     d, n = np.asarray(events, dtype=np.float64), np.asarray(risk, dtype=np.float64)
     wrong = int(np.count_nonzero((d < 0) | (d > n * (1 + 1e-12))))
     if wrong:
-        raise QuestionError(f"at {wrong} time(s) there are fewer than 0 events or more than people at risk",
-                            hint="who has the event at a time is at risk at it; see `at_risk`")
+        raise QuestionError(
+            f"at {wrong} time(s) there are fewer than 0 events or more than people at risk",
+            hint="who has the event at a time is at risk at it; see `at_risk`",
+        )
     return d, n
 
 

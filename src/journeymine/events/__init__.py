@@ -11,6 +11,19 @@ from journeymine.events.stage_map import Stage, StageMap, TouchpointFacts, Touch
 from journeymine.events.survey import LogSurvey
 
 __all__ = [
-    "Config", "EventReport", "EventRules", "EventSchema", "Events", "LogSpan", "LogSurvey", "Source", "SourceReport",
-    "Stage", "StageMap", "TouchpointFacts", "TouchpointPattern", "read_config", "read_events",
+    "Config",
+    "EventReport",
+    "EventRules",
+    "EventSchema",
+    "Events",
+    "LogSpan",
+    "LogSurvey",
+    "Source",
+    "SourceReport",
+    "Stage",
+    "StageMap",
+    "TouchpointFacts",
+    "TouchpointPattern",
+    "read_config",
+    "read_events",
 ]

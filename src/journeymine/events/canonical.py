@@ -113,9 +113,11 @@ def _filled(text: pl.Expr) -> pl.Expr:
 def _labels(file: LogFile) -> dict[str, pl.Expr]:
     schema = file.schema
     labels: dict[str, pl.Expr] = {}
-    for name, column, constant in (("touchpoint", schema.touchpoint, schema.constant_touchpoint),
-                                   ("channel", schema.channel, schema.constant_channel),
-                                   ("account", schema.account, None)):
+    for name, column, constant in (
+        ("touchpoint", schema.touchpoint, schema.constant_touchpoint),
+        ("channel", schema.channel, schema.constant_channel),
+        ("account", schema.account, None),
+    ):
         if column is not None:
             labels[name] = _text(file, column, name)
         elif constant is not None:
@@ -134,8 +136,10 @@ def _text(file: LogFile, column: str, role: str) -> pl.Expr:
         return pl.col(column).cast(pl.String)
     if dtype.is_float() and role == "attribute":
         return pl.col(column).cast(pl.String)
-    raise SchemaError(f"{role} column {column!r} of {file.path} is {dtype}, which has no one form as a label",
-                      hint="cast it to text or to integers in the source")
+    raise SchemaError(
+        f"{role} column {column!r} of {file.path} is {dtype}, which has no one form as a label",
+        hint="cast it to text or to integers in the source",
+    )
 
 
 def _number(file: LogFile, name: str) -> tuple[pl.Expr, list[Fault]]:
@@ -153,8 +157,10 @@ def _number(file: LogFile, name: str) -> tuple[pl.Expr, list[Fault]]:
     elif dtype.is_numeric() or dtype == pl.Null:
         units = raw.cast(pl.Float64)
     else:
-        raise SchemaError(f"{name} column {column!r} of {file.path} is {dtype}, which is no number",
-                          hint="name a numeric column, or text that holds numbers")
+        raise SchemaError(
+            f"{name} column {column!r} of {file.path} is {dtype}, which is no number",
+            hint="name a numeric column, or text that holds numbers",
+        )
     finite = units.is_finite().fill_null(value=True)
     faults.append(Fault(f"{name} not finite", ~finite))
     if name == "satisfaction":
@@ -164,7 +170,10 @@ def _number(file: LogFile, name: str) -> tuple[pl.Expr, list[Fault]]:
         inside, reason = units.abs() <= LARGEST_NUMBER, f"{name} out of range"
     inside = inside.fill_null(value=True)
     faults.append(Fault(reason, finite & ~inside))
-    return pl.when(finite & inside).then(units * MICRO).round().cast(pl.Int64, strict=False), faults
+    good = finite & inside
+    if dtype.is_integer():
+        return pl.when(good).then(raw.cast(pl.Int64, strict=False) * MICRO), faults
+    return pl.when(good).then(units * MICRO).round().cast(pl.Int64, strict=False), faults
 
 
 def _currency(file: LogFile, numbers: dict[str, pl.Expr], faults: list[Fault]) -> pl.Expr | None:
@@ -189,8 +198,10 @@ def _tie_breaks(file: LogFile, numbers: dict[str, pl.Expr], faults: list[Fault])
             raw = pl.when(raw.str.strip_chars() != "").then(raw.str.strip_chars()) if dtype == pl.String else raw
             whole = raw.cast(pl.Int64, strict=False)
         else:
-            raise SchemaError(f"tie_break column {column!r} of {file.path} is {dtype}, which has no order of its own",
-                              hint="name a column of whole numbers or times")
+            raise SchemaError(
+                f"tie_break column {column!r} of {file.path} is {dtype}, which has no order of its own",
+                hint="name a column of whole numbers or times",
+            )
         lost = whole.is_null() | (whole != raw) if dtype.is_float() or dtype.is_decimal() else whole.is_null()
         unreadable.append(raw.is_not_null() & lost)
         numbers[f"tie_break_{level}"] = whole

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,7 +66,10 @@ def read_config(path: str | Path) -> Config:
     return Config(
         tuple(_source(fields, path, number) for number, fields in enumerate(tables.get("sources", ()), start=1)),
         StageMap.of(tables.get("stages", ()), touchpoints=tables.get("touchpoints", ())),
-        EventRules.of(tables.get("event_rules")), tables.get("journeys", {}), float(share))
+        EventRules.of(tables.get("event_rules")),
+        tables.get("journeys", {}),
+        float(share),
+    )
 
 
 def _check_shapes(tables: Mapping[str, Any], path: Path) -> None:
@@ -86,8 +88,9 @@ def _source(fields: Mapping[str, Any], config: Path, number: int) -> Source:
     listed = [data] if isinstance(data, str) else data
     if not isinstance(listed, list) or not listed or not all(isinstance(item, str) for item in listed):
         raise SchemaError(f"{config}: source {number} names no path", hint='path = "web/*.parquet", or a list of paths')
-    paths = [item if "://" in item or os.path.isabs(os.path.expanduser(item)) else str(config.parent / item)
-             for item in listed]
+    paths = [
+        item if "://" in item or Path(item).expanduser().is_absolute() else str(config.parent / item) for item in listed
+    ]
     try:
         schema = EventSchema.from_fields(fields)
     except SchemaError as error:

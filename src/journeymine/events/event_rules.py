@@ -38,8 +38,10 @@ class EventRules:
         pairs = tuple(tuple(pair) if not isinstance(pair, str) else (pair,) for pair in self.never_before)
         for pair in pairs:
             if len(pair) != 2 or not all(isinstance(item, str) for item in pair) or pair[0] == pair[1]:
-                raise SchemaError(f"never_before {pair!r} is not a pair of two touchpoints",
-                                  hint='never_before = [["won", "first_contact"]]')
+                raise SchemaError(
+                    f"never_before {pair!r} is not a pair of two touchpoints",
+                    hint='never_before = [["won", "first_contact"]]',
+                )
         if len(pairs) > 255 - len(REASONS):
             raise SchemaError(f"{len(pairs)} never_before rules are too many", hint=f"at most {255 - len(REASONS)}")
         object.__setattr__(self, "never_before", pairs)
@@ -93,9 +95,12 @@ def judge_users(frame: pl.DataFrame, rules: EventRules) -> pl.DataFrame:
     for code, (late, early) in enumerate(rules.never_before, start=len(REASONS)):
         left = numbered.filter(pl.col("reason") == ACCEPTED)
         first = left.filter(pl.col("touchpoint") == early).group_by("user").agg(first=pl.col("timestamp").min())
-        broken.append(left.filter(pl.col("touchpoint") == late).join(first, on="user", how="inner")
-                      .filter(pl.col("timestamp") < pl.col("first"))
-                      .select("position", broken=pl.lit(code, dtype=pl.UInt8)))
+        broken.append(
+            left.filter(pl.col("touchpoint") == late)
+            .join(first, on="user", how="inner")
+            .filter(pl.col("timestamp") < pl.col("first"))
+            .select("position", broken=pl.lit(code, dtype=pl.UInt8))
+        )
     found = pl.concat(broken).group_by("position").agg(pl.col("broken").min()).sort("position").collect()
     if not len(found):
         return frame
@@ -109,8 +114,10 @@ def clean_users(frame: pl.DataFrame, rules: EventRules) -> tuple[pl.DataFrame, p
 
     Examples
     --------
-    >>> rows = pl.DataFrame({"user": ["a", "a"], "timestamp": [5, 9], "touchpoint": ["won", "seen"], "reason": [0, 0]},
-    ...                     schema_overrides={"reason": pl.UInt8})
+    >>> rows = pl.DataFrame(
+    ...     {"user": ["a", "a"], "timestamp": [5, 9], "touchpoint": ["won", "seen"], "reason": [0, 0]},
+    ...     schema_overrides={"reason": pl.UInt8},
+    ... )
     >>> kept, aside = clean_users(rows, EventRules(never_before=[["won", "seen"]]))
     >>> kept["touchpoint"].to_list(), aside["touchpoint"].to_list()
     (['seen'], ['won'])

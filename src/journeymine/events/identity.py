@@ -53,8 +53,12 @@ class Identity:
 
 def learn_identity(events: pl.LazyFrame) -> Identity:
     """Learn from all usable events, columns user and anonymous, which anonymous id belongs to whom."""
-    seen = (events.filter(pl.col("user").is_not_null() & pl.col("anonymous").is_not_null())
-            .group_by("anonymous").agg(known_user=pl.col("user").min(), last=pl.col("user").max())
-            .sort("anonymous").collect())
+    seen = (
+        events.filter(pl.col("user").is_not_null() & pl.col("anonymous").is_not_null())
+        .group_by("anonymous")
+        .agg(known_user=pl.col("user").min(), last=pl.col("user").max())
+        .sort("anonymous")
+        .collect()
+    )
     single = pl.col("known_user") == pl.col("last")
     return Identity(seen.filter(single).drop("last"), tuple(seen.filter(~single)["anonymous"].to_list()))

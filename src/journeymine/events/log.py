@@ -53,8 +53,9 @@ class Events:
     one pass in memory and keep what it yields; `scan`, `survey` and `span` stream.
     """
 
-    def __init__(self, log: RawLog, *, stages: StageMap, max_quarantine_share: float,
-                 journeys: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, log: RawLog, *, stages: StageMap, max_quarantine_share: float, journeys: Mapping[str, Any] | None = None
+    ) -> None:
         self._log = log
         self._stages = stages
         self._limit = max_quarantine_share
@@ -141,15 +142,20 @@ class Events:
 
     @property
     def quarantine(self) -> pl.DataFrame:
-        """The rows set aside: reason, source, file, row (from 0, header not counted), and the used columns as text,
-        each under its own name behind ``raw_``. Never raises for their number."""
+        """The rows set aside, with their origin; never raises for their number.
+
+        Columns reason, source, file, row (from 0, a header not counted), and the used columns as text, each under its
+        own name behind ``raw_``.
+        """
         return self._once("quarantine", lambda: quarantine_frame(self._log, self._loaded()))
 
     @property
     def report(self) -> EventReport:
         """What was read, kept, set aside and noticed. Never raises for too large a quarantine."""
-        return self._once("report", lambda: build_report(
-            self._log, self._loaded(), reason_counts(self._log, self._loaded()), self._stages))
+        return self._once(
+            "report",
+            lambda: build_report(self._log, self._loaded(), reason_counts(self._log, self._loaded()), self._stages),
+        )
 
     def check(self) -> EventReport:
         """Read the whole log, raise what there is to raise, and return the report."""
@@ -201,8 +207,9 @@ class Events:
 
     def code_frame(self, frame: pl.DataFrame) -> CodedEvents:
         """Code accepted `scan` rows, in input order, exactly as `coded` does for the whole log."""
-        return code_frame(frame, attributes=self._log.labels, numbers=self._log.numbers,
-                          tie_breaks=self._log.tie_breaks)
+        return code_frame(
+            frame, attributes=self._log.labels, numbers=self._log.numbers, tie_breaks=self._log.tie_breaks
+        )
 
     def __repr__(self) -> str:
         files = f"{len(self._log.files)} file{'s' * (len(self._log.files) != 1)}"
@@ -220,7 +227,10 @@ def _not_empty(loaded: LoadedLog) -> LoadedLog:
 
 
 def _frame(coded: CodedEvents) -> pl.DataFrame:
-    columns = {"user": coded.user, "timestamp": pl.Series(coded.timestamp).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")}
+    columns = {
+        "user": coded.user,
+        "timestamp": pl.Series(coded.timestamp).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+    }
     order = ("touchpoint", "channel")
     labels = [*(name for name in order if name in coded.labels), *(name for name in coded.labels if name not in order)]
     columns |= {name: coded.labels[name].decode() for name in labels}

@@ -61,7 +61,7 @@ def load(log: RawLog) -> LoadedLog:
     faulty = tuple(_faulty(frame) for frame in frames)
     frames = [frame if not len(bad) else frame.filter("usable") for frame, bad in zip(frames, faulty, strict=True)]
     spans = tuple(_span(frame.get_column("timestamp")) for frame in frames)
-    currency = check_currencies(log, _currencies(log, frames))
+    currency = check_currencies(log, _currencies(frames))
     accepted = tuple(frame.height for frame in frames)
     if log.judges_users:
         frames = [_with_origin(frame, log, i, heights[i], faulty[i]) for i, frame in enumerate(frames)]
@@ -77,12 +77,21 @@ def load(log: RawLog) -> LoadedLog:
         judged = events.filter(pl.col("reason") != ACCEPTED).select("file", "row", "reason")
         events = events.filter(pl.col("reason") == ACCEPTED)
         accepted = tuple(int((events["file"] == i).sum()) for i in range(len(heights)))
-    return LoadedLog(code_frame(events, attributes=log.labels, tie_breaks=log.tie_breaks, numbers=log.numbers),
-                     heights, faulty, judged, accepted, spans, identity, currency)
+    return LoadedLog(
+        code_frame(events, attributes=log.labels, tie_breaks=log.tie_breaks, numbers=log.numbers),
+        heights,
+        faulty,
+        judged,
+        accepted,
+        spans,
+        identity,
+        currency,
+    )
 
 
-def code_frame(frame: pl.DataFrame, *, attributes: tuple[str, ...], numbers: tuple[str, ...] = (),
-               tie_breaks: tuple[str, ...] = ()) -> CodedEvents:
+def code_frame(
+    frame: pl.DataFrame, *, attributes: tuple[str, ...], numbers: tuple[str, ...] = (), tie_breaks: tuple[str, ...] = ()
+) -> CodedEvents:
     """Code canonical events, all of them accepted and in input order.
 
     Parameters
@@ -102,7 +111,8 @@ def code_frame(frame: pl.DataFrame, *, attributes: tuple[str, ...], numbers: tup
         timestamp=frame.get_column("timestamp").to_numpy(),
         labels={name: _code(frame.get_column(name)) for name in attributes},
         numbers={name: plain[name] for name in numbers},
-        tie_break=tuple(plain[name] for name in tie_breaks))
+        tie_break=tuple(plain[name] for name in tie_breaks),
+    )
 
 
 def _code(labels: pl.Series) -> Coded:
@@ -135,16 +145,24 @@ def _span(timestamps: pl.Series) -> tuple[int, int] | None:
     return (first, last) if isinstance(first, int) and isinstance(last, int) else None
 
 
-def _with_origin(frame: pl.DataFrame, log: RawLog, file: int, height: int, faulty: npt.NDArray[np.int64],
-                 ) -> pl.DataFrame:
+def _with_origin(
+    frame: pl.DataFrame,
+    log: RawLog,
+    file: int,
+    height: int,
+    faulty: npt.NDArray[np.int64],
+) -> pl.DataFrame:
     """Add file, row, source and an accepting reason to the usable rows of one file."""
     rows = np.delete(np.arange(height, dtype=np.int64), faulty)
-    return frame.with_columns(pl.Series("row", rows), pl.lit(file, dtype=pl.UInt32).alias("file"),
-                              pl.lit(log.files[file].source, dtype=pl.UInt16).alias("source"),
-                              pl.lit(ACCEPTED, dtype=pl.UInt8).alias("reason"))
+    return frame.with_columns(
+        pl.Series("row", rows),
+        pl.lit(file, dtype=pl.UInt32).alias("file"),
+        pl.lit(log.files[file].source, dtype=pl.UInt16).alias("source"),
+        pl.lit(ACCEPTED, dtype=pl.UInt8).alias("reason"),
+    )
 
 
-def _currencies(log: RawLog, frames: list[pl.DataFrame]) -> list[set[str]]:
+def _currencies(frames: list[pl.DataFrame]) -> list[set[str]]:
     """The currencies named in each file's rows."""
     return [set(frame["currency"].drop_nulls().unique()) if "currency" in frame.columns else set() for frame in frames]
 
@@ -162,13 +180,18 @@ def check_currencies(log: RawLog, named: list[set[str]]) -> str | None:
         if schema.value is None and schema.cost is None:
             continue
         own: Mapping[str | None, None] = (
-            dict.fromkeys(sorted(in_rows)) if schema.currency_column
-            else {schema.currency.strip().upper() if schema.currency else None: None})
+            dict.fromkeys(sorted(in_rows))
+            if schema.currency_column
+            else {schema.currency.strip().upper() if schema.currency else None: None}
+        )
         for currency in own:
             found.setdefault(currency, []).append(file.path)
     if len(found) > 1:
-        listed = "; ".join(f"{currency or 'no currency'} in {', '.join(dict.fromkeys(paths))}"
-                           for currency, paths in found.items())
-        raise SchemaError(f"money in several currencies: {listed}",
-                          hint="convert to one currency before reading, or read them as separate logs")
+        listed = "; ".join(
+            f"{currency or 'no currency'} in {', '.join(dict.fromkeys(paths))}" for currency, paths in found.items()
+        )
+        raise SchemaError(
+            f"money in several currencies: {listed}",
+            hint="convert to one currency before reading, or read them as separate logs",
+        )
     return next(iter(found), None)

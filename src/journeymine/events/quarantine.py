@@ -27,12 +27,19 @@ def _set_aside(log: RawLog, loaded: LoadedLog, *, raw: bool) -> list[pl.DataFram
         texts = [pl.col(column).cast(pl.String).alias(f"raw_{column}") for column in file.schema.used_columns] * raw
         code = first_fault(canonical(file).faults).alias("reason")
         rows = pl.concat([pl.Series("row", faulty), judged.get_column("row")])
-        query = (file.frame.with_row_index(index).select(pl.col(index).cast(pl.Int64).alias("row"), code, *texts)
-                 .filter((pl.col("reason") != ACCEPTED) | pl.col("row").is_in(rows.implode())))
+        query = (
+            file.frame.with_row_index(index)
+            .select(pl.col(index).cast(pl.Int64).alias("row"), code, *texts)
+            .filter((pl.col("reason") != ACCEPTED) | pl.col("row").is_in(rows.implode()))
+        )
         late = judged.select("row", late="reason").lazy()
-        queries.append(query.join(late, on="row", how="left").with_columns(
-            reason=pl.coalesce("late", "reason")).drop("late").sort("row")
-            .with_columns(file=pl.lit(file.path), source=pl.lit(file.source_name)))
+        queries.append(
+            query.join(late, on="row", how="left")
+            .with_columns(reason=pl.coalesce("late", "reason"))
+            .drop("late")
+            .sort("row")
+            .with_columns(file=pl.lit(file.path), source=pl.lit(file.source_name))
+        )
         files.append(file)
     return collect_files(queries, files)
 
@@ -40,9 +47,15 @@ def _set_aside(log: RawLog, loaded: LoadedLog, *, raw: bool) -> list[pl.DataFram
 def quarantine_frame(log: RawLog, loaded: LoadedLog) -> pl.DataFrame:
     """All rows set aside: reason, source, file, row, then the used columns of all sources as text."""
     names = reason_names(log.rules)
-    empty = pl.DataFrame(schema={"reason": pl.String, "source": pl.String, "file": pl.String, "row": pl.Int64,
-                                 **{f"raw_{column}": pl.String for schema in log.schemas
-                                    for column in schema.used_columns}})
+    empty = pl.DataFrame(
+        schema={
+            "reason": pl.String,
+            "source": pl.String,
+            "file": pl.String,
+            "row": pl.Int64,
+            **{f"raw_{column}": pl.String for schema in log.schemas for column in schema.used_columns},
+        }
+    )
     parts = [part.with_columns(reason=_named(part["reason"], names)) for part in _set_aside(log, loaded, raw=True)]
     return pl.concat([empty, *parts], how="diagonal") if parts else empty
 
@@ -66,8 +79,10 @@ def check_limit(log: RawLog, loaded: LoadedLog, limit: float) -> None:
     read, kept = sum(loaded.heights), len(loaded.coded)
     # counted only on the way out: reasons cost a second look at the files
     if read and read - kept > limit * read:
-        by_file = {file.path: height - accepted for file, height, accepted
-                   in zip(log.files, loaded.heights, loaded.accepted, strict=True)}
+        by_file = {
+            file.path: height - accepted
+            for file, height, accepted in zip(log.files, loaded.heights, loaded.accepted, strict=True)
+        }
         enforce_limit(read, reason_counts(log, loaded), by_file, limit)
 
 
@@ -94,4 +109,5 @@ def enforce_limit(read: int, by_reason: Mapping[str, int], by_file: Mapping[str,
     raise QuarantineLimitError(
         f"{aside:,} of {read:,} rows ({aside / read:.1%}) cannot be used, more than {limit:.1%}: {reasons}. "
         f"In {files}{more}",
-        hint="look at events.quarantine, mend the schema or the data, or allow more with max_quarantine_share=…")
+        hint="look at events.quarantine, mend the schema or the data, or allow more with max_quarantine_share=…",
+    )

@@ -80,15 +80,29 @@ def memory_queries(log: RawLog, categories: Mapping[str, pl.Categories]) -> list
     for file in log.files:
         read = canonical(file)
         # casting inside the streaming query keeps the label strings from ever being held for all rows
-        coded = [read.labels[name].cast(pl.Categorical(categories[name])).alias(name) if name in read.labels
-                 else _absent(name, pl.Categorical(categories[name])) for name in log.labels]
-        ids = [read.ids["user"].alias("user"), *(read.ids[name].alias(name) if name in read.ids
-                                                 else _absent(name, pl.String()) for name in _extra_ids(log))]
-        numbers = [read.numbers[name].alias(name) if name in read.numbers else _absent(name, pl.Int64())
-                   for name in (*log.numbers, *log.tie_breaks)]
+        coded = [
+            read.labels[name].cast(pl.Categorical(categories[name])).alias(name)
+            if name in read.labels
+            else _absent(name, pl.Categorical(categories[name]))
+            for name in log.labels
+        ]
+        ids = [
+            read.ids["user"].alias("user"),
+            *(
+                read.ids[name].alias(name) if name in read.ids else _absent(name, pl.String())
+                for name in _extra_ids(log)
+            ),
+        ]
+        numbers = [
+            read.numbers[name].alias(name) if name in read.numbers else _absent(name, pl.Int64())
+            for name in (*log.numbers, *log.tie_breaks)
+        ]
         money = [] if read.currency is None else [read.currency.alias("currency")]
-        queries.append(file.frame.select(*ids, read.timestamp.alias("timestamp"), *coded, *numbers, *money,
-                                         usable(read.faults).alias("usable")))
+        queries.append(
+            file.frame.select(
+                *ids, read.timestamp.alias("timestamp"), *coded, *numbers, *money, usable(read.faults).alias("usable")
+            )
+        )
     return queries
 
 
@@ -98,16 +112,28 @@ def scan_files(log: RawLog, identity: Identity | None) -> list[pl.LazyFrame]:
     for number, file in enumerate(log.files):
         read = canonical(file)
         index = free_name(file)
-        labels = [(read.labels[name] if name in read.labels else pl.lit(None, dtype=pl.String)).alias(name)
-                  for name in log.labels]
-        ids = [(read.ids[name] if name in read.ids else pl.lit(None, dtype=pl.String)).alias(name)
-               for name in ("user", *_extra_ids(log))]
-        numbers = [(read.numbers[name] if name in read.numbers else pl.lit(None, dtype=pl.Int64)).alias(name)
-                   for name in (*log.numbers, *log.tie_breaks)]
+        labels = [
+            (read.labels[name] if name in read.labels else pl.lit(None, dtype=pl.String)).alias(name)
+            for name in log.labels
+        ]
+        ids = [
+            (read.ids[name] if name in read.ids else pl.lit(None, dtype=pl.String)).alias(name)
+            for name in ("user", *_extra_ids(log))
+        ]
+        numbers = [
+            (read.numbers[name] if name in read.numbers else pl.lit(None, dtype=pl.Int64)).alias(name)
+            for name in (*log.numbers, *log.tie_breaks)
+        ]
         frame = file.frame.with_row_index(index).select(
-            *ids, read.timestamp.alias("timestamp"), *labels, *numbers,
-            pl.lit(file.source, dtype=pl.UInt16).alias("source"), pl.lit(number, dtype=pl.UInt32).alias("file"),
-            pl.col(index).cast(pl.Int64).alias("row"), first_fault(read.faults).alias("reason"))
+            *ids,
+            read.timestamp.alias("timestamp"),
+            *labels,
+            *numbers,
+            pl.lit(file.source, dtype=pl.UInt16).alias("source"),
+            pl.lit(number, dtype=pl.UInt32).alias("file"),
+            pl.col(index).cast(pl.Int64).alias("row"),
+            first_fault(read.faults).alias("reason"),
+        )
         frames.append(identity.resolve(frame) if identity is not None else frame)
     return frames
 
@@ -118,8 +144,13 @@ def learn_log_identity(log: RawLog) -> Identity:
     for file in log.files:
         read = canonical(file)
         if "anonymous" in read.ids:
-            pairs.append(file.frame.select(read.ids["user"].alias("user"), read.ids["anonymous"].alias("anonymous"),
-                                           usable(read.faults).alias("usable")).filter("usable"))
+            pairs.append(
+                file.frame.select(
+                    read.ids["user"].alias("user"),
+                    read.ids["anonymous"].alias("anonymous"),
+                    usable(read.faults).alias("usable"),
+                ).filter("usable")
+            )
     return learn_identity(pl.concat(pairs))
 
 
@@ -135,7 +166,7 @@ def collect_files(queries: Iterable[pl.LazyFrame], files: Iterable[LogFile]) -> 
     """Collect one query per file, several at once; an unreadable file is named."""
     pending, frames = list(zip(queries, files, strict=True)), []
     for start in range(0, len(pending), _FILES_AT_ONCE):
-        batch = pending[start:start + _FILES_AT_ONCE]
+        batch = pending[start : start + _FILES_AT_ONCE]
         try:
             frames += pl.collect_all([query for query, _ in batch])
         except (pl.exceptions.PolarsError, OSError) as error:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from journeymine.errors import SchemaError, SourceError
+from journeymine.events.canonical import canonical
 from journeymine.events.config import DEFAULT_QUARANTINE_SHARE, Config, read_config
 from journeymine.events.event_rules import EventRules
 from journeymine.events.log import Events
 from journeymine.events.memory_pass import check_currencies
-from journeymine.events.canonical import canonical
 from journeymine.events.raw_log import RawLog
 from journeymine.events.schema import EventSchema
 from journeymine.events.sources import LogFile, Source, check_first_rows, open_source
@@ -21,7 +21,9 @@ __all__ = ["read_events"]
 
 
 def read_events(
-    source: Any, schema: EventSchema | None = None, *,
+    source: Any,
+    schema: EventSchema | None = None,
+    *,
     stages: StageMap | Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]] | None = None,
     event_rules: EventRules | Mapping[str, Any] | None = None,
     max_quarantine_share: float | None = None,
@@ -59,12 +61,15 @@ def read_events(
     if isinstance(source, str | Path) and str(source).lower().endswith(".toml"):
         source = read_config(source)
     if schema is not None and schema_fields:
-        raise SchemaError("both a schema and schema fields are given", hint="give one, or dataclasses.replace(schema, …)")
+        raise SchemaError(
+            "both a schema and schema fields are given", hint="give one, or dataclasses.replace(schema, …)"
+        )
     own = schema or (EventSchema.from_fields(schema_fields) if schema_fields else None)
     config = source if isinstance(source, Config) else _config(source)
     if isinstance(source, Config) and own is not None:
-        raise SchemaError("schema fields are given beside a configuration that has its own",
-                          hint="write them into the configuration")
+        raise SchemaError(
+            "schema fields are given beside a configuration that has its own", hint="write them into the configuration"
+        )
     limit = config.max_quarantine_share if max_quarantine_share is None else max_quarantine_share
     if not 0 <= limit <= 1:
         raise SchemaError(f"max_quarantine_share {limit!r} is no share", hint="a number from 0 to 1")
@@ -72,8 +77,12 @@ def read_events(
     log = RawLog(tuple(files), EventRules.of(config.event_rules if event_rules is None else event_rules))
     if not any(file.schema.currency_column for file in files):
         check_currencies(log, [set() for _ in files])
-    return Events(log, stages=config.stages if stages is None else StageMap.of(stages), max_quarantine_share=limit,
-                  journeys=config.journeys)
+    return Events(
+        log,
+        stages=config.stages if stages is None else StageMap.of(stages),
+        max_quarantine_share=limit,
+        journeys=config.journeys,
+    )
 
 
 def _config(source: Any) -> Config:
@@ -83,8 +92,10 @@ def _config(source: Any) -> Config:
     elif isinstance(source, list | tuple) and any(isinstance(item, Source) for item in source):
         stray = [item for item in source if not isinstance(item, Source)]
         if stray:
-            raise SourceError(f"a list of sources also holds a {type(stray[0]).__name__}",
-                              hint="wrap every item as Source(data, schema)")
+            raise SourceError(
+                f"a list of sources also holds a {type(stray[0]).__name__}",
+                hint="wrap every item as Source(data, schema)",
+            )
         sources = tuple(source)
     else:
         sources = (Source(source),)

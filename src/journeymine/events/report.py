@@ -7,6 +7,7 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from journeymine.columns import UNKNOWN
 from journeymine.events.coded import Coded, CodedEvents
 from journeymine.events.identity import ANONYMOUS, Identity
 from journeymine.events.memory_pass import LoadedLog
+from journeymine.events.order import order_events
 from journeymine.events.raw_log import RawLog
 from journeymine.events.stage_map import StageMap
 
-__all__ = ["EventReport", "SourceReport", "build_report", "count_ties"]
+__all__ = ["EventReport", "SourceReport", "build_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class EventReport:
     quarantined_by_reason : rows set aside by reason, the largest first.
     null_channels : accepted events of sources with channels that have none; they bear the channel ``"(unknown)"``.
     in_user_ties : events at the same instant as the one before them, of the same user, in the user's order.
-    out_of_order : events that come later in the input than a later event of the same user.
+    out_of_order : rows that are earlier than the same user's row before them in the input.
     n_users, n_anonymous_users : all users, and those of them known by an anonymous id only.
     touchpoints, channels : labels, sorted.
     unmapped_touchpoints : touchpoints without a stage on at least one of their channels; empty without stages.
@@ -86,20 +88,31 @@ class EventReport:
     def lines(self) -> list[tuple[str, str]]:
         """What a person wants to know, as pairs of a name and a figure."""
         share = self.quarantined / self.rows_read if self.rows_read else 0.0
-        told = [("rows read", f"{self.rows_read:,}"), ("accepted", f"{self.accepted:,}"),
-                ("quarantined", f"{self.quarantined:,} ({share:.2%})")]
+        told = [
+            ("rows read", f"{self.rows_read:,}"),
+            ("accepted", f"{self.accepted:,}"),
+            ("quarantined", f"{self.quarantined:,} ({share:.2%})"),
+        ]
         told += [(f"  {reason}", f"{count:,}") for reason, count in self.quarantined_by_reason.items()]
-        told += [("users", f"{self.n_users:,}"), ("touchpoints", f"{len(self.touchpoints):,}"),
-                 ("channels", f"{len(self.channels):,}" if self.channels else "none declared"),
-                 ("events without channel", f"{self.null_channels:,}"),
-                 ("ties inside a user", f"{self.in_user_ties:,}"), ("rows out of order", f"{self.out_of_order:,}")]
+        told += [
+            ("users", f"{self.n_users:,}"),
+            ("touchpoints", f"{len(self.touchpoints):,}"),
+            ("channels", f"{len(self.channels):,}" if self.channels else "none declared"),
+            ("events without channel", f"{self.null_channels:,}"),
+            ("ties inside a user", f"{self.in_user_ties:,}"),
+            ("rows out of order", f"{self.out_of_order:,}"),
+        ]
         if self.anonymous_ids_filled or self.anonymous_ids_ambiguous or self.n_anonymous_users:
-            told += [("anonymous ids back-filled", f"{self.anonymous_ids_filled:,}"),
-                     ("anonymous ids of several users", f"{self.anonymous_ids_ambiguous:,}"),
-                     ("users known by anonymous id only", f"{self.n_anonymous_users:,}")]
-        for name, listed in (("touchpoints without a stage", self.unmapped_touchpoints),
-                             ("stage patterns that fit nothing", self.unmatched_patterns),
-                             ("rules about touchpoints that do not occur", self.unmatched_rules)):
+            told += [
+                ("anonymous ids back-filled", f"{self.anonymous_ids_filled:,}"),
+                ("anonymous ids of several users", f"{self.anonymous_ids_ambiguous:,}"),
+                ("users known by anonymous id only", f"{self.n_anonymous_users:,}"),
+            ]
+        for name, listed in (
+            ("touchpoints without a stage", self.unmapped_touchpoints),
+            ("stage patterns that fit nothing", self.unmatched_patterns),
+            ("rules about touchpoints that do not occur", self.unmatched_rules),
+        ):
             if listed:
                 shown = ", ".join(listed[:8]) + (f", … ({len(listed):,} in all)" if len(listed) > 8 else "")
                 told.append((name, shown))
@@ -110,8 +123,11 @@ class EventReport:
         return "\n".join(f"{name:<{width}}  {figure}" for name, figure in self.lines())
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td style='text-align:left'>{html.escape(name).replace('  ', '&emsp;')}</td>"
-                       f"<td style='text-align:left'>{html.escape(figure)}</td></tr>" for name, figure in self.lines())
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(name).replace('  ', '&emsp;')}</td>"
+            f"<td style='text-align:left'>{html.escape(figure)}</td></tr>"
+            for name, figure in self.lines()
+        )
         return f"<table>{rows}</table>"
 
 
@@ -125,41 +141,32 @@ def build_report(log: RawLog, loaded: LoadedLog, reasons: Mapping[str, int], sta
     """Sum a finished pass up."""
     coded = loaded.coded
     read, kept = sum(loaded.heights), len(coded)
-    ties, disorder = count_ties(coded)
-    users = coded.user.unique()
+    order = order_events(coded)
     touchpoints, channels = _pairs(coded)
     mapped = stages.lookup(touchpoints, channels)
-    unmapped = mapped.filter(pl.col("stage").is_null())["touchpoint"].unique().sort() if stages.stages else []
+    unmapped = mapped.filter(pl.col("stage").is_null() & bool(stages.stages))["touchpoint"].unique().sort()
     named = {name for pair in log.rules.never_before for name in pair}
     sources = _sources(log, loaded)
     identity = loaded.identity or Identity(pl.DataFrame(), ())
     return EventReport(
-        rows_read=read, accepted=kept, quarantined=read - kept, quarantined_by_reason=dict(reasons),
-        null_channels=sum(source.null_channels or 0 for source in sources), in_user_ties=ties, out_of_order=disorder,
-        n_users=len(users),
-        n_anonymous_users=int(users.str.starts_with(ANONYMOUS).sum()) if log.has_anonymous else 0,
+        rows_read=read,
+        accepted=kept,
+        quarantined=read - kept,
+        quarantined_by_reason=dict(reasons),
+        null_channels=sum(source.null_channels or 0 for source in sources),
+        in_user_ties=order.n_ties,
+        out_of_order=order.n_out_of_order,
+        n_users=len(order.users),
+        n_anonymous_users=int(order.users.str.starts_with(ANONYMOUS).sum()) if log.has_anonymous else 0,
         touchpoints=coded.labels["touchpoint"].labels,
         channels=coded.labels["channel"].labels if "channel" in coded.labels else (),
-        unmapped_touchpoints=tuple(unmapped), unmatched_patterns=stages.unmatched(touchpoints, channels),
+        unmapped_touchpoints=tuple(unmapped),
+        unmatched_patterns=stages.unmatched(touchpoints, channels),
         unmatched_rules=tuple(sorted(named - set(coded.labels["touchpoint"].labels))),
-        anonymous_ids_filled=len(identity.users), anonymous_ids_ambiguous=len(identity.ambiguous), sources=sources)
-
-
-def count_ties(coded: CodedEvents) -> tuple[int, int]:
-    """Events at the instant of the same user's event before them, and events that come too late in the input.
-
-    The first counts, in each user's order, how often an instant repeats the one before; the second counts the events
-    whose timestamp is below an earlier row's of the same user.
-    """
-    if not len(coded):
-        return 0, 0
-    ordered = (pl.LazyFrame({"user": coded.user, "timestamp": coded.timestamp}).with_columns(
-        code=pl.col("user").rank("dense")).select("code", "timestamp").sort("code", maintain_order=True).collect())
-    same = ordered["code"] == ordered["code"].shift(1)
-    highest = ordered.select(pl.col("timestamp").cum_max().over("code"))["timestamp"]
-    late = int((ordered["timestamp"] < highest).sum())
-    by_time = ordered.sort("code", "timestamp")["timestamp"]
-    return int((same & (by_time == by_time.shift(1))).sum()), late
+        anonymous_ids_filled=len(identity.users),
+        anonymous_ids_ambiguous=len(identity.ambiguous),
+        sources=sources,
+    )
 
 
 def _pairs(coded: CodedEvents) -> tuple[list[str], list[str] | None]:
@@ -183,10 +190,18 @@ def _sources(log: RawLog, loaded: LoadedLog) -> tuple[SourceReport, ...]:
         read, kept = sum(loaded.heights[i] for i in files), sum(loaded.accepted[i] for i in files)
         spans = [span for i in files if (span := loaded.spans[i]) is not None]
         declares = schema.channel is not None or schema.constant_channel is not None
-        reports.append(SourceReport(
-            name, len(files), read, kept, read - kept, int(sum(nulls[i] for i in files)) if declares else None,
-            _iso(min(span[0] for span in spans)) if spans else None,
-            _iso(max(span[1] for span in spans)) if spans else None))
+        reports.append(
+            SourceReport(
+                name,
+                len(files),
+                read,
+                kept,
+                read - kept,
+                int(sum(nulls[i] for i in files)) if declares else None,
+                _iso(min(span[0] for span in spans)) if spans else None,
+                _iso(max(span[1] for span in spans)) if spans else None,
+            )
+        )
     return tuple(reports)
 
 
@@ -197,7 +212,7 @@ def _null_channels(loaded: LoadedLog) -> npt.NDArray[np.int64]:
         return np.zeros(len(loaded.accepted), dtype=np.int64)
     unknown = channel.codes == channel.labels.index(UNKNOWN)
     ends = np.cumsum([0, *loaded.accepted])
-    return np.array([np.count_nonzero(unknown[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)], dtype=np.int64)
+    return np.array([np.count_nonzero(unknown[a:b]) for a, b in pairwise(ends)], dtype=np.int64)
 
 
 def _iso(us: int) -> str:

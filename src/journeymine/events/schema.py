@@ -21,7 +21,16 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 AmbiguousTime = Literal["earliest", "latest", "quarantine"]
 
 _RESERVED_NAMES = frozenset(ENTITY_COLUMNS) | {
-    "anonymous", "event_id", "source", "file", "row", "reason", "currency", "usable", "known_user"}
+    "anonymous",
+    "event_id",
+    "source",
+    "file",
+    "row",
+    "reason",
+    "currency",
+    "usable",
+    "known_user",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +119,18 @@ class EventSchema:
     @property
     def used_columns(self) -> tuple[str, ...]:
         """Every column that is read, each once, in the order of the fields."""
-        single = (self.timestamp, self.touchpoint, self.channel, self.value, self.currency_column, self.cost,
-                  self.satisfaction, self.account, self.event_id, self.anonymous)
+        single = (
+            self.timestamp,
+            self.touchpoint,
+            self.channel,
+            self.value,
+            self.currency_column,
+            self.cost,
+            self.satisfaction,
+            self.account,
+            self.event_id,
+            self.anonymous,
+        )
         named = (*self.user_columns, *single, *self.tie_break, *self.attributes)
         return tuple(dict.fromkeys(column for column in named if column is not None))
 
@@ -151,22 +170,29 @@ def _check_times(schema: EventSchema) -> None:
     if schema.time_unit is not None and schema.time_unit not in get_args(TimeUnit):
         raise SchemaError(f"unknown time_unit {schema.time_unit!r}", hint="one of 's', 'ms', 'us', 'ns'")
     if schema.ambiguous_time not in get_args(AmbiguousTime):
-        raise SchemaError(f"unknown ambiguous_time {schema.ambiguous_time!r}",
-                          hint="one of 'earliest', 'latest', 'quarantine'")
+        raise SchemaError(
+            f"unknown ambiguous_time {schema.ambiguous_time!r}", hint="one of 'earliest', 'latest', 'quarantine'"
+        )
     if schema.time_unit and (schema.time_format or schema.timezone):
-        raise SchemaError("time_unit says that times are numbers since 1970 UTC, so time_format and timezone cannot apply",
-                          hint="give time_unit alone, or leave it out")
+        raise SchemaError(
+            "time_unit says that times are numbers since 1970 UTC, so time_format and timezone cannot apply",
+            hint="give time_unit alone, or leave it out",
+        )
     if schema.timezone is not None:
         try:
             pl.Series([0], dtype=pl.Datetime("us")).dt.replace_time_zone(schema.timezone)
         except pl.exceptions.PolarsError as error:
-            raise SchemaError(f"unknown timezone {schema.timezone!r}",
-                              hint="an IANA name such as 'Europe/Berlin' or 'UTC'") from error
+            raise SchemaError(
+                f"unknown timezone {schema.timezone!r}", hint="an IANA name such as 'Europe/Berlin' or 'UTC'"
+            ) from error
 
 
 def _check_columns(schema: EventSchema) -> None:
-    for plain, constant in (("touchpoint", "constant_touchpoint"), ("channel", "constant_channel"),
-                            ("currency_column", "currency")):
+    for plain, constant in (
+        ("touchpoint", "constant_touchpoint"),
+        ("channel", "constant_channel"),
+        ("currency_column", "currency"),
+    ):
         if getattr(schema, plain) is not None and getattr(schema, constant) is not None:
             raise SchemaError(f"both {plain} and {constant} are given", hint="give one of them")
     for name in ("constant_touchpoint", "constant_channel", "currency"):
@@ -174,11 +200,14 @@ def _check_columns(schema: EventSchema) -> None:
             raise SchemaError(f"{name} is empty", hint="give it a name, or leave it out")
     if not schema.user_columns:
         raise SchemaError("no user column is given", hint="user='…'")
-    clash = sorted(name for name in set(schema.attributes)
-                   if name in _RESERVED_NAMES or name.startswith(("tie_break_", "__")))
+    clash = sorted(
+        name for name in set(schema.attributes) if name in _RESERVED_NAMES or name.startswith(("tie_break_", "__"))
+    )
     if clash:
-        raise SchemaError(f"attributes {', '.join(map(repr, clash))} bear the name of a canonical column",
-                          hint="rename the column in the source, or give it as the field of that name")
+        raise SchemaError(
+            f"attributes {', '.join(map(repr, clash))} bear the name of a canonical column",
+            hint="rename the column in the source, or give it as the field of that name",
+        )
     if len(set(schema.attributes)) != len(schema.attributes):
         raise SchemaError("an attribute is named twice", hint="name each once")
 

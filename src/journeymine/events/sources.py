@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import glob
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +62,7 @@ def open_source(source: Source, schema: EventSchema, index: int) -> list[LogFile
     SchemaError : a column is missing; names the file and the nearest columns.
     """
     name = source.name or (str(source.data) if isinstance(source.data, str | Path) else f"source {index + 1}")
-    opened = []
+    opened: list[LogFile] = []
     for path, scan in _parts(source.data, name):
         try:
             frame, dtypes = scan(schema.used_columns)
@@ -80,7 +79,7 @@ Scan = Callable[[Sequence[str]], tuple[pl.LazyFrame, Mapping[str, pl.DataType]]]
 def _parts(data: Any, name: str) -> list[tuple[str, Scan]]:
     """Every part of a source: its label, and how to scan it."""
     if isinstance(data, str | Path):
-        return [(path, _file_scan(path)) for path in _expand(os.fspath(data))]
+        return [(path, _file_scan(path)) for path in _expand(str(data))]
     if isinstance(data, list | tuple):
         if not data:
             raise SourceError(f"{name} is an empty list", hint="name at least one file or frame")
@@ -97,33 +96,36 @@ def _frame_scan(data: Any, name: str) -> Scan:
     elif hasattr(data, "__arrow_c_stream__"):
         frame = pl.DataFrame(data)
     else:
-        raise SourceError(f"{name} is a {type(data).__name__}, which is no source",
-                          hint="a path, a glob, a list, a Polars frame, or anything with __arrow_c_stream__")
+        raise SourceError(
+            f"{name} is a {type(data).__name__}, which is no source",
+            hint="a path, a glob, a list, a Polars frame, or anything with __arrow_c_stream__",
+        )
     return lambda _: (frame.lazy(), frame.schema)
 
 
 def _expand(path: str) -> list[str]:
     if "://" in path:
         return [path]
-    path = os.path.expanduser(path)
-    if os.path.isdir(path):
-        raise SourceError(f"{path} is a folder", hint=f"name its files with a glob, e.g. {os.path.join(path, '*.parquet')!r}")
-    if os.path.exists(path):
-        return [path]
+    there = Path(path).expanduser()
+    if there.is_dir():
+        raise SourceError(f"{path} is a folder", hint=f"name its files with a glob, e.g. {str(there / '*.parquet')!r}")
+    if there.exists():
+        return [str(there)]
     if not glob.has_magic(path):
-        raise SourceError(f"{path} does not exist", hint=_near_files(path))
-    found = sorted(match for match in glob.glob(path, recursive=True) if os.path.isfile(match))
+        raise SourceError(f"{path} does not exist", hint=_near_files(there))
+    found = sorted(match for match in glob.glob(str(there), recursive=True) if Path(match).is_file())
     if not found:
         raise SourceError(f"no file matches {path}", hint="check the folder and the pattern")
     return found
 
 
-def _near_files(path: str) -> str:
-    folder, file = os.path.split(path)
-    if not os.path.isdir(folder or "."):
-        return f"the folder {folder!r} does not exist either"
-    near = difflib.get_close_matches(file, os.listdir(folder or "."), n=3, cutoff=0.5)
-    return f"nearest: {', '.join(map(repr, near))}" if near else f"nothing in {folder or '.'!r} has a similar name"
+def _near_files(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"the folder {str(path.parent)!r} does not exist either"
+    names = sorted(file.name for file in path.parent.iterdir())
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
+    where = f"in {str(path.parent)!r}"
+    return f"nearest {where}: {', '.join(map(repr, near))}" if near else f"nothing {where} has a similar name"
 
 
 def _file_scan(path: str) -> Scan:
@@ -131,18 +133,20 @@ def _file_scan(path: str) -> Scan:
     for ending in (".gz", ".zst"):
         if name.endswith((".csv" + ending, ".tsv" + ending, ".ndjson" + ending, ".jsonl" + ending)):
             name = name.removesuffix(ending)
-    literal = {"glob": False} if "://" not in path else {}
+    is_pattern = "://" in path  # on disk, patterns are already resolved, and a name may hold brackets
     if name.endswith((".parquet", ".pq")):
-        return lambda _: _with_schema(pl.scan_parquet(path, **literal))
+        return lambda _: _with_schema(pl.scan_parquet(path, glob=is_pattern))
     if name.endswith((".csv", ".tsv")):
         separator = "\t" if name.endswith(".tsv") else ","
-        return lambda _: _with_schema(pl.scan_csv(path, infer_schema=False, separator=separator, **literal))
+        return lambda _: _with_schema(pl.scan_csv(path, infer_schema=False, separator=separator, glob=is_pattern))
     if name.endswith((".ndjson", ".jsonl")):
-        return lambda columns: _scan_ndjson(path, columns)
+        return lambda columns: _scan_ndjson(path if is_pattern else glob.escape(path), columns)
     if name.endswith((".arrow", ".ipc", ".feather")):
-        return lambda _: _with_schema(pl.scan_ipc(path, **literal))
-    raise SourceError(f"{path} has no known format",
-                      hint="name it .parquet, .csv, .csv.gz, .csv.zst, .ndjson, .jsonl, .arrow, .ipc or .feather")
+        return lambda _: _with_schema(pl.scan_ipc(path, glob=is_pattern))
+    raise SourceError(
+        f"{path} has no known format",
+        hint="name it .parquet, .csv, .csv.gz, .csv.zst, .ndjson, .jsonl, .arrow, .ipc or .feather",
+    )
 
 
 def _with_schema(frame: pl.LazyFrame) -> tuple[pl.LazyFrame, Mapping[str, pl.DataType]]:
@@ -158,8 +162,12 @@ def _scan_ndjson(path: str, columns: Sequence[str]) -> tuple[pl.LazyFrame, Mappi
     return pl.scan_ndjson(path, schema={c: pl.String() for c in columns if c in names} or present), present
 
 
-def _used(dtypes: Mapping[str, pl.DataType], schema: EventSchema, path: str, before: Sequence[str],
-          ) -> dict[str, pl.DataType]:
+def _used(
+    dtypes: Mapping[str, pl.DataType],
+    schema: EventSchema,
+    path: str,
+    before: Sequence[str],
+) -> dict[str, pl.DataType]:
     missing = [column for column in schema.used_columns if column not in dtypes]
     if not missing:
         return {column: dtypes[column] for column in schema.used_columns}

@@ -6,7 +6,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -35,17 +35,19 @@ class TouchpointPattern:
 
     def __post_init__(self) -> None:
         for pattern in (self.touchpoint, self.channel):
-            if pattern is not None and (not isinstance(pattern, str) or not pattern):
-                raise SchemaError(f"stage pattern {pattern!r} is no text", hint='"name", "na*" or "re:^na"')
+            if pattern is not None:
+                _check_text("stage pattern", pattern, hint='"name", "na*" or "re:^na"')
             if pattern is not None and pattern.startswith("re:"):
                 try:
                     re.compile(pattern[3:])
                 except re.error as error:
-                    raise SchemaError(f"stage pattern {pattern!r} is no regular expression: {error}",
-                                      hint="the syntax is that of Python's re module") from error
+                    raise SchemaError(
+                        f"stage pattern {pattern!r} is no regular expression: {error}",
+                        hint="the syntax is that of Python's re module",
+                    ) from error
 
     @classmethod
-    def of(cls, given: str | Mapping[str, Any] | TouchpointPattern) -> TouchpointPattern:
+    def of(cls, given: Any) -> TouchpointPattern:
         """A pattern from text, or from ``{touchpoint = …, channel = …}``."""
         if isinstance(given, TouchpointPattern):
             return given
@@ -53,8 +55,9 @@ class TouchpointPattern:
             return cls(given)
         unknown = sorted(set(given) - {"touchpoint", "channel"}) if isinstance(given, Mapping) else [repr(given)]
         if unknown or "touchpoint" not in given:
-            raise SchemaError(f"stage pattern {given!r} is not understood",
-                              hint='"name", or {touchpoint = "name", channel = "email"}')
+            raise SchemaError(
+                f"stage pattern {given!r} is not understood", hint='"name", or {touchpoint = "name", channel = "email"}'
+            )
         return cls(given["touchpoint"], given.get("channel"))
 
     def __str__(self) -> str:
@@ -97,9 +100,13 @@ class StageMap:
 
     Examples
     --------
-    >>> stages = StageMap.of({"awareness": ["ad_*"], "purchase": ["order", {"touchpoint": "ad_*", "channel": "store"}]},
-    ...                      touchpoints=[{"match": "order", "owner": "Sales"}])
-    >>> stages.lookup(["ad_tv", "ad_tv", "order", "chat"], ["tv", "store", "web", "web"]).select("stage", "owner").rows()
+    >>> stages = StageMap.of(
+    ...     {"awareness": ["ad_*"], "purchase": ["order", {"touchpoint": "ad_*", "channel": "store"}]},
+    ...     touchpoints=[{"match": "order", "owner": "Sales"}],
+    ... )
+    >>> stages.lookup(["ad_tv", "ad_tv", "order", "chat"], ["tv", "store", "web", "web"]).select(
+    ...     "stage", "owner"
+    ... ).rows()
     [('awareness', None), ('purchase', None), ('purchase', 'Sales'), (None, None)]
     """
 
@@ -109,14 +116,17 @@ class StageMap:
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
         for name in names:
-            if not isinstance(name, str) or not name:
-                raise SchemaError(f"stage name {name!r} is no text", hint="give every stage a name")
+            _check_text("stage name", name, hint="give every stage a name")
             if names.count(name) > 1:
                 raise SchemaError(f"stage {name!r} is declared {names.count(name)} times", hint="list it once")
 
     @classmethod
-    def of(cls, given: StageMap | Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]] | None = None, *,
-           touchpoints: Sequence[Mapping[str, Any] | TouchpointFacts] = ()) -> StageMap:
+    def of(
+        cls,
+        given: StageMap | Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]] | None = None,
+        *,
+        touchpoints: Sequence[Mapping[str, Any] | TouchpointFacts] = (),
+    ) -> StageMap:
         """Build a map from ``{stage: [patterns]}``, or from the ``[[stages]]`` and ``[[touchpoints]]`` of a TOML file."""
         if isinstance(given, StageMap):
             return given if not touchpoints else cls(given.stages, given.facts + _facts(touchpoints))
@@ -146,16 +156,28 @@ class StageMap:
         where: Sequence[str | None] = [None] * len(touchpoints) if channels is None else channels
         pairs = list(zip(touchpoints, where, strict=True))
         of_stage = _finder([(pattern, stage.name) for stage in self.stages for pattern in stage.touchpoints])
-        finders = {name: _finder([(fact.match, getattr(fact, name)) for fact in self.facts
-                                  if getattr(fact, name) is not None]) for name in ("owner", "kind", "by_company")}
+        finders = {
+            name: _finder([(fact.match, getattr(fact, name)) for fact in self.facts if getattr(fact, name) is not None])
+            for name in ("owner", "kind", "by_company")
+        }
         return pl.DataFrame(
-            {"touchpoint": [pair[0] for pair in pairs], "channel": [pair[1] for pair in pairs],
-             "stage": [of_stage(*pair) for pair in pairs],
-             "owner": [finders["owner"](*pair) for pair in pairs],
-             "kind": [finders["kind"](*pair) for pair in pairs],
-             "by_company": [bool(finders["by_company"](*pair)) for pair in pairs]},
-            schema={"touchpoint": pl.String, "channel": pl.String, "stage": pl.String, "owner": pl.String,
-                    "kind": pl.String, "by_company": pl.Boolean})
+            {
+                "touchpoint": [pair[0] for pair in pairs],
+                "channel": [pair[1] for pair in pairs],
+                "stage": [of_stage(*pair) for pair in pairs],
+                "owner": [finders["owner"](*pair) for pair in pairs],
+                "kind": [finders["kind"](*pair) for pair in pairs],
+                "by_company": [bool(finders["by_company"](*pair)) for pair in pairs],
+            },
+            schema={
+                "touchpoint": pl.String,
+                "channel": pl.String,
+                "stage": pl.String,
+                "owner": pl.String,
+                "kind": pl.String,
+                "by_company": pl.Boolean,
+            },
+        )
 
     def unmatched(self, touchpoints: Sequence[str], channels: Sequence[str] | None = None) -> tuple[str, ...]:
         """Declared patterns that fit no pair: likely misspelt, or out of date."""
@@ -167,10 +189,15 @@ class StageMap:
         by_label: dict[str, list[str | None]] = {}
         for label, channel in zip(touchpoints, where, strict=True):
             by_label.setdefault(label, []).append(channel)
-        return tuple(str(pattern) for pattern in left if not any(
-            _rank(pattern.touchpoint, label, escaped=True) is not None
-            and (pattern.channel is None or any(_fits(pattern.channel, channel) for channel in by_label[label]))
-            for label in labels))
+        return tuple(
+            str(pattern)
+            for pattern in left
+            if not any(
+                _rank(pattern.touchpoint, label, escaped=True) is not None
+                and (pattern.channel is None or any(_fits(pattern.channel, channel) for channel in by_label[label]))
+                for label in labels
+            )
+        )
 
     def to_toml(self) -> str:
         """The ``[[stages]]`` and ``[[touchpoints]]`` that `of` reads."""
@@ -180,10 +207,18 @@ class StageMap:
             blocks.append(f"[[stages]]\nname = {toml_value(stage.name)}\ntouchpoints = {listed}")
         for fact in self.facts:
             lines = ["[[touchpoints]]", f"match = {toml_value(_pattern_value(fact.match))}"]
-            lines += [f"{name} = {toml_value(getattr(fact, name))}" for name in ("owner", "kind", "by_company")
-                      if getattr(fact, name) is not None]
+            lines += [
+                f"{name} = {toml_value(getattr(fact, name))}"
+                for name in ("owner", "kind", "by_company")
+                if getattr(fact, name) is not None
+            ]
             blocks.append("\n".join(lines))
         return "\n\n".join(blocks)
+
+
+def _check_text(what: str, given: Any, *, hint: str) -> None:
+    if not isinstance(given, str) or not given:
+        raise SchemaError(f"{what} {given!r} is no text", hint=hint)
 
 
 def _pattern_value(pattern: TouchpointPattern) -> str | dict[str, str]:
@@ -211,8 +246,9 @@ def _facts(given: Sequence[Mapping[str, Any] | TouchpointFacts]) -> tuple[Touchp
         match, channel = fields.pop("match", None), fields.pop("channel", None)
         unknown = sorted(set(fields) - {"owner", "kind", "by_company"})
         if unknown or match is None:
-            raise SchemaError(f"touchpoint facts {dict(item)!r} are not understood",
-                              hint='match = "…", then owner, kind, by_company')
+            raise SchemaError(
+                f"touchpoint facts {dict(item)!r} are not understood", hint='match = "…", then owner, kind, by_company'
+            )
         pattern = TouchpointPattern(match, channel) if isinstance(match, str) else TouchpointPattern.of(match)
         facts.append(TouchpointFacts(pattern, **fields))
     return tuple(facts)
@@ -221,7 +257,7 @@ def _facts(given: Sequence[Mapping[str, Any] | TouchpointFacts]) -> tuple[Touchp
 def _finder(declared: list[tuple[TouchpointPattern, Any]]) -> Callable[[str, str | None], Any]:
     """The best declared answer for a pair; each label and channel is matched once, not once per pair."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def candidates(label: str) -> list[tuple[TouchpointPattern, Any]]:
         ranked = []
         for position, (pattern, answer) in enumerate(declared):
@@ -230,7 +266,7 @@ def _finder(declared: list[tuple[TouchpointPattern, Any]]) -> Callable[[str, str
                 ranked.append(((rank, pattern.channel is None, position), pattern, answer))
         return [(pattern, answer) for _, pattern, answer in sorted(ranked, key=lambda entry: entry[0])]
 
-    @lru_cache(maxsize=None)
+    @cache
     def fits(pattern: str, channel: str | None) -> bool:
         return _fits(pattern, channel)
 

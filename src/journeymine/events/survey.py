@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from journeymine.columns import UNKNOWN, escape_reserved
+from journeymine.columns import SINGLE_CHANNEL, UNKNOWN, escape_reserved
 from journeymine.events.canonical import canonical
 from journeymine.events.faults import ACCEPTED, REASONS, first_fault
 from journeymine.events.memory_pass import check_currencies
@@ -26,7 +26,8 @@ class LogSurvey:
     faults : rows set aside by reason, the largest first.
     faults_by_file : rows set aside per file.
     spans : per file, first and last timestamp in µs of the usable rows; None where there are none.
-    pairs : touchpoint, channel (``"(unknown)"`` for none), n_events of the usable rows, sorted.
+    pairs : touchpoint, channel (``"(unknown)"`` where null, empty in a log without channels), n_events of the usable
+        rows, sorted.
     currency : of all money, None when not declared.
     """
 
@@ -45,8 +46,8 @@ class LogSurvey:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Channel labels, sorted."""
-        return tuple(self.pairs["channel"].unique().sort())
+        """Channel labels, sorted; none in a log without channels."""
+        return tuple(channel for channel in self.pairs["channel"].unique().sort() if channel != SINGLE_CHANNEL)
 
 
 def survey(log: RawLog) -> LogSurvey:
@@ -63,22 +64,30 @@ def survey(log: RawLog) -> LogSurvey:
         channel = read.labels.get("channel", pl.lit(None, dtype=pl.String))
         currency = pl.lit(None, dtype=pl.String) if read.currency is None else read.currency
         queries.append(
-            file.frame.select(read.timestamp.alias("timestamp"), read.labels["touchpoint"].alias("touchpoint"),
-                              channel.alias("channel"), currency.alias("currency"),
-                              first_fault(read.faults).alias("reason"))
+            file.frame.select(
+                read.timestamp.alias("timestamp"),
+                read.labels["touchpoint"].alias("touchpoint"),
+                channel.alias("channel"),
+                currency.alias("currency"),
+                first_fault(read.faults).alias("reason"),
+            )
             .group_by("reason", "touchpoint", "channel", "currency")
-            .agg(n=pl.len(), first=pl.col("timestamp").min(), last=pl.col("timestamp").max()))
+            .agg(n=pl.len(), first=pl.col("timestamp").min(), last=pl.col("timestamp").max())
+        )
     cells = collect_files(queries, log.files)
     good = [cell.filter(pl.col("reason") == ACCEPTED) for cell in cells]
     heights = tuple(int(cell["n"].sum()) for cell in cells)
     usable = tuple(int(cell["n"].sum()) for cell in good)
     aside = pl.concat(cells).filter(pl.col("reason") != ACCEPTED).group_by("reason").agg(pl.col("n").sum())
     return LogSurvey(
-        heights, usable,
+        heights,
+        usable,
         {REASONS[code]: n for code, n in aside.sort("n", "reason", descending=[True, False]).iter_rows()},
         {file.path: height - kept for file, height, kept in zip(log.files, heights, usable, strict=True)},
-        tuple(_span(cell) for cell in good), _pairs(pl.concat(good)),
-        check_currencies(log, [set(cell["currency"].drop_nulls()) for cell in good]))
+        tuple(_span(cell) for cell in good),
+        _pairs(pl.concat(good), absent=UNKNOWN if "channel" in log.labels else SINGLE_CHANNEL),
+        check_currencies(log, [set(cell["currency"].drop_nulls()) for cell in good]),
+    )
 
 
 def _span(cells: pl.DataFrame) -> tuple[int, int] | None:
@@ -86,11 +95,15 @@ def _span(cells: pl.DataFrame) -> tuple[int, int] | None:
     return (first, last) if isinstance(first, int) and isinstance(last, int) else None
 
 
-def _pairs(cells: pl.DataFrame) -> pl.DataFrame:
+def _pairs(cells: pl.DataFrame, absent: str) -> pl.DataFrame:
     """Labels as handed out: absent ones named, the caller's own kept apart from ours."""
-    summed = (cells.with_columns(channel=pl.when(pl.col("channel") != "").then("channel"))
-              .group_by("touchpoint", "channel").agg(n_events=pl.col("n").sum()))
-    channels = [UNKNOWN if channel is None else escape_reserved(channel) for channel in summed["channel"]]
+    summed = (
+        cells.with_columns(channel=pl.when(pl.col("channel") != "").then("channel"))
+        .group_by("touchpoint", "channel")
+        .agg(n_events=pl.col("n").sum())
+    )
+    channels = [absent if channel is None else escape_reserved(channel) for channel in summed["channel"]]
     touchpoints = [escape_reserved(touchpoint) for touchpoint in summed["touchpoint"]]
-    return summed.with_columns(pl.Series("touchpoint", touchpoints, dtype=pl.String),
-                               pl.Series("channel", channels, dtype=pl.String)).sort("touchpoint", "channel")
+    return summed.with_columns(
+        pl.Series("touchpoint", touchpoints, dtype=pl.String), pl.Series("channel", channels, dtype=pl.String)
+    ).sort("touchpoint", "channel")

@@ -2,13 +2,15 @@
 
 Nothing is guessed: a number needs its unit, a naive time its zone, text other than ISO 8601 its format. Nothing at or
 above a microsecond is cut off; digits below it are. Clocks that go back make a local time ambiguous: `ambiguous_time`
-decides. Clocks that go forward skip local times: a row bearing one goes to quarantine.
+decides. Clocks that go forward skip local times: a row bearing one goes to quarantine. A bare date begins with its
+first instant, also where clocks skip or repeat midnight.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -25,6 +27,7 @@ LATEST_US = 7_258_118_400_000_000
 """2200-01-01 UTC in µs; this and later times are out of range."""
 
 _PER_US = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}
+_DAY_US = 86_400_000_000
 _UTC = frozenset({"UTC", "Etc/UTC", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "Universal", "Etc/Universal"})
 _HOUR = re.compile(r"%[-_0]?[HkIlTRXcsr+]")
 _OFFSET = re.compile(r"%[:#]*z|%\+")
@@ -51,14 +54,16 @@ def instants(schema: EventSchema, dtype: pl.DataType, where: str) -> Instants:
     if dtype == pl.Null:
         return _of_number(column.cast(pl.Int64), "us")
     if isinstance(dtype, pl.Datetime | pl.Date) and schema.time_unit:
-        raise SchemaError(f"{named} already holds times, so time_unit={schema.time_unit!r} cannot apply",
-                          hint="leave time_unit out")
+        raise SchemaError(
+            f"{named} already holds times, so time_unit={schema.time_unit!r} cannot apply", hint="leave time_unit out"
+        )
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         return _of_number(column.to_physical(), dtype.time_unit)
     if isinstance(dtype, pl.Datetime):
         return _of_local(_scaled(column.to_physical(), dtype.time_unit), schema, column.is_null(), named)
     if dtype == pl.Date:
-        return _of_local(column.to_physical().cast(pl.Int64) * 86_400_000_000, schema, column.is_null(), named)
+        midnight = column.to_physical().cast(pl.Int64) * _DAY_US
+        return _of_local(midnight, schema, column.is_null(), named, dates=True)
     if dtype.is_integer():
         whole = column.cast(pl.Int64, strict=False)
         return _checked(_scaled(whole, _unit(schema, named)), column.is_not_null())
@@ -78,16 +83,21 @@ def check_sample(schema: EventSchema, dtype: pl.DataType, sample: pl.DataFrame, 
         return
     read = instants(schema, dtype, where)
     flags = text.to_frame(schema.timestamp).select(
-        **{fault.reason: fault.rows for fault in read.faults if fault.reason in _UNREADABLE})
+        **{fault.reason: fault.rows for fault in read.faults if fault.reason in _UNREADABLE}
+    )
     counts = {reason: int(flags[reason].sum()) for reason in flags.columns}
     named = f"timestamp column {schema.timestamp!r} of {where}"
     if counts.get("timestamp without zone"):
         bare = text.filter(flags["timestamp without zone"])[0]
-        raise SchemaError(f"{named} holds local times such as {bare!r} and no zone is declared",
-                          hint="timezone='UTC', or the zone the clock was in, such as 'Europe/Berlin'")
+        raise SchemaError(
+            f"{named} holds local times such as {bare!r} and no zone is declared",
+            hint="timezone='UTC', or the zone the clock was in, such as 'Europe/Berlin'",
+        )
     if counts["timestamp unparsable"] == len(text):
-        raise SchemaError(f"{named}: none of the first {len(text)} values can be read, such as {text[0]!r}",
-                          hint=_format_hint(text[0], schema))
+        raise SchemaError(
+            f"{named}: none of the first {len(text)} values can be read, such as {text[0]!r}",
+            hint=_format_hint(text[0], schema),
+        )
 
 
 _UNREADABLE = ("timestamp unparsable", "timestamp without zone")
@@ -99,8 +109,10 @@ def _format_hint(value: str, schema: EventSchema) -> str:
         return f"{declared} does not fit; give one that does"
     if re.fullmatch(r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}.*", value):
         mark = re.sub(r"[0-9]", "", value)[0]
-        return (f"day and month are never guessed: time_format='%d{mark}%m{mark}%Y…' or '%m{mark}%d{mark}%Y…', "
-                "with timezone=…")
+        return (
+            f"day and month are never guessed: time_format='%d{mark}%m{mark}%Y…' or '%m{mark}%d{mark}%Y…', "
+            "with timezone=…"
+        )
     if re.fullmatch(r"[0-9]{8}", value):
         return "time_format='%Y%m%d' with timezone=…"
     if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
@@ -110,8 +122,10 @@ def _format_hint(value: str, schema: EventSchema) -> str:
 
 def _unit(schema: EventSchema, named: str) -> str:
     if schema.time_unit is None:
-        raise SchemaError(f"{named} holds numbers and no unit is declared",
-                          hint="time_unit='s', 'ms', 'us' or 'ns' since 1970-01-01 UTC")
+        raise SchemaError(
+            f"{named} holds numbers and no unit is declared",
+            hint="time_unit='s', 'ms', 'us' or 'ns' since 1970-01-01 UTC",
+        )
     return schema.time_unit
 
 
@@ -137,18 +151,27 @@ def _of_number(raw: pl.Expr, unit: str) -> Instants:
 
 def _checked(us: pl.Expr, present: pl.Expr) -> Instants:
     inside = us.is_between(EARLIEST_US, LATEST_US, closed="left")
-    return Instants(us, [Fault("timestamp missing", ~present),
-                         Fault("timestamp out of range", present & ~inside.fill_null(value=False))])
+    return Instants(
+        us,
+        [
+            Fault("timestamp missing", ~present),
+            Fault("timestamp out of range", present & ~inside.fill_null(value=False)),
+        ],
+    )
 
 
-def _of_local(local: pl.Expr, schema: EventSchema, missing: pl.Expr, named: str) -> Instants:
+def _of_local(local: pl.Expr, schema: EventSchema, missing: pl.Expr, named: str, *, dates: bool = False) -> Instants:
     if schema.timezone is None:
-        raise SchemaError(f"{named} holds local times and no zone is declared",
-                          hint="timezone='UTC', or the zone the clock was in, such as 'Europe/Berlin'")
+        raise SchemaError(
+            f"{named} holds local times and no zone is declared",
+            hint="timezone='UTC', or the zone the clock was in, such as 'Europe/Berlin'",
+        )
     inside = local.is_between(EARLIEST_US, LATEST_US, closed="left").fill_null(value=False)
-    us, faults = _localised(pl.when(inside).then(local), schema)
-    return Instants(us, [Fault("timestamp missing", missing), Fault("timestamp out of range", ~missing & ~inside),
-                         *faults])
+    local = pl.when(inside).then(local)
+    us, faults = _first_instants(local, schema) if dates else _localised(local, schema)
+    return Instants(
+        us, [Fault("timestamp missing", missing), Fault("timestamp out of range", ~missing & ~inside), *faults]
+    )
 
 
 def _localised(local: pl.Expr, schema: EventSchema) -> tuple[pl.Expr, list[Fault]]:
@@ -156,13 +179,32 @@ def _localised(local: pl.Expr, schema: EventSchema) -> tuple[pl.Expr, list[Fault
     zone = schema.timezone or "UTC"
     if zone in _UTC:
         return local, []
-    clock = local.cast(pl.Datetime("us"))
-    early, late = (clock.dt.replace_time_zone(zone, ambiguous=side, non_existent="null").to_physical()
-                   for side in ("earliest", "latest"))
+    early, late = _in_zone(local, zone, "earliest"), _in_zone(local, zone, "latest")
     faults = [Fault("timestamp does not exist in its zone", local.is_not_null() & early.is_null())]
     if schema.ambiguous_time == "quarantine":
         faults.append(Fault("timestamp ambiguous in its zone", (early != late).fill_null(value=False)))
     return (late if schema.ambiguous_time == "latest" else early), faults
+
+
+def _first_instants(midnight: pl.Expr, schema: EventSchema) -> tuple[pl.Expr, list[Fault]]:
+    """The first instants of local dates, as µs UTC, from their midnights, all in range."""
+    zone = schema.timezone or "UTC"
+    if zone in _UTC:
+        return midnight, []
+    early = _in_zone(midnight, zone, "earliest")
+    # a skipped midnight is read with the offset in force before the gap, which gives the end of the gap
+    before = midnight - _DAY_US // 2
+    us = pl.coalesce(early, midnight - (before - _in_zone(before, zone, "earliest")))
+    day = us.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.date()
+    same = day == midnight.cast(pl.Datetime("us")).dt.date()
+    # whole days have been skipped too, when islands crossed the date line
+    return us, [Fault("timestamp does not exist in its zone", midnight.is_not_null() & ~same.fill_null(value=False))]
+
+
+def _in_zone(local: pl.Expr, zone: str, side: Literal["earliest", "latest"]) -> pl.Expr:
+    """Local µs as µs UTC, null where the zone's clocks skip it."""
+    clock = local.cast(pl.Datetime("us"))
+    return clock.dt.replace_time_zone(zone, ambiguous=side, non_existent="null").to_physical()
 
 
 def _of_text(column: pl.Expr, schema: EventSchema, named: str) -> Instants:
@@ -189,30 +231,33 @@ def _formatted(text: pl.Expr, present: pl.Expr, schema: EventSchema, named: str)
     # chrono reads %f as a count of nanoseconds; people who write ".%f" mean a decimal fraction
     pattern = (schema.time_format or "").replace(".%f", "%.f")
     if "%Z" in pattern:
-        raise SchemaError(f"time_format {schema.time_format!r} reads zone names, which are ambiguous",
-                          hint="%z for an offset, or timezone=… for a fixed zone")
+        raise SchemaError(
+            f"time_format {schema.time_format!r} reads zone names, which are ambiguous",
+            hint="%z for an offset, or timezone=… for a fixed zone",
+        )
     _check_format(pattern)
     parsed = _parse(text, pattern)
     unparsable = Fault("timestamp unparsable", present & parsed.is_null())
     if _OFFSET.search(pattern):
         read = _checked(parsed, present)
         return Instants(read.us, [unparsable, *read.faults])
-    read = _of_local(parsed, schema, ~present, named)
+    read = _of_local(parsed, schema, ~present, named, dates=not _HOUR.search(pattern))
     return Instants(read.us, [unparsable, *read.faults])
 
 
 def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
     if _HOUR.search(pattern):
         return text.str.to_datetime(pattern, time_unit="us", strict=False).to_physical()
-    return text.str.to_date(pattern, strict=False).to_physical().cast(pl.Int64) * 86_400_000_000
+    return text.str.to_date(pattern, strict=False).to_physical().cast(pl.Int64) * _DAY_US
 
 
 def _check_format(pattern: str) -> None:
     try:
         pl.DataFrame({"t": ["x"]}).select(_parse(pl.col("t"), pattern))
     except pl.exceptions.PolarsError as error:
-        raise SchemaError(f"time_format {pattern!r} cannot be used: {error}",
-                          hint="a strftime pattern such as '%d-%m-%Y %H:%M'") from error
+        raise SchemaError(
+            f"time_format {pattern!r} cannot be used: {error}", hint="a strftime pattern such as '%d-%m-%Y %H:%M'"
+        ) from error
 
 
 def _iso(text: pl.Expr, present: pl.Expr, schema: EventSchema) -> Instants:
@@ -221,16 +266,21 @@ def _iso(text: pl.Expr, present: pl.Expr, schema: EventSchema) -> Instants:
     zone = joined.str.extract(_ISO_ZONE, 1)
     clock = pl.when(zone.is_null()).then(joined).otherwise(joined.str.strip_suffix(zone).str.strip_chars_end())
     clock = pl.when(clock.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)")).then(clock)
-    local = pl.coalesce(_parse(clock, "%Y-%m-%dT%H:%M:%S%.f"), _parse(clock, "%Y-%m-%dT%H:%M"), _parse(clock, "%Y-%m-%d"))
+    local = pl.coalesce(
+        _parse(clock, "%Y-%m-%dT%H:%M:%S%.f"), _parse(clock, "%Y-%m-%dT%H:%M"), _parse(clock, "%Y-%m-%d")
+    )
     zoned = pl.when(zone.is_not_null()).then(local - _offset_us(zone))
     inside = local.is_between(EARLIEST_US, LATEST_US, closed="left").fill_null(value=False)
     faults = [Fault("timestamp unparsable", present & local.is_null()), Fault("timestamp missing", ~present)]
     bare = present & local.is_not_null() & zone.is_null()
     if schema.timezone is None:
-        us, faults = zoned, [*faults, Fault("timestamp without zone", bare)]
+        us: pl.Expr = zoned
+        faults.append(Fault("timestamp without zone", bare))
     else:
-        naive, more = _localised(pl.when(bare & inside).then(local), schema)
-        us, faults = pl.coalesce(zoned, naive), [*faults, *more]
+        is_date = clock.str.len_bytes() == 10
+        naive, skipped = _localised(pl.when(bare & inside & ~is_date).then(local), schema)
+        midnight, no_day = _first_instants(pl.when(bare & inside & is_date).then(local), schema)
+        us, faults = pl.coalesce(zoned, naive, midnight), [*faults, *skipped, *no_day]
     inside_utc = us.is_between(EARLIEST_US, LATEST_US, closed="left")
     outside = local.is_not_null() & (~inside | ~inside_utc.fill_null(value=True))
     return Instants(us, [*faults, Fault("timestamp out of range", outside)])
@@ -239,6 +289,7 @@ def _iso(text: pl.Expr, present: pl.Expr, schema: EventSchema) -> Instants:
 def _offset_us(zone: pl.Expr) -> pl.Expr:
     """µs east of UTC of ``Z``, ``UTC``, ``+05``, ``+0530`` or ``+05:30``."""
     digits = zone.str.replace_all(r"[^0-9]", "")
-    minutes = (digits.str.slice(0, 2).cast(pl.Int64, strict=False).fill_null(0) * 60
-               + digits.str.slice(2, 2).cast(pl.Int64, strict=False).fill_null(0))
+    minutes = digits.str.slice(0, 2).cast(pl.Int64, strict=False).fill_null(0) * 60 + digits.str.slice(2, 2).cast(
+        pl.Int64, strict=False
+    ).fill_null(0)
     return pl.when(zone.str.starts_with("-")).then(-minutes).otherwise(minutes) * 60_000_000

@@ -1,0 +1,135 @@
+"""What the first screen says: whose journeys, how many convert, the worst place, what it costs, what to mend, what is unknown.
+
+Each key figure picks a finished number of the map and words it; nothing is computed here but the choice of the worst place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from journeymine.maps.wording import (
+    count, date_range, day, legible, money, money_interval, plural, share, share_interval, value_or_dash,
+)
+
+if TYPE_CHECKING:
+    from journeymine.maps.evidence import Estimate
+    from journeymine.maps.findings import DropOff, Opportunity
+    from journeymine.maps.specification import MapSpecification
+
+__all__ = ["KeyFigure", "first_opportunity", "key_figures", "meta_line", "worst_place"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One figure of the first screen; `estimate` is drawn as an interval when it is a share."""
+
+    label: str
+    value: str
+    detail: str
+    tone: str = ""
+    estimate: Estimate | None = None
+    is_text: bool = False
+
+
+def meta_line(spec: MapSpecification) -> tuple[str, ...]:
+    """Say when, how many, and how much of it all is in the picture."""
+    header = spec.header
+    parts = [date_range(header.period_start, header.period_end)]
+    parts.append(plural(header.n_users, "user") if header.n_users is not None else "")
+    parts.append(plural(header.n_journeys, "journey") if header.n_journeys is not None else "")
+    if header.covered is not None:
+        parts.append(f"the picture covers {share(header.covered)} of them")
+    for left_out in header.filtered:
+        n = f" ({count(left_out.n_journeys)})" if left_out.n_journeys is not None else ""
+        parts.append(f"without {legible(left_out.what)}{n}")
+    if header.observed_until:
+        parts.append(f"observed until {day(header.observed_until)}")
+    return tuple(part for part in parts if part)
+
+
+def worst_place(spec: MapSpecification) -> DropOff | None:
+    """The stage × channel that costs most: by value at stake where it is known, else by journeys lost."""
+    def cost(drop: DropOff) -> tuple[float, int]:
+        stake = drop.value_at_stake.value if drop.value_at_stake else None
+        return (stake or 0.0, drop.n_lost or 0)
+
+    return max((drop for drop in spec.drop_offs if drop.n_lost), key=cost, default=None)
+
+
+def first_opportunity(spec: MapSpecification) -> Opportunity | None:
+    """The opportunity of the best rank."""
+    return min(spec.opportunities, key=lambda found: found.rank, default=None)
+
+
+def key_figures(spec: MapSpecification) -> tuple[KeyFigure, ...]:
+    """Choose and word the four figures of the first screen."""
+    return tuple(figure for figure in (_conversion(spec), _worst(spec), _cost(spec), _mend(spec)) if figure)
+
+
+def place_name(stage: str, channel: str) -> str:
+    """Name a stage × channel.
+
+    >>> place_name("Purchase", "app"), place_name("", "app"), place_name("Purchase", "")
+    ('Purchase × app', 'app', 'Purchase')
+    """
+    return " × ".join(legible(part) for part in (stage, channel) if part)
+
+
+def _conversion(spec: MapSpecification) -> KeyFigure | None:
+    header = spec.header
+    converted = header.converted
+    if converted is None:
+        return None
+    goal = f"reach {legible(header.goal)}" if header.goal else "Convert"
+    of = f"of {count(header.n_mature)} mature journeys" if header.n_mature is not None else ""
+    still = f"{count(header.n_open)} still open" if header.n_open else ""
+    detail = ", ".join(part for part in (share_interval(converted), of, still) if part)
+    return KeyFigure(goal[0].upper() + goal[1:], share(converted), detail, "good", converted)
+
+
+def _worst(spec: MapSpecification) -> KeyFigure | None:
+    drop = worst_place(spec)
+    if drop is None:
+        return None
+    interval = f" ({share_interval(drop.lost)})" if drop.lost and drop.lost.has_interval else ""
+    rate = f", {share(drop.lost)}{interval} of those who come" if drop.lost and drop.lost.value is not None else ""
+    return KeyFigure("Worst place", place_name(drop.stage, drop.channel), f"{count(drop.n_lost)} lost here{rate}", "loss",
+                     drop.lost, is_text=True)
+
+
+def _cost(spec: MapSpecification) -> KeyFigure | None:
+    drop = worst_place(spec)
+    if drop is None:
+        return None
+    stake = drop.value_at_stake
+    if stake is None or stake.value is None:
+        total = sum(d.n_lost or 0 for d in spec.drop_offs)
+        reason = stake.reason if stake else "a value column would price it"
+        return KeyFigure("What it costs", plural(drop.n_lost, "journey"),
+                         f"{share((drop.n_lost or 0) / total)} of all {count(total)} lost; {legible(reason)}", "loss")
+    sure = money_interval(stake, spec.header.currency)
+    level = f"{spec.header.confidence * 100:g}{chr(160)}% interval {sure}" if stake.has_interval else sure
+    return KeyFigure("What it costs", money(stake, spec.header.currency), f"value at stake there; {level}", "loss")
+
+
+def _mend(spec: MapSpecification) -> KeyFigure | None:
+    found = first_opportunity(spec)
+    if found is None:
+        return None
+    owner = f"Owner: {legible(found.owner)}" if found.owner else "No owner named yet"
+    return KeyFigure("Mend first", legible(found.title), f"{owner}; {stake_words(found, spec.header.currency)}".rstrip("; "),
+                     is_text=True)
+
+
+def stake_words(found: Opportunity, currency: str) -> str:
+    """Word what an opportunity is worth."""
+    if found.value_at_stake is not None and found.value_at_stake.value is not None:
+        sure = money_interval(found.value_at_stake, currency)
+        return f"worth {money(found.value_at_stake, currency)}" + (f" ({sure})" if sure else "")
+    if found.journeys_at_stake is not None and found.journeys_at_stake.value is not None:
+        at_stake = found.journeys_at_stake
+        low, high = at_stake.lower, at_stake.upper
+        sure = f" ({value_or_dash(low, 0)} to {value_or_dash(high, 0)})" if low is not None and high is not None else ""
+        return f"{count(at_stake.value)} journeys at stake{sure}"
+    return ""

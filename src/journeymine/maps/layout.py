@@ -1,0 +1,208 @@
+"""Where everything on the lane map goes: stages as columns, channels as lanes, touchpoints as boxes in their cells.
+
+The plane is cut into boxes and two kinds of road. *Gutters* run down between columns, *corridors* run across between
+lanes, and flows use nothing else, so a flow can never run through a touchpoint (`flow_routes`). A crowded cell keeps
+its most used touchpoints and bundles the tail into one box. Pure and deterministic: the same map, the same geometry.
+
+y runs downwards from the top of the first lane; px throughout.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from journeymine.maps.flow_routes import Box, Plan, Route, corridor_heights, drawable, route_flows
+
+if TYPE_CHECKING:
+    from journeymine.maps.specification import DropOff, Flow, MapSpecification, Node
+
+__all__ = ["Band", "Cell", "Column", "MapLayout", "PlacedNode", "lay_out"]
+
+LABEL_WIDTH = 128.0
+NODE_HEIGHT = 30.0
+NODE_GAP = 7.0
+CAPTION_HEIGHT = 18.0
+CELL_PADDING = 7.0
+TARGET_WIDTH = 1372.0
+MIN_COLUMN, MAX_COLUMN = 128.0, 250.0
+MIN_GUTTER, MAX_GUTTER = 56.0, 124.0
+MAX_ROUTES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One stage: its place in the order, left edge and width."""
+
+    index: int
+    name: str
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One lane: its place in the order, top edge and height."""
+
+    index: int
+    name: str
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedNode:
+    """A touchpoint's box, or (with `bundled`) one box for the tail of a crowded cell; `rank` 0 is the most used."""
+
+    id: str
+    box: Box
+    column: int
+    lane: int
+    rank: int
+    node: Node | None
+    bundled: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A stage × lane: the ground behind its touchpoints, and the room for its drop-off caption."""
+
+    column: int
+    lane: int
+    box: Box
+    caption: Box | None
+    drop_off: DropOff | None
+
+
+@dataclass(frozen=True, slots=True)
+class MapLayout:
+    """The geometry of a lane map."""
+
+    width: float
+    height: float
+    gutter: float
+    columns: tuple[Column, ...]
+    bands: tuple[Band, ...]
+    cells: tuple[Cell, ...]
+    nodes: tuple[PlacedNode, ...]
+    routes: tuple[Route, ...]
+    n_flows: int
+
+    @property
+    def n_bundled(self) -> int:
+        """Touchpoints that stand behind a bundle."""
+        return sum(len(placed.bundled) for placed in self.nodes)
+
+
+def lay_out(spec: MapSpecification) -> MapLayout:
+    """Place stages, lanes, touchpoints and flows.
+
+    Returns
+    -------
+    MapLayout; boxes never overlap each other, flows never cross a box.
+    """
+    columns, gutter = _columns(spec)
+    members = _members(spec)
+    kept = {cell: _split(nodes, _cell_limit(spec)) for cell, nodes in members.items()}
+    drops = {(drop.stage, drop.channel): drop for drop in spec.drop_offs if drop.n_lost}
+    ends = {node.id: (cell[0], cell[1]) for cell, (shown, _) in kept.items() for node in shown}
+    flows = _ranked_flows(spec, ends)
+    heights = corridor_heights(flows, ends, n_lanes=len(spec.lanes))
+    bands, corridors = _bands(spec, kept, drops, heights)
+    nodes, cells = _place(spec, columns, bands, kept, drops)
+    boxes = {placed.id: placed.box for placed in nodes if placed.node is not None}
+    plan = Plan(gutter=gutter, corridors=corridors, boxes=boxes, cells=ends)
+    last = columns[-1] if columns else Column(0, "", LABEL_WIDTH, 0.0)
+    return MapLayout(
+        width=last.x + last.width + gutter, height=corridors[-1][0] + corridors[-1][1], gutter=gutter,
+        columns=columns, bands=bands, cells=cells, nodes=nodes, routes=route_flows(flows, plan), n_flows=len(spec.flows),
+    )
+
+
+def _columns(spec: MapSpecification) -> tuple[tuple[Column, ...], float]:
+    """Share the page among the stages; more of them than fit make the map wider, never the columns unreadable."""
+    n = max(len(spec.stages), 1)
+    pitch = (TARGET_WIDTH - LABEL_WIDTH) / n
+    gutter = min(max(pitch * 0.36, MIN_GUTTER), MAX_GUTTER)
+    column = min(max(pitch - gutter, MIN_COLUMN), MAX_COLUMN)
+    left = LABEL_WIDTH + gutter / 2
+    return tuple(
+        Column(i, stage.name, round(left + i * (column + gutter), 2), column) for i, stage in enumerate(spec.stages)
+    ), gutter
+
+
+def _cell_limit(spec: MapSpecification) -> int:
+    """How many boxes a cell may hold: fewer where there are many lanes, so that the map stays a page."""
+    n = len(spec.lanes)
+    return 14 if n == 1 else 9 if n == 2 else 6 if n <= 6 else 4 if n <= 10 else 3
+
+
+def _members(spec: MapSpecification) -> dict[tuple[int, int], list[Node]]:
+    column = {stage.name: i for i, stage in enumerate(spec.stages)}
+    lane = {lane.name: i for i, lane in enumerate(spec.lanes)}
+    members: dict[tuple[int, int], list[Node]] = defaultdict(list)
+    for node in sorted(spec.nodes, key=_use):
+        members[column[node.stage], lane[node.channel]].append(node)
+    return dict(sorted(members.items()))
+
+
+def _use(node: Node) -> tuple[int, int, str]:
+    return (-(node.n_journeys or 0), -(node.n or 0), node.id)
+
+
+def _split(nodes: list[Node], limit: int) -> tuple[list[Node], list[Node]]:
+    return (nodes, []) if len(nodes) <= limit else (nodes[: limit - 1], nodes[limit - 1 :])
+
+
+def _ranked_flows(spec: MapSpecification, ends: dict[str, tuple[int, int]]) -> tuple[Flow, ...]:
+    """The flows between drawn touchpoints, most used first, cut where more ink would show less."""
+    flows = sorted(drawable(spec.flows, ends), key=lambda flow: (-flow.n_journeys, -flow.n, flow.source, flow.target))
+    return tuple(flows[:MAX_ROUTES])
+
+
+def _bands(
+    spec: MapSpecification, kept: dict[tuple[int, int], tuple[list[Node], list[Node]]],
+    drops: dict[tuple[str, str], DropOff], heights: tuple[float, ...],
+) -> tuple[tuple[Band, ...], tuple[tuple[float, float], ...]]:
+    """Stack corridor, lane, corridor, …; each lane is as high as its fullest cell. Corridors are (top, height)."""
+    y, bands, corridors = 0.0, [], []
+    for i, lane in enumerate(spec.lanes):
+        corridors.append((y, heights[i]))
+        y += heights[i]
+        n = max((len(shown) + bool(tail) for (_, row), (shown, tail) in kept.items() if row == i), default=1)
+        caption = CAPTION_HEIGHT if any(channel == lane.name for _, channel in drops) else 0.0
+        height = 2 * CELL_PADDING + n * NODE_HEIGHT + (n - 1) * NODE_GAP + caption
+        bands.append(Band(i, lane.name, y, height))
+        y += height
+    corridors.append((y, heights[-1]))
+    return tuple(bands), tuple(corridors)
+
+
+def _place(
+    spec: MapSpecification, columns: tuple[Column, ...], bands: tuple[Band, ...],
+    kept: dict[tuple[int, int], tuple[list[Node], list[Node]]], drops: dict[tuple[str, str], DropOff],
+) -> tuple[tuple[PlacedNode, ...], tuple[Cell, ...]]:
+    ranks = {node.id: rank for rank, node in enumerate(sorted(spec.nodes, key=_use))}
+    nodes: list[PlacedNode] = []
+    cells: list[Cell] = []
+    for column in columns:
+        for band in bands:
+            shown, tail = kept.get((column.index, band.index), ([], []))
+            drop = drops.get((column.name, band.name))
+            if not shown and drop is None:
+                continue
+            box = Box(column.x, band.y, column.width, band.height)
+            y = band.y + CELL_PADDING
+            for node in shown:
+                place = Box(column.x + 6, y, column.width - 12, NODE_HEIGHT)
+                nodes.append(PlacedNode(node.id, place, column.index, band.index, ranks[node.id], node))
+                y += NODE_HEIGHT + NODE_GAP
+            if tail:
+                place = Box(column.x + 6, y, column.width - 12, NODE_HEIGHT)
+                nodes.append(PlacedNode(f"bundle-{column.index}-{band.index}", place, column.index, band.index,
+                                        min(ranks[node.id] for node in tail), None, tuple(tail)))
+                y += NODE_HEIGHT + NODE_GAP
+            caption = Box(column.x + 6, band.y + band.height - CAPTION_HEIGHT - 3, column.width - 12, CAPTION_HEIGHT)
+            cells.append(Cell(column.index, band.index, box, caption if drop else None, drop))
+    return tuple(nodes), tuple(cells)

@@ -1,0 +1,86 @@
+"""The map as one drawing: rows stacked over shared stage columns.
+
+The same drawing stands in the page (`live=True`: with keys and roles for the script, colours from the page) and by itself
+(a complete SVG file with its colours and type inside, no script; what PNG and PDF are made from).
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from journeymine.maps.layout import MapLayout, lay_out
+from journeymine.maps.markup import Svg, element, group, join, label, number, title, words
+from journeymine.maps.palette import DARK, LIGHT, lane_css, resolve
+from journeymine.maps.svg_header import header_rows
+from journeymine.maps.svg_lanes import draw_lanes
+from journeymine.maps.svg_lower_rows import lower_rows
+from journeymine.maps.svg_rows import Row, stage_rows
+
+if TYPE_CHECKING:
+    from journeymine.maps.specification import MapSpecification
+
+__all__ = ["draw_map", "map_css", "standalone", "to_svg"]
+
+_LEGEND = (
+    ("same", "stays in its channel"), ("handover", "hand-over to another channel"), ("back", "back-step to an earlier stage"),
+)
+
+
+def map_css() -> str:
+    """Return the style rules of the drawing, with colours as custom properties."""
+    return (files("journeymine.maps") / "templates" / "map.css").read_text("utf-8") + lane_css()
+
+
+def draw_map(spec: MapSpecification, *, layout: MapLayout | None = None, prefix: str = "", live: bool = True) -> Svg:
+    """Draw the map for the page; `prefix` keeps the keys of several maps on one page apart."""
+    layout = layout or lay_out(spec)
+    body, height = _stack(_map_rows(spec, layout, prefix=prefix, live=live))
+    return element("svg", body, class_="jm", viewBox=f"0 0 {number(layout.width)} {number(height)}", width=layout.width,
+                   height=height, role="group", aria_label=f"Journey map: {spec.header.title}")
+
+
+def to_svg(spec: MapSpecification, *, dark: bool = False) -> str:
+    """Return the map as a complete SVG file: header, rows, lanes, nothing from elsewhere, no script."""
+    layout = lay_out(spec)
+    wide = max(layout.width, 900.0)
+    rows = [*header_rows(spec, wide), *_map_rows(spec, layout, prefix="", live=False)]
+    body, height = _stack(rows)
+    return standalone(body, wide, height, f"Journey map: {spec.header.title}", dark=dark)
+
+
+def standalone(body: Svg, width: float, height: float, name: str, *, dark: bool = False) -> str:
+    """Wrap a drawing into a file of its own."""
+    margin = 32.0
+    css = resolve(map_css(), DARK if dark else LIGHT)
+    wide, high = number(width + 2 * margin), number(height + 2 * margin)
+    return element(
+        "svg", title(name), element("style", words(css.replace("'", ""))),
+        element("rect", class_="ground", width=width + 2 * margin, height=height + 2 * margin),
+        group(body, transform=f"translate({number(margin)} {number(margin)})"),
+        xmlns="http://www.w3.org/2000/svg", class_="jm", width=width + 2 * margin, height=height + 2 * margin,
+        viewBox=f"0 0 {wide} {high}", role="img", aria_label=name,
+    ) + "\n"
+
+
+def _map_rows(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: bool) -> list[Row]:
+    lanes = Row("lanes", layout.height + 6, draw_lanes(spec, layout, prefix=prefix, live=live))
+    return [*stage_rows(spec, layout), lanes, *lower_rows(spec, layout), _legend(layout)]
+
+
+def _stack(rows: list[Row]) -> tuple[Svg, float]:
+    y, parts = 0.0, []
+    for row in rows:
+        parts.append(group(row.markup, transform=f"translate(0 {number(y)})", class_="strip", data_row=row.name))
+        y += row.height
+    return join(*parts), y
+
+
+def _legend(layout: MapLayout) -> Row:
+    x, parts = layout.columns[0].x if layout.columns else 0.0, []
+    for kind, text in _LEGEND:
+        parts.append(group(element("path", d=f"M{number(x)} 16h26", stroke_width=4), class_=f"flow {kind} c0"))
+        parts.append(label(x + 33, 20, text, "quiet"))
+        x += 60 + len(text) * 5.6
+    parts.append(label(x, 20, "line width: journeys", "quiet"))
+    return Row("legend", 30.0, join(*parts))

@@ -1,16 +1,75 @@
 """Customer journeys mined from touchpoint events.
 
 A journey is a range of rows; every number is a mergeable count, finished late.
+
+>>> import journeymine as jm
+>>> events = jm.read_events("log.parquet", user="id", timestamp="ts", touchpoint="event")  # doctest: +SKIP
+>>> journeys = jm.build_journeys(events, goal="order_placed", idle="30d")  # doctest: +SKIP
+>>> jm.conversion(journeys, by="channel")  # doctest: +SKIP
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
+from typing import TYPE_CHECKING, Any
 
-from journeymine.errors import JourneymineError
-
-__all__ = ["JourneymineError", "__version__"]
+if TYPE_CHECKING:
+    from journeymine.counting import Counts as Counts
+    from journeymine.counting import Measure as Measure
+    from journeymine.counting import Result as Result
+    from journeymine.counting import finish as finish
+    from journeymine.engines import InMemory as InMemory
+    from journeymine.engines import Mined as Mined
+    from journeymine.engines import mine as mine
+    from journeymine.errors import JourneymineError as JourneymineError
+    from journeymine.events import Events as Events
+    from journeymine.events import EventSchema as EventSchema
+    from journeymine.events import Source as Source
+    from journeymine.events import StageMap as StageMap
+    from journeymine.events import read_config as read_config
+    from journeymine.events import read_events as read_events
+    from journeymine.graph import TransitionGraph as TransitionGraph
+    from journeymine.graph import Transitions as Transitions
+    from journeymine.graph import Variants as Variants
+    from journeymine.graph import transitions as transitions
+    from journeymine.graph import variants as variants
+    from journeymine.journeys import JourneyRules as JourneyRules
+    from journeymine.journeys import Journeys as Journeys
+    from journeymine.journeys import Predicate as Predicate
+    from journeymine.journeys import build_journeys as build_journeys
+    from journeymine.metrics import Conversion as Conversion
+    from journeymine.metrics import DropOff as DropOff
+    from journeymine.metrics import conversion as conversion
+    from journeymine.metrics import drop_off as drop_off
 
 __version__ = "0.1.0"
 
+_ROOMS = {
+    "counting": ("Counts", "Measure", "Result", "finish"),
+    "engines": ("InMemory", "Mined", "mine"),
+    "errors": ("JourneymineError",),
+    "events": ("EventSchema", "Events", "Source", "StageMap", "read_config", "read_events"),
+    "graph": ("TransitionGraph", "Transitions", "Variants", "transitions", "variants"),
+    "journeys": ("JourneyRules", "Journeys", "Predicate", "build_journeys"),
+    "metrics": ("Conversion", "DropOff", "conversion", "drop_off"),
+}
+"""The public names and the rooms they live in; a room is imported when one of its names is first used."""
+
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = sorted([*_ROOM_OF, "__version__"])  # noqa: PLE0605
+
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,117 @@
+"""Whose label a number is broken down by: segments of journeys, or labels of their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from journeymine.counting.tabulate import Key, key_of, pack
+from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.journeys.journeys import Journeys
+
+__all__ = ["MAX_GROUPS", "Grouped", "as_names", "group_journeys", "group_steps", "places", "step_keys"]
+
+Ints = npt.NDArray[np.int64]
+MAX_GROUPS = 10_000
+"""Most labels that a breakdown may have; beyond, a number per label tells nobody anything."""
+
+CHANNEL_OF = ("entry", "exit", "any")
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Journeys with their labels.
+
+    Attributes
+    ----------
+    journey : index of the journey of each row; each once, unless a journey counts under several labels.
+    keys : one key column per name, over those rows.
+    """
+
+    journey: Ints
+    keys: dict[str, Key]
+
+
+def as_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
+    """``by=`` as a tuple of names.
+
+    >>> as_names("channel"), as_names(None), as_names(["stage", "channel"])
+    (('channel',), (), ('stage', 'channel'))
+    """
+    names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+    if len(set(names)) != len(names):
+        raise QuestionError(f"by={list(names)} names a column twice", hint="name each once")
+    return names
+
+
+def check_channel_of(channel_of: str) -> str:
+    """Refuse anything but the three ways of labelling a journey by its steps."""
+    if channel_of not in CHANNEL_OF:
+        raise QuestionError(f"channel_of={channel_of!r}", hint=f"give one of {', '.join(map(repr, CHANNEL_OF))}")
+    return channel_of
+
+
+def step_keys(journeys: Journeys, names: Sequence[str]) -> dict[str, Key]:
+    """Key columns over the steps: labels of steps as they are, segments repeated for each step."""
+    keys = {}
+    for name in names:
+        if name in journeys.segments:
+            coded = journeys.segments[name]
+            keys[name] = key_of(np.repeat(coded.codes, journeys.lengths), coded.labels)
+        else:
+            coded = _known(journeys, name)
+            keys[name] = key_of(coded.codes, coded.labels)
+        if len(keys[name].values) > MAX_GROUPS:
+            raise QuestionError(
+                f"by={name!r} has {len(keys[name].values):,} labels, more than {MAX_GROUPS:,}",
+                hint="group them first, with journeys.segment(…) or an attribute of fewer values",
+            )
+    return keys
+
+
+def group_journeys(journeys: Journeys, by: Sequence[str], channel_of: str) -> Grouped:
+    """Label each journey: by its segments, and by the entry step, the exit step, or any of its steps.
+
+    With ``"any"`` a journey counts once under each combination of labels that its steps have.
+    """
+    from_steps = [name for name in by if name not in journeys.segments]
+    if channel_of == "any" and from_steps:
+        keys = step_keys(journeys, by)
+        at = group_steps(journeys, list(keys.values()))
+        return Grouped(journeys.journey_of_step[at], {name: key.take(at) for name, key in keys.items()})
+    at = journeys.offsets[:-1] if channel_of == "entry" else journeys.offsets[1:] - 1
+    keys = {}
+    for name in by:
+        if name in journeys.segments:
+            keys[name] = key_of(journeys.segments[name].codes, journeys.segments[name].labels)
+        else:
+            coded = _known(journeys, name)
+            keys[name] = key_of(coded.codes[at], coded.labels)
+    return Grouped(np.arange(len(journeys)), keys)
+
+
+def group_steps(journeys: Journeys, keys: Sequence[Key]) -> Ints:
+    """The first step of each (journey, combination of labels): index of the step, sorted by combination."""
+    cell, size = pack(keys, len(journeys.coded))
+    return places(cell, size, journeys.journey_of_step)
+
+
+def places(cell: Ints, size: int, journey: Ints) -> Ints:
+    """The first row of each (cell, journey), where rows come journey after journey."""
+    order = np.argsort(cell.astype(np.uint8 if size <= 256 else np.uint16) if size <= 1 << 16 else cell, kind="stable")
+    there, of = cell[order], journey[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (there[1:] != there[:-1]) | (of[1:] != of[:-1])
+    return order[new]
+
+
+def _known(journeys: Journeys, name: str) -> Any:
+    try:
+        return journeys.codes(name)
+    except UnknownLabelError:
+        raise UnknownLabelError.naming("column to break down by", name,
+                                       [*journeys.coded.labels, *journeys.segments]) from None  # fmt: skip

@@ -1,0 +1,206 @@
+"""Counts: tables of integers keyed by labels, that merge exactly.
+
+Merging is associative and commutative, and its outcome does not depend on how users were partitioned nor on the order
+of parts: sums, minima and maxima of int64, sums of large numbers as two limbs, rows always sorted by key. Keys are
+plain strings and integers; no code that means something to one process only is ever in them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import MICRO
+from journeymine.errors import MergeError
+from journeymine.journeys.context import LogContext
+from journeymine.journeys.rules import JourneyRules
+from journeymine.stats.wide import to_float
+
+__all__ = ["FORMAT", "Basis", "Counts", "Merge", "TableSpec"]
+
+Merge = Literal["sum", "min", "max", "wide"]
+FORMAT = 1
+"""Version of the stored form of counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """The shape of one table of counts.
+
+    Attributes
+    ----------
+    keys : label columns and their types; `fold` is added as the last key where `folded`.
+    values : integer columns and how each merges; a ``"wide"`` one is stored as two limbs, ``…_hi`` and ``…_lo``.
+    folded : whether the table is kept by fold, and so can carry intervals.
+    """
+
+    keys: Mapping[str, type[pl.DataType] | pl.DataType]
+    values: Mapping[str, Merge]
+    folded: bool = True
+
+    @property
+    def key_names(self) -> list[str]:
+        """All key columns, the fold among them."""
+        return [*self.keys, "fold"] if self.folded else list(self.keys)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Column names and types of the frame."""
+        schema: dict[str, Any] = dict(self.keys)
+        if self.folded:
+            schema["fold"] = pl.UInt8
+        for name, merge in self.values.items():
+            for column in limbs(name) if merge == "wide" else (name,):
+                schema[column] = pl.Int64
+        return schema
+
+    def empty(self) -> pl.DataFrame:
+        """A table without rows."""
+        return pl.DataFrame(schema=self.schema)
+
+    def merge(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Add tables of this shape."""
+        if not frames:
+            return self.empty()
+        together = pl.concat(frames) if len(frames) > 1 else frames[0]
+        aggregates = [_aggregate(name, merge) for name, merge in self.values.items() if merge != "wide"]
+        wide = [name for name, merge in self.values.items() if merge == "wide"]
+        aggregates += [pl.col(column).sum() for name in wide for column in limbs(name)]
+        if self.key_names:
+            merged = together.group_by(self.key_names).agg(aggregates).sort(self.key_names)
+        else:
+            merged = together.select(aggregates) if together.height else together
+        carried = [
+            expression
+            for name in wide
+            for hi, lo in [limbs(name)]
+            for expression in (pl.col(hi) + (pl.col(lo) // 2**32), pl.col(lo) % 2**32)
+        ]
+        return merged.with_columns(carried).select(list(self.schema))
+
+
+def _aggregate(name: str, merge: Merge) -> pl.Expr:
+    column = pl.col(name)
+    return {"sum": column.sum, "min": column.min, "max": column.max}[merge]()
+
+
+def limbs(name: str) -> tuple[str, str]:
+    """Columns that hold the upper and the lower limb of a wide sum."""
+    return f"{name}_hi", f"{name}_lo"
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What counts must share to be added: the rules, the log's bounds and the order of stages."""
+
+    rules: JourneyRules
+    context: LogContext
+    stages: tuple[str, ...] = ()
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        bounds = {"log_start": self.context.log_start, "observed_until": self.context.observed_until}
+        return {"rules": self.rules.to_data(), **bounds, "stages": list(self.stages)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Basis:
+        """Read what `to_data` wrote."""
+        context = LogContext(data["log_start"], data["observed_until"])
+        return cls(JourneyRules.from_data(data["rules"]), context, tuple(data["stages"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """What one measure counted on some users.
+
+    Attributes
+    ----------
+    question : fingerprint of the measure that counted.
+    basis : rules and bounds it was counted under.
+    specs : shape of each table.
+    tables : the tables, each sorted by key.
+    """
+
+    question: str
+    basis: Basis
+    specs: Mapping[str, TableSpec] = field(repr=False)
+    tables: Mapping[str, pl.DataFrame] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, question: str, basis: Basis, specs: Mapping[str, TableSpec], parts: Mapping[str, pl.DataFrame]
+    ) -> Counts:
+        """Counts from raw tables, brought to their one form."""
+        return cls(question, basis, specs, {name: spec.merge([parts[name]]) for name, spec in specs.items()})
+
+    @classmethod
+    def merge(cls, counts: Iterable[Counts]) -> Counts:
+        """Add counts of the same question, in any order and grouping.
+
+        Raises
+        ------
+        MergeError : nothing to merge, or counts of different questions, rules or bounds.
+        """
+        parts = list(counts)
+        if not parts:
+            raise MergeError("there are no counts to merge", hint="count at least one part, if an empty one")
+        first = parts[0]
+        for other in parts[1:]:
+            if other.question != first.question:
+                raise MergeError("counts of two different questions", hint="merge counts of one measure")
+            if other.basis != first.basis:
+                raise MergeError(
+                    f"counts were made under different rules or bounds: {first.basis.to_data()} and "
+                    f"{other.basis.to_data()}",
+                    hint="fix observed_until over the whole log before counting its parts",
+                )
+        merged = {name: spec.merge([part.tables[name] for part in parts]) for name, spec in first.specs.items()}
+        return cls(first.question, first.basis, first.specs, merged)
+
+    def equals(self, other: Counts) -> bool:
+        """Whether both hold the same integers under the same keys."""
+        same = self.question == other.question and self.basis == other.basis
+        return same and all(frame.equals(other.tables[name]) for name, frame in self.tables.items())
+
+    def save(self, directory: Path | str) -> None:
+        """Write one Parquet file per table and a JSON file that names them, into a new or empty directory."""
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, frame in self.tables.items():
+            frame.write_parquet(folder / f"{name}.parquet")
+        about = {
+            "format": FORMAT,
+            "question": self.question,
+            "basis": self.basis.to_data(),
+            "tables": list(self.tables),
+        }
+        (folder / "counts.json").write_text(json.dumps(about, sort_keys=True, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path | str, specs: Mapping[str, TableSpec]) -> Counts:
+        """Read what `save` wrote; `specs` are those of the measure that counted."""
+        folder = Path(directory)
+        about = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+        if about["format"] != FORMAT:
+            raise MergeError(f"counts of format {about['format']}, and this version reads {FORMAT}",
+                             hint="count again, or use the version that wrote them")  # fmt: skip
+        tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in about["tables"]}
+        return cls(about["question"], Basis.from_data(about["basis"]), specs, tables)
+
+
+def wide_float(frame: pl.DataFrame, name: str) -> npt.NDArray[np.float64]:
+    """A wide sum as float64."""
+    hi, lo = limbs(name)
+    return np.asarray(to_float(frame[hi].to_numpy(), frame[lo].to_numpy()))
+
+
+def wide_units(frame: pl.DataFrame, name: str) -> npt.NDArray[np.float64]:
+    """A wide sum of micro-units, in units."""
+    return wide_float(frame, name) / MICRO

@@ -1,0 +1,94 @@
+"""What a measure makes of its counts: numbers that know how their interval is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+__all__ = ["Answer", "Difference", "Number", "Quantile", "Share"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of trials; interval by Wilson with the design effect from the folds.
+
+    Attributes
+    ----------
+    successes, trials : by fold, shape [64, rows].
+    users : distinct users behind each row, where known.
+    once : rows in which each user stands once, so that the plain interval is right.
+    """
+
+    successes: Floats
+    trials: Floats
+    users: npt.NDArray[Any] | None = None
+    once: npt.NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Difference of two shares, first minus second; interval by Newcombe with the correlation of the replicates."""
+
+    first: Share
+    second: Share
+    disjoint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A smooth number; interval by the jackknife.
+
+    Attributes
+    ----------
+    values : shape [1 + K, rows]: finished from everything, then without one fold at a time (see `Tally.spread`).
+    trials : how much stands behind each row in those K folds, shape [K, rows]: ``tally.by_fold(…)[tally.present]``;
+        None to ask only for enough folds.
+    """
+
+    values: Floats
+    trials: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """A quantile of a histogram; interval by Woodruff's inversion.
+
+    Attributes
+    ----------
+    histogram : rows (group, bucket, fold, n), group being the row of the answer.
+    q : 0–1.
+    scale : factor from the histogram's unit to the column's, e.g. 1e-6 from µs to s.
+    interval : whether to give one.
+    """
+
+    histogram: pl.DataFrame
+    q: float
+    scale: float = 1.0
+    interval: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One table of answers.
+
+    Attributes
+    ----------
+    keys : the label columns, one row per answer.
+    columns : name → plain array or series, or one of the numbers above; in the order of the final frame.
+    users, converting : per row, for the flag ``sparse`` (under 300 users or 30 converting); None to leave it out.
+    reasons : per row, why a number is missing; None where nothing is.
+    """
+
+    keys: pl.DataFrame
+    columns: Mapping[str, Any]
+    users: npt.NDArray[Any] | None = None
+    converting: npt.NDArray[Any] | None = None
+    reasons: list[str | None] | None = None
+    notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,154 @@
+"""The one place where counts become numbers with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.counts import Counts
+from journeymine.counting.estimates import Answer, Difference, Number, Quantile, Share
+from journeymine.counting.measure import Measure, question_of
+from journeymine.counting.result import Result
+from journeymine.counting.tally import Tally
+from journeymine.errors import MergeError
+from journeymine.stats.folds import FOLDS
+from journeymine.stats.histogram import group_quantiles
+from journeymine.stats.quantiles import woodruff
+from journeymine.stats.shares import Interval, difference_interval, number_interval, share_interval
+
+__all__ = ["finish"]
+
+SPARSE_USERS, SPARSE_CONVERTING = 300, 30
+"""Below either, a row is flagged ``sparse``."""
+
+
+def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: float = 0.95) -> Result:
+    """Merge, estimate and add intervals: the last step of every measure.
+
+    Parameters
+    ----------
+    measure : the question that was counted.
+    counts : its counts, whole or in parts, in any order.
+    confidence : of every interval, between 0 and 1.
+
+    Raises
+    ------
+    MergeError : counts of another question, or of different rules or bounds.
+    """
+    whole = counts if isinstance(counts, Counts) else Counts.merge(counts)
+    if whole.question != question_of(measure):
+        raise MergeError(
+            f"these counts answer {whole.question}, not {question_of(measure)}",
+            hint="finish with the measure that counted",
+        )
+    present = _present(whole)
+    tallies = {name: Tally.of(spec, whole.tables[name], present) for name, spec in whole.specs.items()}
+    answers = measure.estimate(tallies, whole.basis)
+    frames = {name: _in_stage_order(_frame(answer, confidence), answer, whole) for name, answer in answers.items()}
+    main = next(iter(frames))
+    return Result(
+        name=measure.name,
+        question=measure.question,
+        frame=frames[main],
+        tables={name: frame for name, frame in frames.items() if name != main},
+        schema_version=measure.schema_version,
+        confidence=confidence,
+        basis=whole.basis,
+        notes=tuple(note for answer in answers.values() for note in answer.notes),
+    )
+
+
+def _present(counts: Counts) -> npt.NDArray[np.bool_]:
+    """Folds that hold anybody at all, over every table of the measure."""
+    present = np.zeros(FOLDS, dtype=bool)
+    for name, spec in counts.specs.items():
+        if spec.folded:
+            present[counts.tables[name]["fold"].unique().to_numpy()] = True
+    return present
+
+
+def _in_stage_order(frame: pl.DataFrame, answer: Answer, counts: Counts) -> pl.DataFrame:
+    """Rows as counted, except that stages come in their own order, not in that of the alphabet."""
+    if "stage" not in answer.keys.columns or not counts.basis.stages:
+        return frame
+    order = {stage: rank for rank, stage in enumerate(counts.basis.stages)}
+    rank = pl.col("stage").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+    return frame.sort(rank, maintain_order=True)
+
+
+def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
+    """The columns of an answer; `reason` says why the first estimate of a row, its headline, is missing."""
+    columns: dict[str, Any] = {name: answer.keys[name] for name in answer.keys.columns}
+    headline: list[str | None] | None = None
+    for name, value in answer.columns.items():
+        if isinstance(value, Share | Difference | Number | Quantile):
+            found, with_limits = _interval(value, confidence, answer.keys.height or 1)
+            columns[name] = _series(found.estimate)
+            if with_limits:
+                columns[f"{name}_lower"] = _series(found.lower)
+                columns[f"{name}_upper"] = _series(found.upper)
+                headline = headline or found.reason.tolist()
+        else:
+            columns[name] = value if isinstance(value, pl.Series) else pl.Series(name, value)
+    if answer.users is not None:
+        few = np.asarray(answer.users) < SPARSE_USERS
+        if answer.converting is not None:
+            few |= np.asarray(answer.converting) < SPARSE_CONVERTING
+        columns["sparse"] = few
+    if headline is not None:
+        given = answer.reasons or headline
+        columns["reason"] = pl.Series([a or b for a, b in zip(given, headline, strict=True)], dtype=pl.String)
+    return pl.DataFrame(columns)
+
+
+def _series(values: npt.NDArray[np.float64]) -> pl.Series:
+    return pl.Series(np.asarray(values, dtype=np.float64)).fill_nan(None)
+
+
+def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, bool]:
+    if isinstance(value, Share):
+        return share_interval(
+            value.successes, value.trials, users=value.users, each_user_once=value.once, confidence=confidence
+        ), True
+    if isinstance(value, Difference):
+        a, b = value.first, value.second
+        users = (a.users, b.users) if a.users is not None and b.users is not None else None
+        return difference_interval(
+            a.successes, a.trials, b.successes, b.trials,
+            users=users, disjoint=value.disjoint, confidence=confidence,
+        ), True  # fmt: skip
+    if isinstance(value, Number):
+        return number_interval(
+            value.values[0], value.values[1:], trials_by_fold=value.trials, confidence=confidence
+        ), True
+    return _quantile(value, confidence, n_rows), value.interval
+
+
+def _quantile(value: Quantile, confidence: float, n_rows: int) -> Interval:
+    totals = value.histogram.group_by("group", "bucket").agg(pl.col("n").sum()).sort("group", "bucket")
+    estimate = group_quantiles(
+        totals["group"].to_numpy(), totals["bucket"].to_numpy(), totals["n"].to_numpy(), [value.q], n_groups=n_rows
+    )[:, 0]
+    empty = np.full(n_rows, np.nan)
+    found = Interval(estimate * value.scale, empty.copy(), empty.copy(), empty, np.full(n_rows, None, dtype=object))
+    if not value.interval:
+        return found
+    for key, rows in value.histogram.partition_by("group", as_dict=True).items():
+        group = int(key[0])
+        buckets, position = np.unique(rows["bucket"].to_numpy(), return_inverse=True)
+        by_fold = np.zeros((FOLDS, len(buckets)))
+        np.add.at(by_fold, (rows["fold"].to_numpy(), position), rows["n"].to_numpy())
+        one = woodruff(buckets, by_fold, value.q, confidence=confidence)
+        found.lower[group] = float(one.lower) * value.scale
+        found.upper[group] = float(one.upper) * value.scale
+        found.reason[group] = one.reason.item()
+    return found
+
+
+def mapping_of_tables(result: Result) -> Mapping[str, pl.DataFrame]:
+    """All frames of a result by file stem: the main one by the result's name."""
+    return {result.name: result.frame, **{f"{result.name}_{name}": frame for name, frame in result.tables.items()}}

@@ -1,0 +1,77 @@
+"""The protocol of a question that can be counted on part of the users, merged, and finished late."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer
+from journeymine.counting.tally import Tally
+from journeymine.journeys.journeys import Journeys
+
+__all__ = ["Measure", "basis_of", "question_of"]
+
+
+@runtime_checkable
+class Measure(Protocol):
+    """A frozen dataclass that holds the question.
+
+    `count` is big → small, and sees whole users; `estimate` is small → numbers, a pure function, vectorised over the
+    leading axis of folds. Everything between (merging, intervals, flags, the result) exists once, in `finish`.
+
+    Attributes
+    ----------
+    name : short name, unique among measures; the key of its result and the stem of its file.
+    unit : what is counted; user-unit measures cannot be added over nights without a ledger.
+    schema_version : of the result's frame.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[Literal["journey", "user"]]
+    schema_version: ClassVar[int]
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        ...
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Shapes of its tables of counts."""
+        ...
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Count the journeys of some whole users."""
+        ...
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Numbers from merged counts; the first answer is the result's main frame."""
+        ...
+
+
+def question_of(measure: Measure) -> str:
+    """Fingerprint of a measure's type and fields: equal questions, equal text, on any machine."""
+    assert is_dataclass(measure)
+    data = {"measure": measure.name, **{f.name: _plain(getattr(measure, f.name)) for f in fields(measure)}}
+    text = json.dumps(data, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return f"{measure.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_data"):
+        return value.to_data()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(_plain(item) for item in value)
+    return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
+
+
+def basis_of(journeys: Journeys) -> Basis:
+    """The basis of counts made on `journeys`."""
+    return Basis(journeys.rules, journeys.context, journeys.stages)

@@ -1,0 +1,144 @@
+"""From rows of codes to a table of counts: the kernel that every measure counts with.
+
+Keys are packed into one integer per row; small key spaces are counted by `bincount`, large ones after a compression to
+the keys that occur. Sums are exact int64 throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.counts import TableSpec, limbs
+from journeymine.stats.wide import split
+
+__all__ = ["Key", "distinct_users", "key_of", "pack", "tabulate"]
+
+Ints = npt.NDArray[np.int64]
+_DENSE = 1 << 22
+"""Up to this many possible keys are counted in an array of their own, without looking for those that occur."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key column: a code per row and what each code stands for (null, a label or an integer)."""
+
+    codes: npt.NDArray[np.integer]
+    values: pl.Series
+
+    def take(self, rows: Any) -> Key:
+        """The same column over some rows."""
+        return Key(self.codes[rows], self.values)
+
+
+def key_of(codes: npt.NDArray[np.integer], labels: Sequence[str | None]) -> Key:
+    """A key column from codes and labels."""
+    return Key(codes, pl.Series(labels, dtype=pl.String))
+
+
+def integer_key(numbers: Ints) -> Key:
+    """A key column from integers, e.g. histogram buckets."""
+    if not len(numbers):
+        return Key(numbers, pl.Series([], dtype=pl.Int64))
+    low = int(numbers.min())
+    return Key(numbers - low, pl.Series(np.arange(low, int(numbers.max()) + 1)))
+
+
+def pack(keys: Sequence[Key], n_rows: int) -> tuple[Ints, int]:
+    """One integer per row for the combination of keys, and how many there may be."""
+    packed, size = np.zeros(n_rows, dtype=np.int64), 1
+    for key in keys:
+        width = max(len(key.values), 1)
+        if size > (1 << 62) // width:  # only with enormous alphabets: keep what occurs, then go on
+            seen, packed = np.unique(packed, return_inverse=True)
+            size = len(seen)
+        packed *= width
+        packed += key.codes
+        size *= width
+    return packed, size
+
+
+def distinct_users(packed: Ints, user: Ints, which: npt.NDArray[np.bool_], size: int) -> npt.NDArray[np.bool_]:
+    """Flags that add up to the distinct users of each key, among the rows of `which`.
+
+    Parameters
+    ----------
+    packed : key of each row, below `size` (see `pack`).
+    user : user of each row; rows of one key come with users together.
+    """
+    rows = np.flatnonzero(which)
+    key, who = packed[rows], user[rows]
+    order = np.argsort(key.astype(np.uint16) if size <= 1 << 16 else key, kind="stable")
+    key, who = key[order], who[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (key[1:] != key[:-1]) | (who[1:] != who[:-1])
+    flags = np.zeros(len(packed), dtype=bool)
+    flags[rows[order[new]]] = True
+    return flags
+
+
+def tabulate(
+    spec: TableSpec, keys: Mapping[str, Key], values: Mapping[str, Any], fold: npt.NDArray[np.integer] | None = None
+) -> pl.DataFrame:
+    """Count rows into a table of the given shape (its rows in no particular order).
+
+    Parameters
+    ----------
+    keys : one per key of the spec, all of the same length.
+    values : per value column, flags or int64 to add up, or to take the least or greatest of; None counts rows.
+    fold : the fold of each row's user, where the spec is folded.
+    """
+    n = len(fold) if fold is not None else len(next(iter(keys.values())).codes)
+    if not n:
+        return spec.empty()
+    columns = [keys[name] for name in spec.keys]
+    names = list(spec.keys)
+    if spec.folded:
+        assert fold is not None
+        columns.append(Key(fold, pl.Series(np.arange(64), dtype=pl.UInt8)))
+        names.append("fold")
+    cell, size = pack(columns, n)
+    if size > _DENSE:
+        first, cell = np.unique(cell, return_index=True, return_inverse=True)[1:]
+        size = len(first)
+    else:
+        used = np.zeros(size, dtype=bool)
+        used[cell] = True
+        first = np.zeros(size, dtype=np.int64)
+        first[cell] = np.arange(n)
+        first = first[used]
+    frame = {
+        name: column.values.gather(pl.Series(column.codes[first]).cast(pl.UInt32))
+        for name, column in zip(names, columns, strict=True)
+    }
+    for name, merge in spec.values.items():
+        for column, data in _totals(name, merge, values.get(name), cell, size).items():
+            frame[column] = pl.Series(data if len(data) == len(first) else data[used])
+    return pl.DataFrame(frame, schema=spec.schema)
+
+
+def _totals(name: str, merge: str, values: Any, cell: Ints, size: int) -> dict[str, Ints]:
+    if merge == "wide":
+        hi, lo = split(values)
+        return {c: _sum(part, cell, size) for c, part in zip(limbs(name), (hi, lo), strict=True)}
+    if merge in ("min", "max"):
+        limit = np.iinfo(np.int64)
+        total = np.full(size, limit.max if merge == "min" else limit.min, dtype=np.int64)
+        (np.minimum if merge == "min" else np.maximum).at(total, cell, values)
+        return {name: total}
+    if values is None:
+        return {name: np.bincount(cell, minlength=size)}
+    if values.dtype == bool:
+        return {name: np.bincount(cell[values], minlength=size)}
+    return {name: _sum(values, cell, size)}
+
+
+def _sum(values: Ints, cell: Ints, size: int) -> Ints:
+    total = np.zeros(size, dtype=np.int64)
+    np.add.at(total, cell, values)
+    return total

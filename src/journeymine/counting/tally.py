@@ -1,0 +1,94 @@
+"""A merged table of counts laid out for finishing: rows by label, folds as a leading axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.counts import TableSpec, limbs
+from journeymine.stats.folds import FOLDS, replicates
+from journeymine.stats.wide import to_float
+
+__all__ = ["Tally", "histogram_of", "spread"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """One table of merged counts.
+
+    Attributes
+    ----------
+    rows : distinct keys without the fold, sorted.
+    frame : the merged table with `_row`, the position of its key in `rows`.
+    present : which of the 64 folds hold anybody, over the whole measure.
+    """
+
+    spec: TableSpec
+    rows: pl.DataFrame
+    frame: pl.DataFrame
+    present: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, spec: TableSpec, frame: pl.DataFrame, present: npt.NDArray[np.bool_]) -> Tally:
+        """Lay out `frame`, which is merged and sorted."""
+        names = list(spec.keys)
+        if not names:
+            rows = pl.DataFrame({"_": [0]}).drop("_")
+            return cls(spec, rows, frame.with_columns(_row=pl.lit(0, dtype=pl.UInt32)), present)
+        # Sorted by key: a new row begins where any key changes, null being a key like another.
+        changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in names)
+        first = pl.int_range(pl.len()) == 0
+        numbered = frame.with_columns(_row=(changed | first).cast(pl.UInt32).cum_sum() - 1)
+        rows = numbered.filter(changed | first).select(names)
+        return cls(spec, rows, numbered, present)
+
+    def __len__(self) -> int:
+        return self.rows.height if self.spec.keys else 1
+
+    def __getitem__(self, column: str) -> Floats:
+        """Totals over all folds, shape [rows]; sums only."""
+        return np.asarray(self.by_fold(column).sum(axis=0))
+
+    def total(self, column: str) -> npt.NDArray[np.int64]:
+        """Exact totals over all folds, shape [rows]; of a narrow sum."""
+        out = np.zeros(len(self), dtype=np.int64)
+        np.add.at(out, self.frame["_row"].to_numpy(), self.frame[column].to_numpy())
+        return out
+
+    def by_fold(self, column: str) -> Floats:
+        """Counts by fold, shape [64, rows]; everything in fold 0 where the table keeps no folds."""
+        out = np.zeros((FOLDS, len(self)))
+        fold = self.frame["fold"].to_numpy() if self.spec.folded else np.zeros(self.frame.height, dtype=np.int64)
+        out[fold, self.frame["_row"].to_numpy()] = self._floats(column)
+        return out
+
+    def spread(self, column: str) -> Floats:
+        """Total, then the replicates: shape [1 + K, rows], K the folds that hold anybody."""
+        return spread(self.by_fold(column), self.present)
+
+    def _floats(self, column: str) -> Floats:
+        if self.spec.values[column] == "wide":
+            hi, lo = limbs(column)
+            return to_float(self.frame[hi].to_numpy(), self.frame[lo].to_numpy())
+        return self.frame[column].to_numpy().astype(np.float64)
+
+
+def spread(by_fold: Floats, present: npt.NDArray[np.bool_]) -> Floats:
+    """Total and replicates of counts by fold: shape [64, …] becomes [1 + K, …]."""
+    return np.concatenate((by_fold.sum(axis=0, keepdims=True), replicates(by_fold, present)))
+
+
+def histogram_of(histogram: Tally, rows: pl.DataFrame) -> pl.DataFrame:
+    """A table keyed by labels and `bucket` as rows (group, bucket, fold, n); group is the labels' position in `rows`."""
+    value = next(iter(histogram.spec.values))
+    kept = [*rows.columns, "bucket", *(["fold"] if histogram.spec.folded else []), pl.col(value).alias("n")]
+    frame = histogram.frame.select(kept)
+    if not rows.columns:
+        return frame.with_columns(group=pl.lit(0, dtype=pl.Int64))
+    numbered = rows.with_row_index("group").with_columns(pl.col("group").cast(pl.Int64))
+    return frame.join(numbered, on=rows.columns, how="inner", nulls_equal=True)

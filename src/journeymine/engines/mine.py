@@ -1,0 +1,117 @@
+"""`mine`: many measures, one pass, on any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from journeymine.counting.counts import Counts
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import Measure
+from journeymine.counting.parts import count_in_memory
+from journeymine.engines.mined import Mined
+from journeymine.errors import QuestionError
+from journeymine.events.log import Events
+from journeymine.journeys.building import build_journeys
+from journeymine.journeys.context import LogContext
+from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.rules import JourneyRules
+
+__all__ = ["Engine", "InMemory", "Progress", "mine"]
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and how much of it is done (0–1); raise from it to cancel."""
+
+
+class Engine(Protocol):
+    """Where the counting runs."""
+
+    def count(
+        self,
+        source: Any,
+        measures: Sequence[Measure],
+        rules: JourneyRules | None,
+        rule_fields: Mapping[str, Any],
+        progress: Progress,
+    ) -> tuple[list[Counts], LogContext]:
+        """Counts of each measure over the whole source, in order, and the log's bounds."""
+        ...
+
+
+class InMemory:
+    """Everything in this process's memory: the fastest way while the log fits."""
+
+    def count(
+        self,
+        source: Any,
+        measures: Sequence[Measure],
+        rules: JourneyRules | None,
+        rule_fields: Mapping[str, Any],
+        progress: Progress,
+    ) -> tuple[list[Counts], LogContext]:
+        """Build the journeys once, then count measure after measure."""
+        if isinstance(source, Journeys):
+            if rules is not None or rule_fields:
+                raise QuestionError("journeys are already built, by their own rules", hint="leave the rules out")
+            journeys = source
+        elif isinstance(source, Events):
+            progress("building journeys", 0.0)
+            journeys = build_journeys(source, rules, **rule_fields)
+        else:
+            raise QuestionError(f"cannot mine a {type(source).__name__}", hint="give Events or Journeys")
+        counted = []
+        for done, measure in enumerate(measures):
+            progress(f"counting {measure.name}", done / len(measures))
+            counted.append(count_in_memory(measure, journeys))
+        progress("counted", 1.0)
+        return counted, journeys.context
+
+
+def mine(
+    source: Any,
+    measures: Iterable[Measure],
+    *,
+    rules: JourneyRules | None = None,
+    engine: Engine | None = None,
+    confidence: float = 0.95,
+    progress: Progress | None = None,
+    **rule_fields: Any,
+) -> Mined:
+    """Answer many measures in one pass over a source.
+
+    Parameters
+    ----------
+    source : `Events`, or `Journeys` already built; an engine may take more.
+    measures : the questions, e.g. ``[Transitions(), Conversion(by="channel")]``.
+    rules, rule_fields : as of `build_journeys`.
+    engine : where the counting runs; by default in memory. The numbers are the same on every engine.
+    confidence : of the intervals.
+    progress : called as the work goes on, see `Progress`.
+
+    Returns
+    -------
+    Mined : the results, by measure or by name.
+    """
+    asked = list(measures)
+    if not asked:
+        raise QuestionError("no measure was given", hint="e.g. mine(events, [Transitions(), Conversion()])")
+    counted, context = (engine or InMemory()).count(source, asked, rules, rule_fields, progress or _silent)
+    names = _names(asked)
+    return Mined(
+        results={n: finish(m, c, confidence=confidence) for n, m, c in zip(names, asked, counted, strict=True)},
+        counts=dict(zip(names, counted, strict=True)),
+        measures=dict(zip(names, asked, strict=True)),
+        context=context,
+    )
+
+
+def _silent(what: str, done: float) -> None:
+    del what, done
+
+
+def _names(measures: Sequence[Measure]) -> list[str]:
+    names: list[str] = []
+    for measure in measures:
+        taken = sum(name == measure.name or name.startswith(f"{measure.name}_") for name in names)
+        names.append(measure.name if not taken else f"{measure.name}_{taken + 1}")
+    return names

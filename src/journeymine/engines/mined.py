@@ -1,0 +1,59 @@
+"""`Mined`: the answers of one pass over a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from journeymine.counting.counts import Counts
+from journeymine.counting.measure import Measure
+from journeymine.counting.result import Result
+from journeymine.errors import UnknownLabelError
+from journeymine.journeys.context import LogContext
+
+__all__ = ["Mined"]
+
+
+@dataclass(frozen=True, eq=False)
+class Mined:
+    """Results by measure.
+
+    Attributes
+    ----------
+    results : one result per measure, by name; a second measure of the same name is called ``name_2``.
+    counts : the merged counts behind them, by the same name.
+    measures : the measures, by the same name.
+    context : the log's bounds.
+    """
+
+    results: Mapping[str, Result]
+    counts: Mapping[str, Counts]
+    measures: Mapping[str, Measure]
+    context: LogContext
+
+    def __getitem__(self, which: str | Measure) -> Result:
+        if isinstance(which, str):
+            if which not in self.results:
+                raise UnknownLabelError.naming("result", which, self.results)
+            return self.results[which]
+        for name, measure in self.measures.items():
+            if measure == which:
+                return self.results[name]
+        raise UnknownLabelError.naming("result", which.name, self.results)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Every frame of every result, by the stem its file would have."""
+        found: dict[str, pl.DataFrame] = {}
+        for name, result in self.results.items():
+            found[name] = result.frame
+            found |= {f"{name}_{table}": frame for table, frame in result.tables.items()}
+        return found

@@ -1,0 +1,7 @@
+"""The process-mining core: transitions and variants."""
+
+from journeymine.graph.transition_graph import TransitionGraph
+from journeymine.graph.transitions import Transitions, transitions
+from journeymine.graph.variants import Variants, variants
+
+__all__ = ["TransitionGraph", "Transitions", "Variants", "transitions", "variants"]

@@ -1,0 +1,170 @@
+"""`TransitionGraph`: edges and nodes as frames, and the ways out to graph libraries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from journeymine.counting.result import Result
+from journeymine.errors import QuestionError, UnknownLabelError
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import scipy.sparse
+
+__all__ = ["TransitionGraph"]
+
+NodeKey = tuple[str, str]
+"""A node: ``("step", label)``, or ``("start", "")``, or ``("end", status)``; no label can be taken for another kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class TransitionGraph:
+    """Steps as nodes, direct succession as edges.
+
+    Attributes
+    ----------
+    result : the answer it shows; `edges` and `nodes` are its frames.
+    """
+
+    result: Result
+
+    @property
+    def edges(self) -> pl.DataFrame:
+        """One row per edge; `from` null enters a journey, `to` null leaves it with a status."""
+        return self.result.frame
+
+    @property
+    def nodes(self) -> pl.DataFrame:
+        """One row per label."""
+        return self.result.tables["nodes"]
+
+    @property
+    def steps(self) -> pl.DataFrame:
+        """The edges between steps, without those that start and end journeys."""
+        return self.edges.filter(pl.col("from").is_not_null() & pl.col("to").is_not_null())
+
+    def __repr__(self) -> str:
+        return f"<TransitionGraph: {self.nodes.height} nodes, {self.steps.height} edges>\n{self.edges}"
+
+    def _repr_html_(self) -> str:
+        return self.result._repr_html_()
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """The edges as an Arrow stream."""
+        return self.edges.__arrow_c_stream__(requested_schema)
+
+    def plot(self, **options: Any) -> Any:
+        """A chart of the edges (Altair, extra ``plot``)."""
+        return self.result.plot(**options)
+
+    def simplify(self, *, edges: float = 1.0, nodes: float = 1.0) -> TransitionGraph:
+        """Keep the weightiest part: the two sliders of a process map.
+
+        Parameters
+        ----------
+        edges : share (0–1) of the steps-between count to keep, heaviest edges first; each kept node also keeps its
+            heaviest way in and out, so that nothing hangs in the air.
+        nodes : share (0–1) of the steps to keep, most frequent labels first.
+
+        Notes
+        -----
+        Weights are as counted: what was left out is not spread over what remains. Ties are kept in order of label.
+        """
+        for name, share in (("edges", edges), ("nodes", nodes)):
+            if not 0 <= share <= 1:
+                raise QuestionError(f"simplify({name}={share!r})", hint="a share lies between 0 and 1")
+        self._one_graph("simplify")
+        kept_nodes = _heaviest(self.nodes, ["label"], nodes)
+        names = kept_nodes["label"].implode()
+        inside = self.edges.filter(
+            (pl.col("from").is_null() | pl.col("from").is_in(names))
+            & (pl.col("to").is_null() | pl.col("to").is_in(names))
+        )
+        between = inside.filter(pl.col("from").is_not_null() & pl.col("to").is_not_null())
+        kept = _heaviest(between, ["from", "to"], edges).select("from", "to")
+        proper = inside.filter(pl.col("from").ne_missing(pl.col("to")))
+        spine = [
+            proper.filter(pl.col(side).is_not_null())
+            .sort("n", "from", "to", "status", descending=[True, False, False, False], maintain_order=True)
+            .unique(side, keep="first", maintain_order=True)
+            .select("from", "to", "status")
+            for side in ("from", "to")
+        ]
+        frame = inside.with_row_index("_at")
+        chosen = pl.concat(
+            [frame.join(kept, on=["from", "to"], how="semi")]
+            + [frame.join(part, on=["from", "to", "status"], how="semi", nulls_equal=True) for part in spine]
+        )
+        return self._with(chosen.unique("_at").sort("_at").drop("_at"), kept_nodes)
+
+    def of(self, **labels: str) -> TransitionGraph:
+        """One graph of those drawn with `by`: ``graph.of(plan="pro")``."""
+        edges, nodes = self.edges, self.nodes
+        for name, label in labels.items():
+            if name not in edges.columns:
+                raise UnknownLabelError.naming("column", name, self._by())
+            if label not in edges[name]:
+                raise UnknownLabelError.naming(name, label, edges[name].unique().to_list())
+            edges, nodes = (
+                edges.filter(pl.col(name) == label).drop(name),
+                nodes.filter(pl.col(name) == label).drop(name),
+            )
+        return self._with(edges, nodes)
+
+    def to_networkx(self) -> nx.DiGraph[NodeKey]:
+        """A directed graph whose nodes are ``("step", label)``, ``("start", "")`` and ``("end", status)``."""
+        import networkx as nx
+
+        self._one_graph("to_networkx")
+        graph: nx.DiGraph[NodeKey] = nx.DiGraph(grain=self.result.question)
+        for row in self.nodes.iter_rows(named=True):
+            graph.add_node(("step", row["label"]), **row)
+        for row in self.edges.iter_rows(named=True):
+            start: NodeKey = ("start", "") if row["from"] is None else ("step", row["from"])
+            end: NodeKey = ("end", row["status"]) if row["to"] is None else ("step", row["to"])
+            graph.add_edge(start, end, weight=row["n"], **{k: v for k, v in row.items() if k not in ("from", "to")})
+        return graph
+
+    def to_scipy(self, weight: str = "n") -> tuple[scipy.sparse.csr_array, list[str]]:
+        """A sparse matrix of the edges between steps, and the labels of its rows and columns.
+
+        Parameters
+        ----------
+        weight : column of `edges` to put into the matrix.
+        """
+        import scipy.sparse
+
+        self._one_graph("to_scipy")
+        if weight not in self.edges.columns:
+            raise UnknownLabelError.naming("weight", weight, self.edges.columns)
+        labels = self.nodes["label"].to_list()
+        position = {label: i for i, label in enumerate(labels)}
+        rows = [position[label] for label in self.steps["from"]]
+        columns = [position[label] for label in self.steps["to"]]
+        shape = (len(labels), len(labels))
+        return scipy.sparse.csr_array((self.steps[weight].to_numpy(), (rows, columns)), shape=shape), labels
+
+    def _by(self) -> list[str]:
+        columns = self.edges.columns
+        return columns[: columns.index("from")]
+
+    def _one_graph(self, what: str) -> None:
+        if self._by():
+            raise QuestionError(
+                f"{what} needs one graph, and this holds one per {' × '.join(self._by())}",
+                hint=f"choose one: graph.of({self._by()[0]}=…)",
+            )
+
+    def _with(self, edges: pl.DataFrame, nodes: pl.DataFrame) -> TransitionGraph:
+        return TransitionGraph(replace(self.result, frame=edges, tables={"nodes": nodes}))
+
+
+def _heaviest(frame: pl.DataFrame, keys: list[str], share: float) -> pl.DataFrame:
+    """The heaviest rows that together hold `share` of n, at least one."""
+    ordered = frame.sort("n", *keys, descending=[True, *[False] * len(keys)])
+    before = ordered["n"].cum_sum() - ordered["n"]
+    kept = ordered.filter((before < share * int(ordered["n"].sum())) | (pl.int_range(pl.len()) == 0))
+    return kept.sort(keys)

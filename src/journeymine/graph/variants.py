@@ -1,0 +1,172 @@
+"""Variants: the distinct paths that journeys take, and how far the most frequent ones cover them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import MICRO
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tabulate import Key, tabulate
+from journeymine.counting.tally import Tally
+from journeymine.errors import QuestionError
+from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE
+from journeymine.journeys.journeys import Journeys
+
+__all__ = ["Variants", "variants"]
+
+MAX_STEPS = 1_000
+_END, _ESCAPE = "\x1f", "\x1b"
+"""Written after each label of a path inside counts, and before either where a label holds one: paths stay apart."""
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The measure behind `variants`, for `mine`. Parameters as there."""
+
+    grain: str = "touchpoint"
+    max_steps: int = MAX_STEPS
+
+    name: ClassVar[str] = "variants"
+    unit: ClassVar[Literal["journey", "user"]] = "journey"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.max_steps < 1:
+            raise QuestionError(f"max_steps={self.max_steps}", hint="give at least 1")
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        return f"Which paths of {self.grain}s do journeys take?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Journeys by path; no folds, so that a log of a million paths stays small."""
+        values: dict[str, Literal["sum", "wide"]] = {
+            "n": "sum", "converted": "sum", "lost": "sum", "open": "sum", "service": "sum", "ended": "sum",
+            "mature": "sum", "converted_mature": "sum", "duration": "wide", "value": "wide",
+        }  # fmt: skip
+        return {"variants": TableSpec({"path": pl.String}, values, folded=False)}
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Count journeys by their exact path."""
+        spec, heads = self.specs()["variants"], journeys.heads
+        kept = journeys.lengths <= self.max_steps
+        group, paths = _paths(journeys, self.grain, kept)
+        status = heads.status
+        frame = tabulate(
+            spec,
+            {"path": Key(group, paths)},
+            {
+                "converted": status == CONVERTED,
+                "lost": status == LOST,
+                "open": status == OPEN,
+                "service": status == SERVICE,
+                "ended": status == ENDED,
+                "mature": heads.mature,
+                "converted_mature": heads.mature & (status == CONVERTED),
+                "duration": heads.end - heads.start,
+                "value": heads.value,
+            },
+        )
+        return Counts.of(question_of(self), basis_of(journeys), self.specs(), {"variants": frame})
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Variants, most frequent first, and the share of journeys they cover together."""
+        tally = tallies["variants"]
+        order = np.argsort(-tally.total("n"), kind="stable")
+        rows = tally.rows[order] if len(order) else tally.rows
+        n, n_converted, n_mature = (tally.total(c)[order] for c in ("n", "converted_mature", "mature"))
+        covered = np.cumsum(n) / max(int(n.sum()), 1)
+        conversion = pl.Series(n_converted / np.maximum(n_mature, 1)).set(pl.Series(n_mature == 0), None)
+        paths = _labels_of(rows["path"])
+        answer = Answer(
+            keys=pl.DataFrame({"path": paths}),
+            columns={
+                "n_steps": paths.list.len().cast(pl.Int64),
+                "n": n,
+                "share": n / max(int(n.sum()), 1),
+                "covered": covered,
+                **{name: tally.total(name)[order] for name in ("converted", "lost", "open", "service", "ended")},
+                "conversion": conversion,
+                "mean_duration_s": tally["duration"][order] / MICRO / np.maximum(n, 1),
+                "value": tally["value"][order] / MICRO,
+            },
+            notes=("Variants keep no folds and so carry no intervals.",),
+        )
+        return {"variants": answer}
+
+
+def variants(journeys: Journeys, *, grain: str = "touchpoint", max_steps: int = MAX_STEPS) -> Result:
+    """The distinct paths of journeys, most frequent first.
+
+    Parameters
+    ----------
+    grain : ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any label column.
+    max_steps : journeys with more steps are counted together, in one row whose path is null.
+
+    Returns
+    -------
+    Result; frame has one row per path:
+        path list[str] labels in order · n_steps i64 · n i64 journeys · share, covered f64 0–1, of all journeys and
+        added up from the top · converted, lost, open, service, ended i64 · conversion f64 of the mature ones ·
+        mean_duration_s f64 · value f64 units of money.
+
+    Notes
+    -----
+    Equal n are in order of path. Merges exactly. No intervals: paths keep no folds.
+    """
+    measure = Variants(grain=grain, max_steps=max_steps)
+    return finish(measure, count_in_memory(measure, journeys))
+
+
+def _paths(journeys: Journeys, grain: str, kept: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], pl.Series]:
+    """The variant of each journey, and each variant's path as text; null for paths that are not kept."""
+    import pyarrow as pa
+
+    coded = journeys.codes(grain)
+    width = coded.codes.dtype.itemsize
+    # The bytes of a journey's codes are its key: no path is built that does not occur, and none is compared by a hash.
+    buffers = [None, pa.py_buffer(journeys.offsets * width), pa.py_buffer(np.ascontiguousarray(coded.codes))]
+    keys = pl.Series(pa.Array.from_buffers(pa.large_binary(), len(journeys), buffers))
+    frame = pl.DataFrame({"key": keys, "kept": kept}).select(
+        pl.when("kept").then("key"), row=pl.int_range(pl.len(), dtype=pl.Int64)
+    )
+    distinct = frame.group_by("key").agg(pl.col("row").min()).sort("row").with_row_index("group")
+    group = frame.join(distinct.drop("row"), on="key", how="left", nulls_equal=True, maintain_order="left")["group"]
+    labels = pl.Series([_escaped(label) + _END for label in coded.labels], dtype=pl.String)
+    first = distinct["row"].to_numpy()
+    known = kept[first]
+    lengths = np.where(known, journeys.lengths[first], 0)
+    rows = np.arange(int(lengths.sum())) + np.repeat(
+        journeys.offsets[first] - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths
+    ) if len(first) else np.zeros(0, dtype=np.int64)  # fmt: skip
+    steps = labels.gather(pl.Series(coded.codes[rows]).cast(pl.UInt32)) if len(rows) else labels[:0]
+    spelled = (
+        pl.DataFrame({"group": np.repeat(np.arange(len(first)), lengths), "label": steps})
+        .group_by("group", maintain_order=True)
+        .agg(pl.col("label").str.join(""))
+    )
+    paths = pl.DataFrame({"group": np.arange(len(first))}).join(spelled, on="group", how="left", maintain_order="left")
+    return group.cast(pl.Int64).to_numpy(), paths["label"]
+
+
+def _escaped(label: str) -> str:
+    return label.replace(_ESCAPE, f"{_ESCAPE}0").replace(_END, f"{_ESCAPE}1")
+
+
+def _labels_of(paths: pl.Series) -> pl.Series:
+    """Labels of a path from its text."""
+    plain = pl.element().str.replace_all(f"{_ESCAPE}1", _END, literal=True)
+    plain = plain.str.replace_all(f"{_ESCAPE}0", _ESCAPE, literal=True)
+    return paths.str.strip_suffix(_END).str.split(_END).list.eval(plain)

@@ -1,0 +1,207 @@
+"""From events to journeys: order once, then a few passes over integers, part by part on all cores."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from journeymine.columns import MISSING, UNKNOWN
+from journeymine.errors import RulesError, UnknownLabelError
+from journeymine.events.coded import Coded, CodedEvents
+from journeymine.events.order import EventOrder, order_events
+from journeymine.events.stage_map import StageMap
+from journeymine.journeys.company import CompanyTouches, attach_company, split_company
+from journeymine.journeys.context import LogContext, goal_rank
+from journeymine.journeys.cuts import CutRules, cut_journeys
+from journeymine.journeys.facts import Facts, facts_of
+from journeymine.journeys.heads import Heads
+from journeymine.journeys.journeys import Journeys, Steps
+from journeymine.journeys.predicate import Predicate
+from journeymine.journeys.rules import JourneyRules
+from journeymine.journeys.status import heads_of
+from journeymine.stats.folds import fold_of
+
+__all__ = ["build_coded"]
+
+PART = 1_000_000
+"""Steps built at a time: small enough for the caches, large enough that no user is a part of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The rules with everything looked up that does not depend on the part."""
+
+    rules: JourneyRules
+    context: LogContext
+    cut: CutRules
+    goal_rank: int | None
+    column: str | None
+
+
+def build_coded(events: CodedEvents, rules: JourneyRules, context: LogContext, stages: StageMap | None) -> Journeys:
+    """Build journeys from whole users' events.
+
+    The answer for a user depends on that user's events, the rules, the context and the stage map only, so any partition
+    of the users gives the same journeys.
+    """
+    facts = facts_of(stages, events.labels)
+    check_goal_not_company(rules, facts, events.labels)
+    own, company = split_company(events, facts)
+    order = order_events(own)
+    plan = _plan(rules, context, stages, own, facts)
+    steps, heads, offsets = _build_parts(own, order, facts, plan)
+    journeys = Journeys(
+        coded=steps,
+        offsets=offsets,
+        heads=heads,
+        users=order.users,
+        folds=fold_of(order.users),
+        segments={name: _first_known(steps.labels[column], offsets) for name, column in rules.segments.items()},
+        company=CompanyTouches.none(),
+        rules=rules,
+        context=context,
+        stages=stages.names if stages is not None and "stage" in steps.labels else (),
+    )
+    return journeys if company is None else _with_company(journeys, attach_company(journeys, company, facts))
+
+
+def _with_company(journeys: Journeys, company: CompanyTouches) -> Journeys:
+    """Put the company's touches beside the steps, and what they cost to the journeys."""
+    cost = journeys.heads.cost.copy()
+    if "cost" in company.numbers:
+        spent = company.numbers["cost"]
+        np.add.at(cost, company.journey, np.where(spent == MISSING, 0, spent))
+    return journeys.replace(company=company, heads=journeys.heads.replace(cost=cost))
+
+
+def _plan(
+    rules: JourneyRules, context: LogContext, stages: StageMap | None, events: CodedEvents, facts: Facts
+) -> _Plan:
+    by, column = "attempt", None
+    if rules.split in ("user", "session"):
+        by = rules.split
+    elif rules.split is not None:
+        by, column = "column", rules.split
+    for name in [column, *rules.segments.values()]:
+        if name is not None and name not in events.labels and name not in facts.columns:
+            raise UnknownLabelError.naming("column", name, [*events.labels, *facts.columns])
+    return _Plan(rules, context, CutRules(rules.idle_us, rules.session_gap_us, by), goal_rank(rules, stages), column)
+
+
+def _build_parts(
+    events: CodedEvents, order: EventOrder, facts: Facts, plan: _Plan
+) -> tuple[Steps, Heads, npt.NDArray[np.int64]]:
+    """Build part after part into arrays made once for all of them."""
+    n = len(events)
+    steps = Steps(
+        time=np.empty(n, dtype=np.int64),
+        labels={
+            name: Coded(np.empty(n, dtype=coded.codes.dtype), coded.labels)
+            for name, coded in {**events.labels, **facts.columns}.items()
+        },
+        numbers={name: np.empty(n, dtype=np.int64) for name in events.numbers},
+    )
+
+    def build(users: slice) -> tuple[npt.NDArray[np.int64], Heads]:
+        there = slice(int(order.offsets[users.start]), int(order.offsets[users.stop]))
+        rows = order.rows[there]
+        for name, coded in facts.add_to({k: v.take(rows) for k, v in events.labels.items()}).items():
+            steps.labels[name].codes[there] = coded.codes
+        for name, numbers in events.numbers.items():
+            steps.numbers[name][there] = numbers.take(rows)
+        steps.time[there] = events.timestamp.take(rows)
+        part = steps.slice(there)
+        starts, heads = _build_part(part, order.offsets[users.start : users.stop + 1] - there.start, plan)
+        return starts + there.start, heads.replace(user=heads.user + users.start)
+
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        built = list(pool.map(build, user_slices(order.offsets)))
+    offsets = np.concatenate([*(starts for starts, _ in built), [n]]).astype(np.int64)
+    return steps, Heads.concat([heads for _, heads in built]), offsets
+
+
+def user_slices(offsets: npt.NDArray[np.int64], part: int = PART) -> Iterator[slice]:
+    """Consecutive ranges of users with about `part` steps each; one empty range when there is no user."""
+    n_users = len(offsets) - 1
+    cuts = np.searchsorted(offsets, np.arange(part, int(offsets[-1]), part), side="left")
+    bounds = np.unique(np.concatenate(([0], np.clip(cuts, 0, n_users), [n_users])))
+    if n_users == 0:
+        yield slice(0, 0)
+    for low, high in itertools.pairwise(bounds):
+        yield slice(int(low), int(high))
+
+
+def _build_part(steps: Steps, user_offsets: npt.NDArray[np.int64], plan: _Plan) -> tuple[npt.NDArray[np.int64], Heads]:
+    """Journeys of whole users: the first step of each, and its head."""
+    rules, n = plan.rules, len(steps)
+    new_user = np.zeros(n, dtype=bool)
+    new_user[user_offsets[:-1]] = True
+    goal = rules.goal.holds(steps.labels, steps.numbers, n) if rules.goal is not None else None
+    lost = rules.lost_at.holds(steps.labels, steps.numbers, n) if rules.lost_at is not None else None
+    earlier = aftersale = None
+    if plan.goal_rank is not None:
+        stage = steps.labels["stage"]
+        earlier = stage.codes < plan.goal_rank
+        aftersale = (stage.codes >= plan.goal_rank) & (stage.codes < len(stage.labels) - 1)
+    cuts = cut_journeys(
+        steps.time,
+        new_user,
+        plan.cut,
+        goal=goal,
+        lost=lost,
+        earlier=earlier,
+        column=steps.labels[plan.column].codes if plan.column else None,
+    )
+    starts = np.flatnonzero(cuts.journey)
+    heads = heads_of(
+        steps, starts, new_user, cuts.session, plan.rules, plan.context,
+        goal=goal, lost=lost, earlier=earlier, aftersale=aftersale, counts_value=_counts_value(steps, rules, goal),
+    )  # fmt: skip
+    return starts, heads
+
+
+def _counts_value(
+    steps: Steps, rules: JourneyRules, goal: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.bool_] | None:
+    """Steps whose value counts; None for all of them."""
+    if rules.value_from == "any":
+        return None
+    if isinstance(rules.value_from, Predicate):
+        return rules.value_from.holds(steps.labels, steps.numbers, len(steps))
+    return goal if goal is not None else None
+
+
+def _first_known(coded: Coded, offsets: npt.NDArray[np.int64]) -> Coded:
+    """Each journey's first label that is not absent."""
+    n = len(offsets) - 1
+    if UNKNOWN not in coded.labels:
+        return coded.take(offsets[:-1])
+    unknown = coded.labels.index(UNKNOWN)
+    codes = np.full(n, unknown, dtype=coded.codes.dtype)
+    known = np.flatnonzero(coded.codes != unknown)
+    journey = np.searchsorted(offsets, known, side="right") - 1
+    first = np.ones(len(known), dtype=bool)
+    first[1:] = journey[1:] != journey[:-1]
+    codes[journey[first]] = coded.codes[known[first]]
+    return Coded(codes, coded.labels)
+
+
+def check_goal_not_company(rules: JourneyRules, facts: Facts, labels: Mapping[str, Coded]) -> None:
+    """Refuse a goal that only the company can bring about."""
+    named = (rules.goal.touchpoints() if rules.goal is not None else None) or ()
+    table = facts.by_company.reshape(-1, facts.n_channels)
+    ours: list[Any] = [
+        name for name, row in zip(labels["touchpoint"].labels, table, strict=True) if name in named and row.all()
+    ]
+    if ours:
+        raise RulesError(
+            f"the goal {', '.join(map(repr, ours))} is declared by_company, and what the company does converts nobody",
+            hint="choose a touchpoint of the customer's, or drop by_company",
+        )

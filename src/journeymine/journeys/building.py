@@ -1,0 +1,69 @@
+"""`build_journeys`: the front door of the journeys room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from journeymine.errors import RulesError
+from journeymine.events.log import Events
+from journeymine.journeys.build import build_coded
+from journeymine.journeys.context import LogContext, check_wild
+from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.rules import JourneyRules
+
+__all__ = ["build_journeys", "context_of", "rules_of"]
+
+
+def build_journeys(events: Events, rules: JourneyRules | None = None, **rule_fields: Any) -> Journeys:
+    """Cut each user's events into journeys.
+
+    Parameters
+    ----------
+    events : what `read_events` returned.
+    rules : the rules; or give its fields as keyword arguments, see `JourneyRules`. Without either, the ``[journeys]``
+        table of the configuration that the events were read from, and the defaults.
+
+    Returns
+    -------
+    Journeys.
+
+    Raises
+    ------
+    RulesError : rules that contradict themselves or the log.
+    UnknownLabelError : a column or stage that the log does not have.
+    QuarantineLimitError, WildTimestampError : the log is worse than the caller allows.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from journeymine.events import read_events
+    >>> rows = pl.DataFrame({"user": ["a", "a", "b"], "t": [0, 60, 90], "what": ["visit", "order", "visit"]})
+    >>> events = read_events(rows, timestamp="t", time_unit="s", touchpoint="what")
+    >>> journeys = build_journeys(events, goal="order")
+    >>> journeys.table["status"].to_list()
+    ['converted', 'open']
+    """
+    chosen = rules_of(events, rules, rule_fields)
+    coded = events.coded()
+    check_wild(coded.timestamp, chosen)
+    journeys = build_coded(coded, chosen, context_of(events, chosen), events.stages)
+    return journeys.replace(events=events)
+
+
+def rules_of(events: Events, rules: JourneyRules | None, rule_fields: dict[str, Any]) -> JourneyRules:
+    """The rules asked for, or those that came with the configuration."""
+    if rules is not None and rule_fields:
+        raise RulesError("both rules and rule fields are given", hint="give one, or dataclasses.replace(rules, …)")
+    return rules or JourneyRules.from_data({**events.journey_fields, **rule_fields})
+
+
+def context_of(events: Events, rules: JourneyRules) -> LogContext:
+    """The bounds of the whole log, before any part of it is counted."""
+    span = events.span
+    until = span.observed_until if rules.observed_until is None else rules.observed_until
+    if until < span.first:
+        raise RulesError(
+            f"observed_until={until} lies before the first event at {span.first} (µs since 1970 UTC)",
+            hint="give the instant until which the log is complete",
+        )
+    return LogContext(span.first, until)

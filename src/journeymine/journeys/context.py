@@ -1,0 +1,99 @@
+"""What must be known of the whole log before any part of it is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from journeymine.durations import describe
+from journeymine.errors import RulesError, UnknownLabelError, WildTimestampError
+from journeymine.events.stage_map import StageMap
+from journeymine.journeys.rules import JourneyRules
+
+__all__ = ["LogContext", "check_wild", "goal_rank", "longest_idle"]
+
+_WILD_FROM = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LogContext:
+    """The log's bounds, fixed before counting; counts with different ones refuse to merge.
+
+    Attributes
+    ----------
+    log_start : µs of the first event of the whole log.
+    observed_until : µs until which the whole log is complete.
+    """
+
+    log_start: int
+    observed_until: int
+
+
+def check_wild(time: npt.NDArray[np.int64], rules: JourneyRules) -> None:
+    """Refuse a log whose last timestamps stand so far apart from the rest that they decide what is open.
+
+    Looks at the gap between the last timestamp and the 99.99 % quantile; logs under 1,000 events are left alone, where a
+    quiet month is ordinary.
+
+    Raises
+    ------
+    WildTimestampError : the gap is longer than `idle`.
+    """
+    n = len(time)
+    if n < _WILD_FROM or rules.observed_until is not None:
+        return
+    rank = n - 1 - max(1, n // 10_000)
+    usual, last = int(np.partition(time, rank)[rank]), int(time.max())
+    if last - usual > rules.idle_us:
+        wild = int(np.count_nonzero(time > usual + rules.idle_us))
+        raise WildTimestampError(
+            f"{wild} of {n:,} events lie after {np.datetime64(usual, 'us')} by more than idle={rules.idle}, the last at "
+            f"{np.datetime64(last, 'us')}: they alone would decide which journeys are still open",
+            hint="mend or drop those rows, or say until when the log is complete with observed_until=",
+        )
+
+
+def goal_rank(rules: JourneyRules, stages: StageMap | None) -> int | None:
+    """The position of the stage from which on a step is after-sale, or None when the goal ends its journey at once.
+
+    Found from the rules and the map alone, never from the labels of a part, so that every part cuts alike.
+    """
+    names = stages.names if stages is not None else ()
+    if rules.goal is None or rules.split is not None or rules.after_goal == "cut":
+        return None
+    if not names:
+        if rules.after_goal == "stay" or rules.goal_stage is not None:
+            raise RulesError("an after-sale part needs stages", hint="give stages, or after_goal='cut'")
+        return None
+    if rules.goal_stage is not None:
+        if rules.goal_stage not in names:
+            raise UnknownLabelError.naming("stage", rules.goal_stage, names)
+        return names.index(rules.goal_stage)
+    assert stages is not None
+    found = _stages_of(rules.goal.touchpoints() or (), stages)
+    if found:
+        return min(names.index(stage) for stage in found)
+    if rules.after_goal is None:
+        return None
+    raise RulesError(
+        "after_goal='stay' needs the stage of the goal, and no touchpoint of the goal is mapped to a stage",
+        hint=f"map the goal's touchpoint to a stage, or give goal_stage= one of {', '.join(names)}",
+    )
+
+
+def _stages_of(touchpoints: tuple[str, ...], stages: StageMap) -> set[str]:
+    """Stages of the touchpoints, on no channel and on every channel that the map speaks of."""
+    channels = sorted({p.channel for stage in stages.stages for p in stage.touchpoints if p.channel is not None})
+    found = set(stages.lookup(touchpoints)["stage"])
+    for channel in channels:
+        found |= set(stages.lookup(touchpoints, [channel] * len(touchpoints))["stage"])
+    return {stage for stage in found if stage is not None}
+
+
+def longest_idle(context: LogContext, rules: JourneyRules) -> str:
+    """The longest `idle` for which a log this short still has mature journeys, in whole days."""
+    per_idle = rules.mature_after_us / rules.idle_us
+    days = int((context.observed_until - context.log_start) / per_idle / 86_400_000_000)
+    return describe(max(days, 0) * 86_400_000_000)

@@ -1,0 +1,75 @@
+"""What is known of a step from its touchpoint and channel alone: stage, owner, kind, and whether the company acted.
+
+Asked once for each pair of labels and then looked up by code, so its cost does not depend on the number of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import UNKNOWN, UNMAPPED
+from journeymine.events.coded import Coded, narrow
+from journeymine.events.stage_map import StageMap
+
+__all__ = ["Facts", "facts_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Lookup tables over pairs (touchpoint code × n_channels + channel code).
+
+    Attributes
+    ----------
+    n_channels : channels in the vocabulary; 1 when the log has none.
+    columns : ``"stage"`` (in stage order, unmapped last), ``"owner"`` and ``"kind"``, as far as they are declared.
+    by_company : pairs that the company, not the customer, brought about.
+    """
+
+    n_channels: int
+    columns: Mapping[str, Coded]
+    by_company: npt.NDArray[np.bool_]
+
+    def pairs(self, labels: Mapping[str, Coded]) -> npt.NDArray[np.integer]:
+        """The pair of each row."""
+        touchpoint = labels["touchpoint"].codes
+        if self.n_channels == 1:
+            return touchpoint
+        return touchpoint.astype(np.uint32) * np.uint32(self.n_channels) + labels["channel"].codes
+
+    def add_to(self, labels: Mapping[str, Coded]) -> dict[str, Coded]:
+        """`labels` and, beside them, the columns of facts for the same rows."""
+        if not self.columns:
+            return dict(labels)
+        pair = self.pairs(labels)
+        return {**labels, **{name: lookup.take(pair) for name, lookup in self.columns.items()}}
+
+
+def facts_of(stages: StageMap | None, labels: Mapping[str, Coded]) -> Facts:
+    """Ask the stage map about every pair of touchpoint and channel in the vocabulary."""
+    touchpoints = labels["touchpoint"].labels
+    channels = labels["channel"].labels if "channel" in labels else None
+    n_channels = max(1, len(channels or ()))
+    n_pairs = len(touchpoints) * n_channels
+    if stages is None or not n_pairs:
+        return Facts(n_channels, {}, np.zeros(n_pairs, dtype=bool))
+    each = [name for name in touchpoints for _ in range(n_channels)]
+    asked = stages.lookup(each, None if channels is None else list(channels) * len(touchpoints))
+    columns: dict[str, Coded] = {}
+    if stages.names:
+        columns["stage"] = _coded(asked["stage"], (*stages.names, UNMAPPED), UNMAPPED)
+    for name in ("owner", "kind"):
+        known = sorted(asked[name].drop_nulls().unique().to_list())
+        if known:
+            columns[name] = _coded(asked[name], (*known, UNKNOWN), UNKNOWN)
+    return Facts(n_channels, columns, asked["by_company"].to_numpy())
+
+
+def _coded(column: pl.Series, labels: tuple[str, ...], absent: str) -> Coded:
+    position = {label: code for code, label in enumerate(labels)}
+    codes = np.array([position[absent if label is None else label] for label in column.to_list()], dtype=np.uint32)
+    return Coded(narrow(codes, len(labels)), labels)

@@ -1,0 +1,71 @@
+"""One row per journey, as arrays: everything that is known of a journey without reading its steps again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["CONVERTED", "ENDED", "LOST", "OPEN", "SERVICE", "STATUSES", "Heads"]
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+STATUSES = ("converted", "lost", "open", "service", "ended")
+"""Labels of the status codes."""
+CONVERTED, LOST, OPEN, SERVICE, ENDED = range(len(STATUSES))
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Arrays of one entry per journey, journeys of a user together and in order of time.
+
+    Attributes
+    ----------
+    user : index into the users.
+    start, end : µs of the first and the last step.
+    goal_step : the converting step, counted from 0 within the journey; -1 without one.
+    nth : which journey of its user it is, from 1.
+    prior_goals : converted journeys of the same user before it.
+    next_start : µs, start of the same user's next journey; `MISSING` without one.
+    n_sessions : sessions in it.
+    status : code into `STATUSES`.
+    mature : started long enough before `observed_until` for its share to be a headline.
+    left_truncated : begins so near the log's start that steps before it may be missing.
+    value, cost : micro-units; 0 where the log has none.
+    """
+
+    user: Ints
+    start: Ints
+    end: Ints
+    goal_step: Ints
+    nth: Ints
+    prior_goals: Ints
+    next_start: Ints
+    n_sessions: Ints
+    status: npt.NDArray[np.uint8]
+    mature: Bools
+    left_truncated: Bools
+    value: Ints
+    cost: Ints
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, which: Any) -> Heads:
+        """The journeys that `which` (a slice, a mask or indices) names."""
+        return Heads(**{each.name: getattr(self, each.name)[which] for each in fields(self)})
+
+    def replace(self, **arrays: npt.NDArray[Any]) -> Heads:
+        """The same with some arrays exchanged."""
+        return Heads(**{each.name: arrays.get(each.name, getattr(self, each.name)) for each in fields(self)})
+
+    @staticmethod
+    def concat(parts: Sequence[Heads]) -> Heads:
+        """Parts one after another."""
+        if len(parts) == 1:
+            return parts[0]
+        return Heads(**{e.name: np.concatenate([getattr(p, e.name) for p in parts]) for e in fields(Heads)})

@@ -1,0 +1,239 @@
+"""`Journeys`: steps as columns of codes, journeys as offsets into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.errors import UnknownLabelError
+from journeymine.events.coded import Coded
+from journeymine.journeys.company import CompanyTouches
+from journeymine.journeys.context import LogContext
+from journeymine.journeys.heads import Heads
+from journeymine.journeys.rules import JourneyRules
+
+if TYPE_CHECKING:
+    from journeymine.events.log import Events
+    from journeymine.events.report import EventReport
+
+__all__ = ["Journeys", "Steps"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """All steps, journey after journey: time in µs, labels as codes, numbers in micro-units."""
+
+    time: Ints
+    labels: Mapping[str, Coded]
+    numbers: Mapping[str, Ints]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def slice(self, there: slice) -> Steps:
+        """A range of steps, without copying."""
+        return self._map(there)
+
+    def take(self, rows: Ints) -> Steps:
+        """The steps at `rows`."""
+        return self._map(rows)
+
+    def _map(self, which: Any) -> Steps:
+        return Steps(
+            self.time[which],
+            {name: Coded(coded.codes[which], coded.labels) for name, coded in self.labels.items()},
+            {name: column[which] for name, column in self.numbers.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Journeys:
+    """Journeys, frozen. Made by `build_journeys`; every method that narrows them returns new ones.
+
+    People use `table`, `steps`, `where`, `segment`, `join_users`, `between`, `dropped` and `through`. Measures use the
+    arrays: the steps of journey j are ``offsets[j]:offsets[j + 1]``.
+
+    Attributes
+    ----------
+    table : one row per journey, sorted by user and time. See `docs/schemas.md`.
+    steps : one row per step, in the same order.
+    coded : the same steps as arrays, in the order of `offsets`.
+    """
+
+    coded: Steps
+    offsets: Ints
+    heads: Heads
+    users: pl.Series
+    folds: npt.NDArray[np.uint8]
+    rules: JourneyRules
+    context: LogContext
+    stages: tuple[str, ...] = ()
+    segments: Mapping[str, Coded] = field(default_factory=dict)
+    company: CompanyTouches = field(default_factory=CompanyTouches.none)
+    events: Events | None = None
+
+    def __len__(self) -> int:
+        return len(self.heads)
+
+    def __repr__(self) -> str:
+        return f"<Journeys: {len(self):,} journeys of {len(self.users):,} users, {len(self.coded):,} steps>"
+
+    @property
+    def report(self) -> EventReport | None:
+        """State of the log that these journeys were built from; None for journeys of a part."""
+        return None if self.events is None else self.events.report
+
+    @property
+    def lengths(self) -> Ints:
+        """Steps of each journey."""
+        return np.diff(self.offsets)
+
+    @property
+    def journey_of_step(self) -> Ints:
+        """The journey of each step."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def codes(self, grain: str) -> Coded:
+        """Labels of the steps at a grain: ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any
+        label column of the log.
+
+        Raises
+        ------
+        UnknownLabelError : the log has no such column; it says which there are.
+        """  # noqa: D205
+        if grain == "channel:touchpoint" and "channel" in self.coded.labels:
+            return pair_codes(self.coded.labels["channel"], self.coded.labels["touchpoint"])
+        if grain not in self.coded.labels:
+            raise UnknownLabelError.naming("label column", grain, self.coded.labels)
+        return self.coded.labels[grain]
+
+    def replace(self, **changes: Any) -> Journeys:
+        """The same journeys with some attributes exchanged."""
+        return replace(self, **changes)
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def parts(self, n_steps: int = 1_000_000) -> Iterator[Journeys]:
+        """Consecutive groups of whole users with about `n_steps` steps each, as views: nothing is copied."""
+        first = np.flatnonzero(np.diff(self.heads.user, prepend=-1))
+        bounds = np.append(self.offsets[first], len(self.coded))
+        cuts = np.searchsorted(bounds, np.arange(n_steps, len(self.coded), n_steps))
+        edges = np.unique(np.concatenate(([0], np.minimum(cuts, len(first)), [len(first)])))
+        first = np.append(first, len(self))
+        if len(edges) < 2:
+            yield self
+        for low, high in zip(first[edges[:-1]], first[edges[1:]], strict=True):
+            yield self.range(int(low), int(high))
+
+    def range(self, low: int, high: int) -> Journeys:
+        """Journeys low … high - 1 as a view; the caller sees to it that users stay whole."""
+        a, b = int(self.offsets[low]), int(self.offsets[high])
+        heads = self.heads.take(slice(low, high))
+        u, v = (int(heads.user[0]), int(heads.user[-1]) + 1) if high > low else (0, 0)
+        return replace(
+            self,
+            coded=self.coded.slice(slice(a, b)),
+            offsets=self.offsets[low : high + 1] - a,
+            heads=heads.replace(user=heads.user - u),
+            users=self.users.slice(u, v - u),
+            folds=self.folds[u:v],
+            segments={name: Coded(coded.codes[low:high], coded.labels) for name, coded in self.segments.items()},
+            company=self.company.of_range(low, high),
+        )
+
+    def pick(self, kept: npt.NDArray[np.bool_]) -> Journeys:
+        """The journeys of a mask. What is known of them (nth, what followed) stays as it was among all."""
+        chosen = np.flatnonzero(kept)
+        lengths = self.lengths[chosen]
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        rows = np.arange(int(offsets[-1])) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        heads = self.heads.take(chosen)
+        users, user = np.unique(heads.user, return_inverse=True)
+        return replace(
+            self,
+            coded=self.coded.take(rows),
+            offsets=offsets,
+            heads=heads.replace(user=user),
+            users=self.users.gather(pl.Series(users)),
+            folds=self.folds[users],
+            segments={name: coded.take(chosen) for name, coded in self.segments.items()},
+            company=self.company.of_journeys(chosen),
+        )
+
+    # -- for people --------------------------------------------------------------------------------------------------
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """One row per journey, sorted by user and time."""
+        from journeymine.journeys.tables import journey_table
+
+        return journey_table(self).sort("user", "nth_journey")
+
+    @property
+    def steps(self) -> pl.DataFrame:
+        """One row per step, sorted by user and time; what the company did is marked ``by_company``."""
+        from journeymine.journeys.tables import step_table
+
+        return step_table(self)
+
+    def where(self, condition: pl.Expr) -> Journeys:
+        """Journeys for which a Polars expression over `table` holds (null is false)."""
+        from journeymine.journeys.select import where
+
+        return where(self, condition)
+
+    def segment(self, name: str, label: pl.Expr) -> Journeys:
+        """Name a segment: a Polars expression over `table`, cast to text. Measures take it as ``by=name``."""
+        from journeymine.journeys.select import segment
+
+        return segment(self, name, label)
+
+    def join_users(self, frame: pl.DataFrame, *, on: str = "user") -> Journeys:
+        """Add each column of `frame` (one row per user) as a segment."""
+        from journeymine.journeys.select import join_users
+
+        return join_users(self, frame, on=on)
+
+    def between(self, start: Any, end: Any) -> Journeys:
+        """Journeys that start at or after `start` and before `end` (dates or datetimes; naive ones are UTC)."""
+        from journeymine.journeys.select import between
+
+        return between(self, start, end)
+
+    def dropped(self, *, stage: str | None = None, channel: str | None = None) -> Journeys:
+        """Lost journeys, by the stage and channel of their last step."""
+        from journeymine.journeys.select import dropped
+
+        return dropped(self, stage=stage, channel=channel)
+
+    def through(self, touchpoint: str) -> Journeys:
+        """Journeys with at least one step at `touchpoint`."""
+        from journeymine.journeys.select import through
+
+        return through(self, touchpoint)
+
+
+def pair_codes(channel: Coded, touchpoint: Coded) -> Coded:
+    """Labels ``"channel:touchpoint"``; a colon or backslash in the channel is escaped, so no two pairs read alike."""
+    from journeymine.events.coded import narrow
+
+    n = len(touchpoint.labels)
+    packed = channel.codes.astype(np.uint32) * np.uint32(n) + touchpoint.codes
+    used = np.zeros(n * len(channel.labels), dtype=bool)
+    used[packed] = True
+    seen = np.flatnonzero(used)
+    names = [
+        channel.labels[int(p) // n].replace("\\", "\\\\").replace(":", "\\:") + ":" + touchpoint.labels[int(p) % n]
+        for p in seen
+    ]
+    order = np.argsort(np.array(names, dtype=object), kind="stable")
+    rank = np.zeros(len(used), dtype=np.uint32)
+    rank[seen[order]] = np.arange(len(names))
+    return Coded(narrow(rank, len(names)).take(packed), tuple(names[i] for i in order))

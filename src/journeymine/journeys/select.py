@@ -1,0 +1,122 @@
+"""From numbers back to people: narrow journeys down, or name groups of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.events.coded import code_strings
+from journeymine.journeys.heads import LOST
+from journeymine.journeys.tables import journey_table
+
+if TYPE_CHECKING:
+    from journeymine.journeys.journeys import Journeys
+
+__all__ = ["between", "dropped", "join_users", "segment", "through", "where"]
+
+
+def where(journeys: Journeys, condition: pl.Expr) -> Journeys:
+    """Keep the journeys whose row of `table` satisfies `condition`; null is false."""
+    held = _evaluate(journeys, condition)
+    if held.dtype != pl.Boolean:
+        raise QuestionError(
+            f"where() needs a condition, and got a column of {held.dtype}", hint="compare it: pl.col(…) == …"
+        )
+    return journeys.pick(held.fill_null(value=False).to_numpy())
+
+
+def segment(journeys: Journeys, name: str, label: pl.Expr) -> Journeys:
+    """Add a label per journey."""
+    _free(journeys, name)
+    coded = code_strings(_evaluate(journeys, label).cast(pl.String))
+    return journeys.replace(segments={**journeys.segments, name: coded})
+
+
+def join_users(journeys: Journeys, frame: pl.DataFrame, *, on: str) -> Journeys:
+    """Add a label per user and column; users that are not in `frame` get ``"(unknown)"``."""
+    if on not in frame.columns:
+        raise UnknownLabelError.naming("column", on, frame.columns)
+    repeated = frame.height - frame[on].n_unique()
+    if repeated:
+        raise QuestionError(
+            f"{repeated} rows of the frame repeat a user of another row", hint=f"keep one row per {on!r}"
+        )
+    ids = journeys.users.to_frame("user")
+    joined = ids.join(frame.with_columns(pl.col(on).cast(pl.String)), left_on="user", right_on=on, how="left",
+                      maintain_order="left")  # fmt: skip
+    added = {}
+    for name in frame.columns:
+        if name != on:
+            _free(journeys, name)
+            added[name] = code_strings(joined[name].cast(pl.String)).take(journeys.heads.user)
+    return journeys.replace(segments={**journeys.segments, **added})
+
+
+def between(journeys: Journeys, start: Any, end: Any) -> Journeys:
+    """Keep the journeys that start in ``[start, end)``."""
+    low, high = _instant(start), _instant(end)
+    return journeys.pick((journeys.heads.start >= low) & (journeys.heads.start < high))
+
+
+def dropped(journeys: Journeys, *, stage: str | None, channel: str | None) -> Journeys:
+    """Keep the lost journeys whose last step is in the given stage and channel."""
+    kept = journeys.heads.status == LOST
+    last = journeys.offsets[1:] - 1
+    for name, label in (("stage", stage), ("channel", channel)):
+        if label is not None:
+            kept &= journeys.codes(name).codes[last] == _code(journeys, name, label)
+    return journeys.pick(kept)
+
+
+def through(journeys: Journeys, touchpoint: str) -> Journeys:
+    """Keep the journeys with a step at `touchpoint`."""
+    at = np.flatnonzero(journeys.codes("touchpoint").codes == _code(journeys, "touchpoint", touchpoint))
+    kept = np.zeros(len(journeys), dtype=bool)
+    kept[np.searchsorted(journeys.offsets, at, side="right") - 1] = True
+    return journeys.pick(kept)
+
+
+def _code(journeys: Journeys, column: str, label: str) -> int:
+    labels = journeys.codes(column).labels
+    if label not in labels:
+        raise UnknownLabelError.naming(column, label, labels)
+    return labels.index(label)
+
+
+def _evaluate(journeys: Journeys, expression: pl.Expr) -> pl.Series:
+    table = journey_table(journeys)
+    try:
+        result = table.select(expression.alias("_")).to_series()
+    except pl.exceptions.ColumnNotFoundError as error:
+        raise UnknownLabelError.naming(
+            "column of the journey table", str(error).split("\n")[0], table.columns
+        ) from error
+    if len(result) == 1 and table.height != 1:
+        result = result.new_from_index(0, table.height)
+    if len(result) != table.height:
+        raise QuestionError(
+            f"the expression gives {len(result)} rows for {table.height} journeys", hint="use one per row"
+        )
+    return result
+
+
+def _free(journeys: Journeys, name: str) -> None:
+    if name in journey_table(journeys.range(0, 0)).columns or name in journeys.coded.labels:
+        raise QuestionError(f"the name {name!r} is taken by a column", hint="choose another name for the segment")
+
+
+def _instant(when: Any) -> int:
+    """µs UTC of a date, a datetime, or ISO text."""
+    if isinstance(when, str):
+        when = datetime.fromisoformat(when)
+    if isinstance(when, date) and not isinstance(when, datetime):
+        when = datetime(when.year, when.month, when.day, tzinfo=UTC)
+    if not isinstance(when, datetime):
+        raise QuestionError(f"{when!r} is not an instant", hint="give a date, a datetime or ISO text")
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    span: timedelta = when - datetime(1970, 1, 1, tzinfo=UTC)
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds

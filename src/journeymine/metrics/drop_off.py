@@ -1,0 +1,222 @@
+"""Drop-off: where, and on which channel, journeys end without the goal, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import MICRO, MISSING
+from journeymine.counting.by import as_names, places, step_keys
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer, Number, Quantile, Share
+from journeymine.counting.finish import finish
+from journeymine.counting.mature import too_short
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
+from journeymine.counting.tally import Tally, histogram_of
+from journeymine.journeys.heads import LOST, OPEN, SERVICE
+from journeymine.journeys.journeys import Journeys
+from journeymine.stats.histogram import bucket_of
+
+__all__ = ["DropOff", "drop_off"]
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+PLACE = ("stage", "touchpoint", "channel:touchpoint", "owner", "kind")
+"""What must be the same of two places to be compared; they may differ in channel, segment and attribute."""
+COMPARABLE_N, COMPARABLE_CONVERTED = 100, 10
+"""Fewest journeys, and fewest conversions, of a place that others are compared with."""
+
+
+@dataclass(frozen=True)
+class DropOff:
+    """The measure behind `drop_off`, for `mine`. Parameters as there."""
+
+    by: str | Sequence[str] | None = None
+
+    name: ClassVar[str] = "drop_off"
+    unit: ClassVar[Literal["journey", "user"]] = "journey"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", as_names(self.by) or ("stage", "channel"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        return f"Where do journeys drop off, per {' × '.join(self.names)}, and do they come back?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Journeys by place and outcome, and a histogram of the time until they came back."""
+        keys = dict.fromkeys(self.names, pl.String)
+        outcomes = TableSpec(
+            keys,
+            {"n_reached": "sum", "n": "sum", "n_users": "sum", "went_on": "sum", "converted_later": "sum",
+             "users_converted": "sum", "lost_here": "sum", "open_here": "sum", "came_back": "sum", "value": "wide"},
+        )  # fmt: skip
+        return {"places": outcomes, "returns": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Count, for each place, the journeys that reach it and what became of them."""
+        specs, heads = self.specs(), journeys.heads
+        keys = step_keys(journeys, self.names)
+        cell, size = pack(list(keys.values()), len(journeys.coded))
+        of_step = journeys.journey_of_step
+        at = places(cell, size, of_step)
+        at = at[heads.status[of_step[at]] != SERVICE]
+        journey = of_step[at]
+        mature, position = heads.mature[journey], at - journeys.offsets[journey]
+        # The place of the last step, told apart from the others the journey reached.
+        last_here = cell[journeys.offsets[1:] - 1][journey] == cell[at] if len(at) else np.zeros(0, dtype=bool)
+        lost = mature & last_here & (heads.status[journey] == LOST)
+        back = lost & (heads.next_start[journey] != MISSING)
+        later = mature & (heads.goal_step[journey] > position)
+        user = heads.user[journey]
+        outcomes = tabulate(
+            specs["places"],
+            {name: key.take(at) for name, key in keys.items()},
+            {
+                "n": mature,
+                "n_users": distinct_users(cell[at], user, mature, size),
+                "went_on": mature & _went_on(journeys, cell, size, of_step, at),
+                "converted_later": later,
+                "users_converted": distinct_users(cell[at], user, later, size),
+                "lost_here": lost,
+                "open_here": mature & last_here & (heads.status[journey] == OPEN),
+                "came_back": back,
+                "value": np.where(later, heads.value[journey], 0),
+            },
+            journeys.folds[user],
+        )
+        rows = np.flatnonzero(back)
+        pause = heads.next_start[journey[rows]] - heads.end[journey[rows]]
+        returns = tabulate(
+            specs["returns"],
+            {**{name: key.take(at[rows]) for name, key in keys.items()}, "bucket": integer_key(bucket_of(pause))},
+            {},
+            journeys.folds[user[rows]],
+        )
+        return Counts.of(question_of(self), basis_of(journeys), specs, {"places": outcomes, "returns": returns})
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Shares and stakes from the counts; stages come in their order."""
+        tally = tallies["places"]
+        n, n_folds, users = tally.total("n"), tally.by_fold("n"), tally.total("n_users")
+        counted = ("n_reached", "n", "n_users", "went_on", "converted_later", "lost_here", "open_here", "came_back")
+        once = users == n
+
+        def share(part: str, of: str = "n") -> Share:
+            whole = n_folds if of == "n" else tally.by_fold(of)
+            return Share(tally.by_fold(part), whole, users=users, once=once)
+
+        conversions, value = _stakes(tally)
+        behind = n_folds[tally.present]
+        answer = Answer(
+            keys=tally.rows,
+            columns={
+                **{name: tally.total(name) for name in counted},
+                "went_on_share": share("went_on"),
+                "converted_share": share("converted_later"),
+                "lost_share": share("lost_here"),
+                "open_share": share("open_here"),
+                "came_back_share": share("came_back", "lost_here"),
+                "came_back_p50_s": Quantile(
+                    histogram_of(tallies["returns"], tally.rows), 0.5, 1 / MICRO, interval=False
+                ),
+                "conversions_at_stake": Number(conversions, behind),
+                "value_at_stake": Number(value, behind),
+            },
+            users=users,
+            converting=tally.total("users_converted"),
+            reasons=[too_short(basis) if count == 0 else None for count in n],
+        )
+        return {"drop_off": answer}
+
+
+def drop_off(journeys: Journeys, *, by: str | Sequence[str] | None = None, confidence: float = 0.95) -> Result:
+    """What became of the journeys that reached each place (by default each stage × channel), and what is at stake there.
+
+    lost_share = |mature journeys lost with their last step here| / |mature journeys with any step here|
+
+    Parameters
+    ----------
+    by : one or several of stage, channel, touchpoint, owner, any attribute or segment; by default those of stage and
+        channel that the log has, and the touchpoint where it has neither.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per place, stages in their order:
+        n_reached i64 journeys with a step here · n i64 mature of them · n_users i64 distinct users in n · went_on,
+        converted_later, lost_here, open_here, came_back i64 of n · went_on_share, converted_share, lost_share,
+        open_share f64 of n · came_back_share f64 of lost_here · came_back_p50_s f64 seconds from the last step to the
+        next journey · conversions_at_stake f64 journeys · value_at_stake f64 units of money · sparse bool · reason str.
+        Estimates have …_lower and …_upper.
+
+    Notes
+    -----
+    *Went on*: a later step in a higher stage; without stages, any later step. *Converted later*: the goal comes after
+    the first step here. *At stake*: lost_here × (converted_share of the best comparable place − own, if positive),
+    times the mean value of the journeys that convert from here. Comparable are the places that
+    differ in channel or segment only, with at least 100 mature journeys and 10 conversions; which one is best is taken
+    as known by the interval. Without a value column, value_at_stake is null. A step of an
+    unmapped touchpoint is in the stage ``"(unmapped)"``. Journeys of status ``service`` are outside. Merges exactly.
+    """
+    names = as_names(by) or default_places(journeys)
+    measure = DropOff(by=names)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+
+
+def default_places(journeys: Journeys) -> tuple[str, ...]:
+    """Stage and channel as far as the log has them, else the touchpoint."""
+    return tuple(name for name in ("stage", "channel") if name in journeys.coded.labels) or ("touchpoint",)
+
+
+def _went_on(journeys: Journeys, cell: Ints, size: int, of_step: Ints, at: Ints) -> Bools:
+    """Whether any step in the same place is followed by a step of a higher stage."""
+    if "stage" not in journeys.coded.labels:
+        return at < journeys.offsets[of_step[at] + 1] - 1
+    stage = journeys.coded.labels["stage"]
+    rank = np.where(stage.codes == len(stage.labels) - 1, -1, stage.codes.astype(np.int64))
+    # Highest stage from here on: a running maximum from the end, in which each journey outranks those after it.
+    base = (len(journeys) - of_step) * (len(stage.labels) + 1)
+    highest = np.maximum.accumulate((rank + base)[::-1])[::-1] - base
+    rising = np.flatnonzero((highest > rank) & (rank >= 0))
+    rising = rising[places(cell[rising], size, of_step[rising])]
+    pair = cell[at] * max(len(journeys), 1) + of_step[at]
+    found = cell[rising] * max(len(journeys), 1) + of_step[rising]
+    return np.isin(pair, found, assume_unique=True)
+
+
+def _stakes(tally: Tally) -> tuple[Floats, Floats]:
+    """Conversions and value at stake, shape [1 + K, rows]."""
+    n, converted = tally.spread("n"), tally.spread("converted_later")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = converted / n
+        mean_value = tally.spread("value") / MICRO / converted
+    alike = [name for name in tally.rows.columns if name in PLACE]
+    group = tally.rows.select(pl.struct(alike).rank("dense")).to_series().to_numpy() if alike else np.zeros(len(tally))
+    best = own.copy()
+    for each in np.unique(group):
+        rows = np.flatnonzero(group == each)
+        solid = rows[(n[0, rows] >= COMPARABLE_N) & (converted[0, rows] >= COMPARABLE_CONVERTED)]
+        if len(solid):
+            best[:, rows] = own[:, [solid[np.argmax(own[0, solid])]]]
+    # A place at or above the best has nothing at stake, whatever a replicate says.
+    gain = np.where(own[0] < best[0], best - own, 0.0)
+    conversions = tally.spread("lost_here") * gain
+    has_value = bool(tally["value"].any())
+    return conversions, np.where(gain == 0, 0.0, conversions * mean_value) if has_value else np.full(gain.shape, np.nan)

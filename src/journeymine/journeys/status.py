@@ -85,7 +85,7 @@ def _count(flags: Bools, starts: Ints) -> Ints:
     if not len(starts):
         return np.zeros(0, dtype=np.int64)
     total = np.concatenate(([0], np.cumsum(flags, dtype=np.int64)))
-    return np.diff(total[np.append(starts, len(flags))])
+    return np.asarray(np.diff(total[np.append(starts, len(flags))]))
 
 
 def _first_flag(flags: Bools | None, starts: Ints, n: int) -> Ints:

@@ -45,6 +45,9 @@ _NEW_SESSION, _NEW_SESSION_CONSIDERING = 0.4, 0.55
 _DAYS_BETWEEN_SESSIONS = 0.6
 _MOST_DAYS = 12
 
+_MOST_DAYS_AFTER_SALE = 3
+"""Eight steps after the sale, of which all but the last may not happen: together they stay within 30 days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
@@ -104,4 +107,5 @@ def _gap_inside_session_s(draws: Draws, n: int) -> Ints:
 def _gap_between_sessions_s(draws: Draws, n: int) -> Ints:
     """Whole days, give or take 40 minutes: people have their hour, and the gap does not depend on it."""
     days = 1 + failures_before_stop(draws.uniform("days", n, N_SLOTS), _DAYS_BETWEEN_SESSIONS, _MOST_DAYS)
+    days[:, AFTER_SALE] = np.minimum(days[:, AFTER_SALE], _MOST_DAYS_AFTER_SALE)
     return days * 86_400 + ((draws.uniform("jitter", n, N_SLOTS) - 0.5) * 4800).astype(np.int64)

@@ -6,7 +6,9 @@ from journeymine.counting.counts import Basis
 from journeymine.durations import Duration
 from journeymine.journeys.context import longest_idle
 
-__all__ = ["too_short"]
+__all__ = ["NO_GOAL", "too_short"]
+
+NO_GOAL = "no goal was named, so nothing can convert"
 
 
 def too_short(basis: Basis, horizon: Duration | None = None) -> str:

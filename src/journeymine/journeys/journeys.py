@@ -220,8 +220,17 @@ class Journeys:
         return through(self, touchpoint)
 
 
+def pair_label(channel: str, touchpoint: str) -> str:
+    """The label of a pair; a colon or backslash in the channel is escaped, so no two pairs read alike.
+
+    >>> pair_label("web", "order"), pair_label("a:b", "c"), pair_label("a", "b:c")
+    ('web:order', 'a\\\\:b:c', 'a:b:c')
+    """
+    return channel.replace("\\", "\\\\").replace(":", "\\:") + ":" + touchpoint
+
+
 def pair_codes(channel: Coded, touchpoint: Coded) -> Coded:
-    """Labels ``"channel:touchpoint"``; a colon or backslash in the channel is escaped, so no two pairs read alike."""
+    """Labels ``"channel:touchpoint"`` of the pairs that occur."""
     from journeymine.events.coded import narrow
 
     n = len(touchpoint.labels)
@@ -229,10 +238,7 @@ def pair_codes(channel: Coded, touchpoint: Coded) -> Coded:
     used = np.zeros(n * len(channel.labels), dtype=bool)
     used[packed] = True
     seen = np.flatnonzero(used)
-    names = [
-        channel.labels[int(p) // n].replace("\\", "\\\\").replace(":", "\\:") + ":" + touchpoint.labels[int(p) % n]
-        for p in seen
-    ]
+    names = [pair_label(channel.labels[int(p) // n], touchpoint.labels[int(p) % n]) for p in seen]
     order = np.argsort(np.array(names, dtype=object), kind="stable")
     rank = np.zeros(len(used), dtype=np.uint32)
     rank[seen[order]] = np.arange(len(names))

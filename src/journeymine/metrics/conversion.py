@@ -15,7 +15,7 @@ from journeymine.counting.by import as_names, check_channel_of, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
-from journeymine.counting.mature import too_short
+from journeymine.counting.mature import NO_GOAL, too_short
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
@@ -67,7 +67,7 @@ class Conversion:
         keys = dict.fromkeys(self.names, pl.String)
         outcomes = TableSpec(
             keys,
-            {"n_journeys": "sum", "n": "sum", "n_users": "sum", "converted": "sum", "users_converted": "sum",
+            {"n_journeys": "sum", "n_users_all": "sum", "n": "sum", "n_users": "sum", "converted": "sum", "users_converted": "sum",
              "lost": "sum", "open": "sum", "service": "sum", "immature": "sum", "left_truncated": "sum",
              "value": "wide"},
         )  # fmt: skip
@@ -87,6 +87,7 @@ class Conversion:
             specs["outcomes"],
             grouped.keys,
             {
+                "n_users_all": distinct_users(packed, heads.user, np.ones(len(heads), dtype=bool), size),
                 "n": asked,
                 "n_users": distinct_users(packed, heads.user, asked, size),
                 "converted": won,
@@ -121,8 +122,10 @@ class Conversion:
         """Shares, values and times from the counts."""
         tally = tallies["outcomes"]
         n, converted, users = tally.total("n"), tally.by_fold("converted"), tally.total("n_users")
-        columns = {name: tally.total(name) for name in ("n_journeys", "n", "n_users", "converted", "lost", "open",
-                                                         "service", "immature")}  # fmt: skip
+        columns = {name: tally.total(name) for name in ("n_journeys", "n_users_all", "n", "n_users", "converted",
+                                                         "lost", "open", "service", "immature", "left_truncated")}  # fmt: skip
+        has_goal = basis.rules.goal is not None
+        trials = tally.by_fold("n") if has_goal else np.zeros_like(converted)
         times = histogram_of(tallies["times"], tally.rows)
         with np.errstate(divide="ignore", invalid="ignore"):
             mean_value = tally.spread("value") / MICRO / tally.spread("converted")
@@ -130,7 +133,7 @@ class Conversion:
             keys=tally.rows,
             columns={
                 **columns,
-                "share": Share(converted, tally.by_fold("n"), users=users, once=users == n),
+                "share": Share(converted, trials, users=users, once=users == n),
                 "p50_s": Quantile(times, 0.5, 1 / MICRO),
                 "p90_s": Quantile(times, 0.9, 1 / MICRO),
                 "value": tally["value"] / MICRO,
@@ -138,7 +141,7 @@ class Conversion:
             },
             users=users,
             converting=tally.total("users_converted"),
-            reasons=[too_short(basis, self.horizon) if count == 0 else None for count in n],
+            reasons=[(too_short(basis, self.horizon) if count == 0 else None) if has_goal else NO_GOAL for count in n],
         )
         return {"conversion": answer}
 
@@ -169,8 +172,8 @@ def conversion(
     Returns
     -------
     Result; frame has one row per value of `by`:
-        n_journeys i64 all · n i64 below the line · n_users i64 distinct users in n · converted, lost, open i64 of n ·
-        service, immature i64 outside n · share f64 0–1 · p50_s, p90_s f64 seconds from start to goal ·
+        n_journeys, n_users_all i64 all journeys and users · n i64 below the line · n_users i64 distinct users in n ·
+        converted, lost, open i64 of n · service, immature i64 outside n · left_truncated i64 of all but service · share f64 0–1 · p50_s, p90_s f64 seconds from start to goal ·
         value f64 units of money of the converted · mean_value f64 per converted journey · sparse bool · reason str.
         Estimates have …_lower and …_upper.
 

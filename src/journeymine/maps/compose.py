@@ -1,0 +1,211 @@
+"""Compose a journey map from finished results: the only part of the maps that asks for measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from journeymine.columns import SINGLE_CHANNEL
+from journeymine.counting.finish import finish
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.journeys.journeys import Journeys
+from journeymine.maps import compose_words as words
+from journeymine.maps.compose_flows import examples, flows, last_touchpoints, neighbours, terminals
+from journeymine.maps.compose_places import drop_offs, estimate, lanes, node_id, nodes, stages, typical_columns
+from journeymine.maps.evidence import Filtered
+from journeymine.maps.questions import map_measures
+from journeymine.maps.specification import Header, MapSpecification, Node
+
+if TYPE_CHECKING:
+    from journeymine.events.report import EventReport
+
+__all__ = ["answer_map", "compose"]
+
+
+def answer_map(journeys: Journeys, *, confidence: float = 0.95) -> dict[str, Result]:
+    """Ask journeys in memory everything a map needs."""
+    asked = map_measures(journeys.coded.labels)
+    return {name: finish(m, count_in_memory(m, journeys), confidence=confidence) for name, m in asked.items()}
+
+
+def compose(
+    results: Mapping[str, Result],
+    *,
+    title: str = "Customer journey map",
+    who: str = "All customers",
+    scenario: str = "",
+    currency: str = "",
+    report: EventReport | None = None,
+    min_group: int = 10,
+    call: str = "",
+) -> MapSpecification:
+    """Put finished results together into a map.
+
+    Parameters
+    ----------
+    results : answers to `map_measures`, by its names; from any engine.
+    title, who, scenario : what the header says.
+    currency : of the values, as an ISO 4217 code.
+    report : the state of the log, for the foot of the map.
+    min_group : places, flows and examples that fewer users stand behind are left out.
+    call : how the map was made, for its method section.
+    """
+    basis = results["conversion"].basis
+    node_frame = _enough(results["nodes"].frame, min_group)
+    edges = _enough(results["flows"].frame, min_group)
+    columns = typical_columns(results["order"].frame) if "order" in results else {}
+    channel_frame = results["channels"].frame if "channels" in results else None
+    names = {node_id(row): row["touchpoint"] for row in node_frame.iter_rows(named=True)}
+    drawn = _nodes(results, node_frame, edges, columns, names, min_group)
+    shown, of_node = examples(results["paths"].frame, drawn, min_group)
+    drawn = {label: _with(node, examples=of_node.get(label, ())) for label, node in drawn.items()}
+    header = _header(results, title, who, scenario, currency, sum(n.n_journeys or 0 for n in drawn.values()))
+    place_names = _stage_names(node_frame, columns, basis.stages)
+    last_stage = last_touchpoints(node_frame, ("stage",))
+    stage_frame = results["stages"].frame if "stages" in results else None
+    places = _places(results, node_frame, min_group)
+    drawn_stages = stages(
+        stage_frame, place_names, last_stage, _goal_stage(drawn, basis.rules.goal), header.n_mature or 0
+    )
+    known = {node.channel for node in drawn.values()}
+    lane_order = _lane_order(channel_frame, drawn, place_names)
+    there = {name for name in ("stage", "channel", "owner") if name in node_frame.columns}
+    return MapSpecification(
+        header=header,
+        stages=drawn_stages,
+        lanes=tuple(lane for lane in lanes(channel_frame, lane_order) if lane.name in known or lane.name == SINGLE_CHANNEL),
+        nodes=tuple(drawn.values()),
+        flows=flows(edges, drawn, place_names),
+        terminals=terminals(edges, drawn),
+        drop_offs=tuple(p for p in places if p.channel in known and p.stage in place_names),
+        summary=words.summary(header, drawn_stages, places),
+        unknowns=words.unknowns(header, report, _left_out(results)),
+        examples=shown,
+        quality=words.quality(report),
+        method=words.method(basis, results["conversion"].confidence, call),
+        hints=words.hints(there, has_goal=basis.rules.goal is not None, has_value=bool(currency) or _valued(results),
+                          has_emotion=False),
+        stages_are="given" if "stages" in results else "typical_order",
+    )  # fmt: skip
+
+
+def _enough(frame: pl.DataFrame, min_group: int) -> pl.DataFrame:
+    """The rows that enough users stand behind."""
+    return frame.filter(pl.col("n_users") >= min_group) if min_group > 1 else frame
+
+
+def _nodes(
+    results: Mapping[str, Result], frame: pl.DataFrame, edges: pl.DataFrame, columns: Mapping[str, str],
+    names: Mapping[str, str], min_group: int,
+) -> dict[str, Node]:  # fmt: skip
+    weights = _enough(results["flows"].tables["nodes"], min_group)
+    drawn = nodes(frame, weights, columns, neighbours(edges, names, "before"), neighbours(edges, names, "after"), {})
+    kept = {node.id for node in drawn}
+    return {
+        node.id: _with(
+            node,
+            before=tuple(_linked(n, kept) for n in node.before),
+            after=tuple(_linked(n, kept) for n in node.after),
+        )
+        for node in drawn
+    }
+
+
+def _linked(neighbour: Any, kept: set[str]) -> Any:
+    return neighbour if neighbour.node in kept else _with(neighbour, node="")
+
+
+def _with(value: Any, **changes: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(value, **changes)
+
+
+def _header(
+    results: Mapping[str, Result], title: str, who: str, scenario: str, currency: str, n_drawn: int
+) -> Header:  # fmt: skip
+    result = results["conversion"]
+    row = result.frame.row(0, named=True) if result.frame.height else dict.fromkeys(result.frame.columns)
+    context, goal = result.basis.context, result.basis.rules.goal
+    everything = int(results["flows"].tables["nodes"]["n_journeys"].sum())
+    filtered = (Filtered(what="service journeys", n_journeys=row["service"]),) if row["service"] else ()
+    return Header(
+        title=title,
+        who=who,
+        scenario=scenario,
+        goal=" or ".join(goal.touchpoints() or ("the goal",)) if goal is not None else "",
+        period_start=_iso(context.log_start),
+        period_end=_iso(context.observed_until),
+        observed_until=_iso(context.observed_until),
+        n_users=row["n_users_all"],
+        n_journeys=row["n_journeys"],
+        covered=n_drawn / everything if everything else None,
+        converted=estimate(row, "share") if goal is not None else None,
+        n_mature=row["n"],
+        n_converted=row["converted"],
+        n_lost=row["lost"],
+        n_open=row["open"],
+        currency=currency,
+        confidence=result.confidence,
+        filtered=filtered,
+    )
+
+
+def _iso(us: int) -> str:
+    return datetime.fromtimestamp(us // 1_000_000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _stage_names(frame: pl.DataFrame, columns: Mapping[str, str], order: tuple[str, ...]) -> tuple[str, ...]:
+    if "stage" not in frame.columns:
+        return tuple(sorted(set(columns.values()), key=int))
+    there = set(frame["stage"])
+    return (*(name for name in order if name in there), *sorted(there - set(order)))
+
+
+def _goal_stage(drawn: Mapping[str, Node], goal: Any) -> str | None:
+    named = (goal.touchpoints() or ()) if goal is not None else ()
+    return next((node.stage for node in drawn.values() if node.touchpoint in named), None)
+
+
+def _places(results: Mapping[str, Result], node_frame: pl.DataFrame, min_group: int) -> Any:
+    if "places" not in results:
+        return ()
+    frame = _enough(results["places"].frame, min_group)
+    owners: dict[tuple[str, str], str] = {}
+    if "owner" in node_frame.columns:
+        keys = [name for name in ("stage", "channel") if name in node_frame.columns]
+        heaviest = node_frame.sort("lost_here", descending=True, maintain_order=True).unique(
+            keys, keep="first", maintain_order=True
+        )
+        for row in heaviest.iter_rows(named=True):
+            if row["owner"] != "(unknown)":
+                owners[row.get("stage", ""), row.get("channel", SINGLE_CHANNEL)] = row["owner"]
+    return drop_offs(frame, last_touchpoints(node_frame, ("stage", "channel")), owners)
+
+
+def _lane_order(frame: pl.DataFrame | None, drawn: Mapping[str, Node], place_names: tuple[str, ...]) -> list[str]:
+    """Channels by the stage in which they mostly lie, then by size: flows then run from upper left to lower right."""
+    if frame is None:
+        return []
+    rank = {name: i for i, name in enumerate(place_names)}
+    weight: dict[str, list[float]] = {}
+    for node in drawn.values():
+        total = weight.setdefault(node.channel, [0.0, 0.0])
+        total[0] += rank.get(node.stage, 0) * (node.n_journeys or 0)
+        total[1] += node.n_journeys or 0
+    return sorted(
+        weight, key=lambda name: (round(weight[name][0] / max(weight[name][1], 1), 2), -weight[name][1], name)
+    )
+
+
+def _left_out(results: Mapping[str, Result]) -> int:
+    frame = results["conversion"].frame
+    return int(frame["left_truncated"].sum() or 0)
+
+
+def _valued(results: Mapping[str, Result]) -> bool:
+    return bool(results["conversion"].frame["value"].fill_null(0).sum())

@@ -1,0 +1,153 @@
+"""Stages, lanes, nodes and drop-offs of a map, from finished frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from journeymine.columns import SINGLE_CHANNEL, UNMAPPED
+from journeymine.journeys.journeys import pair_label
+from journeymine.maps.evidence import Estimate, Neighbour
+from journeymine.maps.findings import DropOff
+from journeymine.maps.specification import Lane, Node, Stage
+
+__all__ = ["drop_offs", "estimate", "lanes", "nodes", "stages", "typical_columns"]
+
+Row = Mapping[str, Any]
+COLUMNS = 5
+"""Columns of a map without stages."""
+MAX_NODES = 200
+"""Most touchpoints that a page carries; the rest is counted and said."""
+
+
+def estimate(row: Row, name: str, n: str = "n") -> Estimate:
+    """One number of a result with its interval."""
+    value = row[name]
+    return Estimate(
+        value=value,
+        lower=row.get(f"{name}_lower"),
+        upper=row.get(f"{name}_upper"),
+        n=row.get(n),
+        sparse=bool(row.get("sparse") or False),
+        reason="" if value is not None else (row.get("reason") or "nothing was counted here"),
+    )
+
+
+def typical_columns(order: pl.DataFrame) -> dict[str, str]:
+    """Column of each touchpoint of a log without stages: by the place where it usually comes first."""
+    ranked = order["touchpoint"].to_list()
+    width = -(-len(ranked) // COLUMNS) or 1
+    return {label: str(1 + i // width) for i, label in enumerate(ranked)}
+
+
+def stages(frame: pl.DataFrame | None, names: Iterable[str], last: Mapping[str, tuple[Neighbour, ...]],
+           goal_stage: str | None, n_mature: int) -> tuple[Stage, ...]:  # fmt: skip
+    """One column per stage that occurs, in order."""
+    if frame is None:
+        return tuple(Stage(name=name) for name in names)
+    return tuple(
+        Stage(
+            name=row["stage"],
+            n_reached=row["n"],
+            reached=Estimate(value=row["n"] / n_mature if n_mature else None, n=n_mature, reason="no mature journey"),
+            went_on=estimate(row, "went_on_share") if row["stage"] != UNMAPPED else None,
+            converted_later=estimate(row, "converted_share"),
+            n_lost_here=row["lost_here"],
+            lost_here=estimate(row, "lost_share"),
+            n_open_here=row["open_here"],
+            came_back=estimate(row, "came_back_share", "lost_here"),
+            came_back_p50_s=row["came_back_p50_s"],
+            last_touchpoints=last.get(row["stage"], ()),
+            is_goal=row["stage"] == goal_stage,
+        )
+        for row in frame.iter_rows(named=True)
+    )
+
+
+def lanes(frame: pl.DataFrame | None, order: Iterable[str]) -> tuple[Lane, ...]:
+    """One lane per channel, those that journeys usually meet first on top."""
+    if frame is None:
+        return (Lane(name=SINGLE_CHANNEL),)
+    rows = {row["channel"]: row for row in frame.iter_rows(named=True)}
+    known = [name for name in order if name in rows]
+    return tuple(
+        Lane(name=name, n_journeys=rows[name]["n_journeys"], converted=estimate(rows[name], "share"))
+        for name in [*known, *(name for name in rows if name not in known)]
+    )
+
+
+def node_id(row: Row) -> str:
+    """Identity of a node: its label in the graph."""
+    return pair_label(row["channel"], row["touchpoint"]) if "channel" in row else str(row["touchpoint"])
+
+
+def nodes(
+    frame: pl.DataFrame,
+    weights: pl.DataFrame,
+    columns: Mapping[str, str],
+    before: Mapping[str, tuple[Neighbour, ...]],
+    after: Mapping[str, tuple[Neighbour, ...]],
+    examples: Mapping[str, tuple[str, ...]],
+) -> tuple[Node, ...]:
+    """One node per touchpoint and channel, the most used ones."""
+    by_label = {row["label"]: row for row in weights.iter_rows(named=True)}
+    kept = frame.sort("n_reached", descending=True, maintain_order=True).head(MAX_NODES)
+    found = []
+    for row in kept.iter_rows(named=True):
+        label = node_id(row)
+        weight = by_label.get(label)
+        if weight is None:
+            continue
+        found.append(
+            Node(
+                id=label,
+                touchpoint=row["touchpoint"],
+                stage=row.get("stage") or columns.get(row["touchpoint"], ""),
+                channel=row.get("channel", SINGLE_CHANNEL),
+                n=weight["n"],
+                n_journeys=weight["n_journeys"],
+                converted=estimate(weight, "conversion", "mature"),
+                owner=_known(row.get("owner")),
+                kind=_known(row.get("kind")),
+                value=weight["value"] or None,
+                before=before.get(label, ()),
+                after=after.get(label, ()),
+                examples=examples.get(label, ()),
+            )
+        )
+    return tuple(found)
+
+
+def _known(label: str | None) -> str:
+    return "" if label is None or label == "(unknown)" else label
+
+
+def drop_offs(
+    frame: pl.DataFrame | None,
+    last: Mapping[tuple[str, str], tuple[Neighbour, ...]],
+    owners: Mapping[tuple[str, str], str],
+) -> tuple[DropOff, ...]:
+    """One drop-off per stage and channel where anybody was lost."""
+    if frame is None:
+        return ()
+    found = []
+    for row in frame.iter_rows(named=True):
+        place = (row.get("stage", ""), row.get("channel", SINGLE_CHANNEL))
+        if not row["lost_here"]:
+            continue
+        found.append(
+            DropOff(
+                stage=place[0],
+                channel=place[1],
+                n_reached=row["n"],
+                n_lost=row["lost_here"],
+                lost=estimate(row, "lost_share"),
+                came_back=estimate(row, "came_back_share", "lost_here"),
+                last_touchpoints=last.get(place, ()),
+                value_at_stake=estimate(row, "value_at_stake") if row["value_at_stake"] is not None else None,
+                owner=owners.get(place, ""),
+            )
+        )
+    return tuple(found)

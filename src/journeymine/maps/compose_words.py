@@ -1,0 +1,173 @@
+"""What a map says in words: summary, unknowns, data quality, method, and what would fill its gaps."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from journeymine.counting.counts import Basis
+from journeymine.maps.evidence import Definition, Estimate, FigureRef, Hint, QualityRow, Sentence
+from journeymine.maps.findings import DropOff
+from journeymine.maps.specification import Header, Method, Stage
+from journeymine.maps.wording import legible, money, share, share_interval
+
+if TYPE_CHECKING:
+    from journeymine.events.report import EventReport
+
+__all__ = ["hints", "method", "quality", "summary", "unknowns"]
+
+
+def summary(header: Header, stages: Iterable[Stage], places: Iterable[DropOff]) -> tuple[Sentence, ...]:
+    """Plain sentences, each with the figure behind it; none where the figures do not carry it."""
+    said: list[Sentence] = []
+    converted = header.converted
+    if converted is not None and converted.value is not None:
+        interval = f" ({share_interval(converted)})" if converted.has_interval else ""
+        said.append(
+            Sentence(
+                text=f"{share(converted.value)} of mature journeys convert{interval}.",
+                figures=(FigureRef(label="conversion", ref="header"),),
+            )
+        )
+    losing = [stage for stage in stages if stage.n_lost_here and stage.lost_here and stage.lost_here.value is not None]
+    total = sum(stage.n_lost_here or 0 for stage in losing)
+    if losing and total:
+        worst = max(losing, key=lambda stage: stage.n_lost_here or 0)
+        said.append(
+            Sentence(
+                text=f"Most lost journeys leave from {legible(worst.name)}: {worst.n_lost_here:,} of {total:,}.",
+                figures=(FigureRef(label="stage", ref=f"stage:{worst.name}"),),
+            )
+        )
+    dear = max((p for p in places if _certain(p.value_at_stake)), key=_stake, default=None)
+    if dear is not None and dear.value_at_stake is not None and dear.lost is not None:
+        stake = dear.value_at_stake
+        said.append(
+            Sentence(
+                text=f"{legible(dear.stage)} on {legible(dear.channel) or 'all channels'} loses {share(dear.lost.value)} of "
+                f"those who reach it; were it as good as the best comparable channel, {money(stake.value, header.currency)} "
+                "more would be earned.",
+                figures=(FigureRef(label="drop-off", ref=f"drop_off:{dear.stage}|{dear.channel}"),),
+            )
+        )
+    return tuple(said)
+
+
+def _certain(found: Estimate | None) -> bool:
+    return found is not None and found.lower is not None and found.lower > 0
+
+
+def _stake(place: DropOff) -> float:
+    return (place.value_at_stake.value if place.value_at_stake is not None else None) or 0.0
+
+
+def unknowns(header: Header, report: EventReport | None, left_out: int) -> tuple[Sentence, ...]:
+    """What is not known yet, in sentences."""
+    said: list[Sentence] = []
+    if header.n_journeys is not None and header.n_mature is not None and header.n_journeys > header.n_mature:
+        young = header.n_journeys - header.n_mature
+        said.append(Sentence(text=f"{young:,} journeys began too recently to be judged; shares leave them out."))
+    if header.converted is None or header.converted.value is None:
+        reason = header.converted.reason if header.converted is not None else "no goal was named"
+        said.append(Sentence(text=f"The conversion is not known: {reason}."))
+    if left_out:
+        said.append(
+            Sentence(text=f"{left_out:,} journeys begin so early in the log that their first steps may be missing.")
+        )
+    if report is not None and report.null_channels:
+        said.append(
+            Sentence(
+                text=f"{report.null_channels:,} events have no channel.",
+                figures=(FigureRef(label="data quality", ref="quality"),),
+            )
+        )
+    if report is not None and report.unmapped_touchpoints:
+        listed = ", ".join(legible(name) for name in report.unmapped_touchpoints[:3])
+        said.append(Sentence(text=f"{len(report.unmapped_touchpoints):,} touchpoints have no stage: {listed}."))
+    return tuple(said)
+
+
+def quality(report: EventReport | None) -> tuple[QualityRow, ...]:
+    """The data-quality report as rows."""
+    if report is None:
+        return ()
+    read = max(report.rows_read, 1)
+    rows = [
+        QualityRow(what="rows read", n=report.rows_read),
+        QualityRow(what="accepted", n=report.accepted, share=report.accepted / read),
+    ]
+    rows += [
+        QualityRow(what=f"set aside: {reason}", n=n, share=n / read, level="watch" if n / read > 0.01 else "info")
+        for reason, n in report.quarantined_by_reason.items()
+    ]
+    noticed = (
+        ("without a channel", report.null_channels, "watch"),
+        ("ties inside a user", report.in_user_ties, "info"),
+        ("rows out of order", report.out_of_order, "info"),
+        ("anonymous ids given to their user", report.anonymous_ids_filled, "info"),
+        ("anonymous ids of several users, kept apart", report.anonymous_ids_ambiguous, "watch"),
+        ("users known by an anonymous id only", report.n_anonymous_users, "info"),
+        ("touchpoints without a stage", len(report.unmapped_touchpoints), "watch"),
+    )
+    rows += [QualityRow(what=what, n=n, level=level) for what, n, level in noticed if n]  # type: ignore[arg-type]
+    rows += [
+        QualityRow(what=f"source {s.name}", n=s.rows_read, note=f"{s.first or '–'} to {s.last or '–'}")
+        for s in report.sources
+    ]
+    return tuple(rows)
+
+
+def method(basis: Basis, confidence: float, call: str) -> Method:
+    """What each word means, which versions counted, and the call."""
+    rules = basis.rules
+    definitions = (
+        Definition(term="journey", text=f"a run of one user's steps; cut {_cut(basis)}"),
+        Definition(term="converted", text="holds the goal" if rules.goal is not None else "no goal was named"),
+        Definition(
+            term="lost",
+            text=f"no goal, and closed by a lost_at touchpoint, a later journey, or {rules.idle} of silence",
+        ),
+        Definition(term="open", text="none of these yet: neither converted nor dropped off"),
+        Definition(
+            term="mature", text=f"started at least {rules.mature_after} before the log ends; shares are over these"
+        ),
+        Definition(term="went on", text="a later step in a higher stage"),
+        Definition(term="lost here", text="lost, with the last step by the user in this place"),
+        Definition(
+            term="at stake",
+            text="lost here × (conversion of the best comparable place − own) × mean value of those who convert from here",
+        ),
+    )
+    versions = tuple(
+        Definition(term=name, text=importlib.metadata.version(name)) for name in ("journeymine", "polars", "numpy")
+    )
+    return Method(
+        definitions=definitions,
+        intervals=f"{confidence:.0%} intervals, clustered by user through 64 folds: Wilson for shares, the jackknife for "
+        "amounts, Woodruff for quantiles.",
+        exclusions=("Service journeys (after-sale only, by earlier buyers) are outside conversion and drop-off.",),
+        versions=versions,
+        call=call,
+    )
+
+
+def _cut(basis: Basis) -> str:
+    rules = basis.rules
+    if rules.split is not None:
+        return f"by {rules.split}"
+    return f"at a silence of more than {rules.idle}" + (" and after the goal" if rules.goal is not None else "")
+
+
+def hints(columns: Iterable[str], *, has_goal: bool, has_value: bool, has_emotion: bool) -> tuple[Hint, ...]:
+    """One line for each row that the data cannot fill: what would fill it."""
+    there = set(columns)
+    wanted = (
+        ("stages", "stage" in there, "map touchpoints to stages (stages=) to get the phases of the journey as columns"),
+        ("channels", "channel" in there, "name a channel column (channel=) to get swim lanes"),
+        ("conversion", has_goal, "name the goal (goal=) to see who converts and who is lost"),
+        ("value", has_value, "name a value column (value=) to price what is lost"),
+        ("emotion", has_emotion, "name a satisfaction column (satisfaction=) to draw how customers feel"),
+        ("owners", "owner" in there, "name owners of touchpoints ([[touchpoints]] owner=) to see who can mend what"),
+    )
+    return tuple(Hint(row=row, text=text) for row, filled, text in wanted if not filled)

@@ -1,0 +1,45 @@
+"""Which measures a journey map asks for: the one place that chooses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from journeymine.counting.measure import Measure
+from journeymine.graph.positions import TypicalOrder
+from journeymine.graph.transitions import Transitions
+from journeymine.graph.variants import Variants
+from journeymine.metrics.conversion import Conversion
+from journeymine.metrics.drop_off import DropOff
+
+__all__ = ["map_measures"]
+
+FACTS = ("owner", "kind")
+"""Facts about touchpoints that a map shows where the stage map declares them."""
+
+
+def map_measures(columns: Iterable[str]) -> dict[str, Measure]:
+    """The measures of a map, by the name that `compose` knows them by.
+
+    Parameters
+    ----------
+    columns : label columns of the log, e.g. ``journeys.coded.labels``: touchpoint, and channel, stage, owner, … if there.
+    """
+    there = set(columns)
+    channel = "channel" in there
+    grain = "channel:touchpoint" if channel else "touchpoint"
+    node = tuple(name for name in ("stage", "channel", "touchpoint", *FACTS) if name in there)
+    asked: dict[str, Measure] = {
+        "conversion": Conversion(),
+        "nodes": DropOff(by=node),
+        "flows": Transitions(grain=grain),
+        "paths": Variants(grain=grain),
+    }
+    if channel:
+        asked["channels"] = Conversion(by="channel", channel_of="any")
+    if "stage" in there:
+        asked["stages"] = DropOff(by="stage")
+    else:
+        asked["order"] = TypicalOrder()
+    if channel or "stage" in there:
+        asked["places"] = DropOff(by=tuple(name for name in ("stage", "channel") if name in there))
+    return asked

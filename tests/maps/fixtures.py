@@ -5,10 +5,26 @@ from __future__ import annotations
 import random
 
 from journeymine.maps.evidence import (
-    Definition, Estimate, ExampleJourney, ExampleStep, FigureRef, Filtered, Hint, Neighbour, QualityRow, Sentence,
+    Definition,
+    Estimate,
+    ExampleJourney,
+    ExampleStep,
+    FigureRef,
+    Filtered,
+    Hint,
+    Neighbour,
+    QualityRow,
+    Sentence,
 )
 from journeymine.maps.findings import (
-    DropOff, Emotion, EmotionPoint, MomentOfTruth, Opportunity, PainPoint, WrittenCell, WrittenRow,
+    DropOff,
+    Emotion,
+    EmotionPoint,
+    MomentOfTruth,
+    Opportunity,
+    PainPoint,
+    WrittenCell,
+    WrittenRow,
 )
 from journeymine.maps.specification import Flow, Header, Lane, MapSpecification, Method, Node, Stage, Terminal, Zoom
 
@@ -99,16 +115,17 @@ def make_flows(nodes: list[Node], stages: tuple[str, ...], rng: random.Random, n
     order = {stage: i for i, stage in enumerate(stages)}
     seen: dict[tuple[str, str], Flow] = {}
     weights = [node.n_journeys or 1 for node in nodes]
-    for _ in range(n * 3):
+    for _ in range(n * 12):
         if len(seen) >= n:
             break
         a, b = rng.choices(nodes, weights)[0], rng.choices(nodes, weights)[0]
         step = order[b.stage] - order[a.stage]
-        if step < 0 and rng.random() < 0.75 or step > 1 and rng.random() < 0.6:
+        keep = 0.12 if a is b else 0.3 if step == 0 else 0.18 if step < 0 else 1.0 if step == 1 else 0.3
+        if rng.random() > keep:
             continue
         base = min(a.n_journeys or 1, b.n_journeys or 1)
-        boost = 1.0 if step in (0, 1) else 0.15
-        journeys = max(1, int(base * boost * rng.uniform(0.02, 0.35) * (2.0 if a.channel == b.channel else 0.7)))
+        boost = 1.0 if step == 1 else 0.4 if step == 0 else 0.12
+        journeys = max(1, int(base * boost * rng.uniform(0.02, 0.35) * (2.2 if a.channel == b.channel else 0.7)))
         seen[a.id, b.id] = Flow(
             source=a.id, target=b.id, n=int(journeys * 1.2), n_journeys=journeys, p50_s=rng.uniform(20, 400_000),
             p90_s=rng.uniform(400_000, 2_000_000), converted=estimate(rng.uniform(0.05, 0.6), journeys), is_back=step < 0,

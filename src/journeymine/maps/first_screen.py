@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeymine.maps.wording import (
-    count, date_range, day, legible, money, money_interval, plural, share, share_interval, value_or_dash,
+    count,
+    date_range,
+    day,
+    legible,
+    money,
+    money_interval,
+    plural,
+    share,
+    share_interval,
+    value_or_dash,
 )
 
 if TYPE_CHECKING:

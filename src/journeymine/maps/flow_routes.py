@@ -130,6 +130,8 @@ def route_flows(flows: Sequence[Flow], plan: Plan) -> tuple[Route, ...]:
     ports = _ports(flows, plan, strokes)
     tracks = _tracks(flows, plan.cells)
     routes = []
+    points: tuple[Point, ...]
+    arrow: tuple[float, float, bool] | None
     for i, flow in enumerate(flows):
         kind = _kind(flow, plan.cells)
         if kind == "loop":
@@ -159,7 +161,8 @@ def _strokes(flows: Sequence[Flow], plan: Plan) -> list[float]:
             sides[flow.target, plan.cells[flow.source][0] >= plan.cells[flow.target][0]] += flow.n_journeys
     largest = max((flow.n_journeys for flow in flows if flow.source != flow.target), default=1) or 1
     scale = min(PORT_ROOM / (max(sides.values(), default=1) or 1), MAX_STROKE / largest)
-    return [round(max(MIN_STROKE, flow.n_journeys * scale), 2) for flow in flows]
+    widest = {True: 3.0, False: MAX_STROKE}
+    return [round(min(max(MIN_STROKE, flow.n_journeys * scale), widest[flow.source == flow.target]), 2) for flow in flows]
 
 
 def _ports(flows: Sequence[Flow], plan: Plan, strokes: Sequence[float]) -> dict[tuple[int, int], float]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeymine.maps.first_screen import key_figures, meta_line
 from journeymine.maps.layout import lay_out
-from journeymine.maps.page_data import embed_json, map_data
+from journeymine.maps.page_data import embed_json, map_data, process_data
 from journeymine.maps.palette import DARK, LIGHT, variables
 from journeymine.maps.process_layout import lay_out_process
 from journeymine.maps.stake_bars import stake_bars
@@ -70,7 +70,8 @@ def to_html(spec: MapSpecification) -> str:
         spec=spec, header=spec.header, legible=legible, meta=meta_line(spec), figures=key_figures(spec),
         summary=_sentences(spec.summary), unknowns=_sentences(spec.unknowns), views=views, tables=tables,
         anchors=_anchors(spec), bars=stake_bars(spec), findings=finding_tables(spec), quality=quality_table(spec),
-        style=Markup(style), script=Markup(script), data=Markup(embed_json(data)),  # noqa: S704 (ours, or escaped above)
+        paper="landscape" if len(spec.stages) > 6 else "portrait",
+        style=Markup(style), script=Markup(script), data=Markup(embed_json(data)),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(), markup=Markup,
     )
 
@@ -96,8 +97,10 @@ def _views(spec: MapSpecification) -> tuple[list[View], dict[str, Any]]:
                           shown, _coverage(part, len(layout.routes), layout.n_bundled)))
     process = lay_out_process(spec)
     if process is not None:
-        views.insert(1, View("p", "Process map", draw_process(spec, process, prefix="p:"), 0, 0, 0,
-                             f"The {len(process.nodes)} most used touchpoints, and the {len(process.edges)} strongest flows between them."))
+        data.update(process_data(spec, process, prefix="p:"))
+        n_flows, n_nodes = sum(edge.flow is not None for edge in process.edges), sum(n.node is not None for n in process.nodes)
+        views.insert(1, View("p", "Process map", draw_process(spec, process, prefix="p:"), n_nodes, n_flows, n_flows,
+                             f"The {n_nodes} most used touchpoints, and the {n_flows} strongest flows between them."))
     return views, data
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from journeymine.maps.flow_routes import Box, Plan, Route, corridor_heights, drawable, route_flows
 
 if TYPE_CHECKING:
-    from journeymine.maps.specification import DropOff, Flow, MapSpecification, Node
+    from journeymine.maps.findings import DropOff
+    from journeymine.maps.specification import Flow, MapSpecification, Node
 
 __all__ = ["Band", "Cell", "Column", "MapLayout", "PlacedNode", "lay_out"]
 
@@ -26,7 +27,7 @@ NODE_GAP = 7.0
 CAPTION_HEIGHT = 18.0
 CELL_PADDING = 7.0
 TARGET_WIDTH = 1372.0
-MIN_COLUMN, MAX_COLUMN = 128.0, 250.0
+MIN_COLUMN, MAX_COLUMN = 152.0, 250.0
 MIN_GUTTER, MAX_GUTTER = 56.0, 124.0
 MAX_ROUTES = 400
 
@@ -124,7 +125,7 @@ def _columns(spec: MapSpecification) -> tuple[tuple[Column, ...], float]:
     """Share the page among the stages; more of them than fit make the map wider, never the columns unreadable."""
     n = max(len(spec.stages), 1)
     pitch = (TARGET_WIDTH - LABEL_WIDTH) / n
-    gutter = min(max(pitch * 0.36, MIN_GUTTER), MAX_GUTTER)
+    gutter = min(max(pitch * 0.3, MIN_GUTTER), MAX_GUTTER)
     column = min(max(pitch - gutter, MIN_COLUMN), MAX_COLUMN)
     left = LABEL_WIDTH + gutter / 2
     return tuple(
@@ -192,7 +193,6 @@ def _place(
             drop = drops.get((column.name, band.name))
             if not shown and drop is None:
                 continue
-            box = Box(column.x, band.y, column.width, band.height)
             y = band.y + CELL_PADDING
             for node in shown:
                 place = Box(column.x + 6, y, column.width - 12, NODE_HEIGHT)
@@ -203,6 +203,7 @@ def _place(
                 nodes.append(PlacedNode(f"bundle-{column.index}-{band.index}", place, column.index, band.index,
                                         min(ranks[node.id] for node in tail), None, tuple(tail)))
                 y += NODE_HEIGHT + NODE_GAP
-            caption = Box(column.x + 6, band.y + band.height - CAPTION_HEIGHT - 3, column.width - 12, CAPTION_HEIGHT)
-            cells.append(Cell(column.index, band.index, box, caption if drop else None, drop))
+            caption = Box(column.x + 6, y - NODE_GAP + 3, column.width - 12, CAPTION_HEIGHT) if drop else None
+            bottom = caption.y + caption.height + 3 if caption else y - NODE_GAP + CELL_PADDING
+            cells.append(Cell(column.index, band.index, Box(column.x, band.y, column.width, bottom - band.y), caption, drop))
     return tuple(nodes), tuple(cells)

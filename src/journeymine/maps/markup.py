@@ -10,9 +10,12 @@ from typing import NewType
 
 from journeymine.maps.wording import legible
 
-__all__ = ["Svg", "element", "escape", "group", "join", "label", "number", "title", "words"]
+__all__ = ["NOTHING", "Svg", "element", "escape", "group", "join", "label", "number", "title", "words"]
 
 Svg = NewType("Svg", str)
+
+NOTHING = Svg("")
+"""No markup."""
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
@@ -71,4 +74,4 @@ def title(text: str) -> Svg:
 
 def label(x: float, y: float, text: str, class_: str, *, anchor: str | None = None) -> Svg:
     """Set one line of text with its baseline at y; empty text gives nothing."""
-    return element("text", words(text), x=x, y=y, class_=class_, text_anchor=anchor) if text else Svg("")
+    return element("text", words(text), x=x, y=y, class_=class_, text_anchor=anchor) if text else NOTHING

@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from journeymine.maps.evidence import Estimate, ExampleJourney, Neighbour
-    from journeymine.maps.flow_routes import Route
     from journeymine.maps.layout import MapLayout, PlacedNode
-    from journeymine.maps.specification import MapSpecification, Node
+    from journeymine.maps.process_layout import ProcessLayout
+    from journeymine.maps.specification import Flow, MapSpecification, Node
 
-__all__ = ["embed_json", "map_data"]
+__all__ = ["embed_json", "map_data", "process_data"]
 
 _STATUS = {"start": "begin here", "converted": "end converted", "lost": "lost here", "open": "still open here",
            "ended": "end here", "service": "end as service"}
 
 
 def embed_json(data: object) -> str:
-    """Write JSON that can stand inside a script element: nothing in it can close the element or end a line.
+    r"""Write JSON that can stand inside a script element: nothing in it can close the element or end a line.
 
     >>> embed_json({"name": "</script>"})
-    '{"name":"\\\\u003c/script\\\\u003e"}'
+    '{"name":"\\u003c/script\\u003e"}'
     """
     text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
@@ -41,8 +41,17 @@ def map_data(spec: MapSpecification, layout: MapLayout, *, prefix: str) -> dict[
     for placed in layout.nodes:
         data[prefix + placed.id] = _bundle(placed) if placed.node is None else _node(spec, placed.node, shown, prefix)
     for route in layout.routes:
-        data[f"{prefix}f{route.rank}"] = _flow(route, names, prefix)
+        data[f"{prefix}f{route.rank}"] = _flow(route.flow, names, prefix)
     return data
+
+
+def process_data(spec: MapSpecification, layout: ProcessLayout, *, prefix: str) -> dict[str, Any]:
+    """Collect what stands behind each box and each line of the process map."""
+    names = {node.id: _place(node) for node in spec.nodes}
+    shown = {placed.node.id for placed in layout.nodes if placed.node}
+    data = {prefix + n.node.id: _node(spec, n.node, shown, prefix) for n in layout.nodes if n.node}
+    flows = {f"{prefix}f{i}": _flow(edge.flow, names, prefix) for i, edge in enumerate(layout.edges) if edge.flow}
+    return data | flows
 
 
 def _place(node: Node) -> str:
@@ -86,8 +95,7 @@ def _bundle(placed: PlacedNode) -> dict[str, Any]:
         for node in placed.bundled[:100]], "before": [], "after": [], "examples": []}
 
 
-def _flow(route: Route, names: dict[str, str], prefix: str) -> dict[str, Any]:
-    flow = route.flow
+def _flow(flow: Flow, names: dict[str, str], prefix: str) -> dict[str, Any]:
     kind = "repeats" if flow.source == flow.target else "back-step" if flow.is_back else \
         "hand-over between channels" if flow.is_handover else "stays in its channel"
     figures = [["Journeys", count(flow.n_journeys), ""], ["Times", count(flow.n), ""],

@@ -7,6 +7,7 @@ flows among them, and for each touchpoint at least its strongest way in and its 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from journeymine.maps.flow_routes import Box
@@ -37,10 +38,11 @@ class ProcessNode:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEdge:
-    """A flow as a line of corners; `label` is where its number may stand; `n_journeys` gives its width."""
+    """A flow as a line of corners (`flow` None: from or to an end of journeys); `label` is where its number may stand; `n_journeys` gives its width."""
 
     source: int
     target: int
+    flow: Flow | None
     n_journeys: int
     p50_s: float | None
     points: tuple[Point, ...]
@@ -57,7 +59,7 @@ class ProcessLayout:
     edges: tuple[ProcessEdge, ...]
 
 
-def simplify(spec: MapSpecification, *, nodes: int = 22, flows: int = 40) -> tuple[list[Node], list[Flow]]:
+def simplify(spec: MapSpecification, *, nodes: int = 18, flows: int = 28) -> tuple[list[Node], list[Flow]]:
     """Keep the most used touchpoints and the strongest flows among them.
 
     Parameters
@@ -106,11 +108,11 @@ def lay_out_process(spec: MapSpecification) -> ProcessLayout | None:
         graph.node(i, width=NODE_WIDTH if inner else END_WIDTH, height=NODE_HEIGHT if inner else END_HEIGHT)
     for source, target, n, _ in arcs:
         graph.edge(source, target, weight=float(max(n, 1)))
-    options: dict[str, Any] = {"spacing": {"layer_gap": 58.0, "node_gap": 22.0, "dummy_gap": 14.0, "port_gap": 9.0}}
+    options: dict[str, Any] = {"direction": "topbottom", "spacing": {"layer_gap": 54.0, "node_gap": 26.0, "dummy_gap": 14.0, "port_gap": 9.0}}
     if len(kept) > FAST_ABOVE:
         options["effort"] = "fast"
     drawn = graphlay.layout(graph, options=options)
-    return _finished(drawn, kept, ends, arcs)
+    return _finished(drawn, kept, ends, arcs, flows)
 
 
 _Arc = tuple[int, int, int, float | None]
@@ -121,20 +123,23 @@ def _ends(spec: MapSpecification, kept: list[Node]) -> tuple[list[tuple[EndKind,
     index = {node.id: i for i, node in enumerate(kept)}
     ends: list[tuple[EndKind, int]] = []
     arcs: list[_Arc] = []
-    for status in ("start", "converted", "lost"):
+    statuses: tuple[EndKind, ...] = ("start", "converted", "lost")
+    for status in statuses:
         here = sorted((t for t in spec.terminals if t.status == status and t.node in index and t.n_journeys),
                       key=lambda t: (-t.n_journeys, t.node))
         if not here:
             continue
         at = len(kept) + len(ends)
-        ends.append((status, sum(t.n_journeys for t in here)))  # type: ignore[arg-type]
+        ends.append((status, sum(t.n_journeys for t in here)))
         for terminal in here[:5]:
             ends_of = (at, index[terminal.node]) if status == "start" else (index[terminal.node], at)
             arcs.append((*ends_of, terminal.n_journeys, None))
     return ends, arcs
 
 
-def _finished(drawn: Any, kept: list[Node], ends: list[tuple[EndKind, int]], arcs: list[_Arc]) -> ProcessLayout:
+def _finished(
+    drawn: Any, kept: list[Node], ends: list[tuple[EndKind, int]], arcs: list[_Arc], flows: list[Flow]
+) -> ProcessLayout:
     """Move the drawing to the origin and give it our names."""
     corners = [(p["x"], p["y"]) for edge in drawn.edges for p in edge["points"]]
     boxes = [(n["center"]["x"] - n["size"]["width"] / 2, n["center"]["y"] - n["size"]["height"] / 2,
@@ -152,14 +157,13 @@ def _finished(drawn: Any, kept: list[Node], ends: list[tuple[EndKind, int]], arc
             kind, n = ends[i - len(kept)]
             nodes.append(ProcessNode(box, n, end=kind))
     edges = []
-    for (source, target, n, p50_s), edge in zip(arcs, drawn.edges, strict=True):
+    for i, ((source, target, n, p50_s), edge) in enumerate(zip(arcs, drawn.edges, strict=True)):
         points = tuple((round(p["x"] - left, 2), round(p["y"] - top, 2)) for p in edge["points"])
-        edges.append(ProcessEdge(source, target, n, p50_s, points, _label_point(points)))
+        edges.append(ProcessEdge(source, target, flows[i] if i < len(flows) else None, n, p50_s, points, _label_point(points)))
     return ProcessLayout(round(right - left, 2), round(bottom - top, 2), tuple(nodes), tuple(edges))
 
 
 def _label_point(points: tuple[Point, ...]) -> Point:
-    """The middle of the longest level piece of a line."""
-    pieces = list(zip(points, points[1:], strict=False))
-    a, b = max(pieces, key=lambda piece: (abs(piece[1][0] - piece[0][0]) - abs(piece[1][1] - piece[0][1])))
+    """The middle of the longest straight piece of a line."""
+    a, b = max(pairwise(points), key=lambda piece: abs(piece[1][0] - piece[0][0]) + abs(piece[1][1] - piece[0][1]))
     return ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)

@@ -10,6 +10,7 @@ from journeymine.errors import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from journeymine.maps.findings import MomentOfTruth, Opportunity, PainPoint
     from journeymine.maps.specification import MapSpecification
 
 __all__ = ["check_references"]
@@ -43,7 +44,9 @@ def _unique(kind: str, names: Iterable[object]) -> set[object]:
 def _references(
     spec: MapSpecification, stages: set[object], lanes: set[object], nodes: set[object], examples: set[object]
 ) -> Iterator[tuple[str, set[object], Iterable[str]]]:
-    placed = (*spec.pain_points, *spec.moments_of_truth, *spec.opportunities)
+    placed: tuple[PainPoint | MomentOfTruth | Opportunity, ...] = (
+        *spec.pain_points, *spec.moments_of_truth, *spec.opportunities,
+    )
     yield "stage", stages, (node.stage for node in spec.nodes)
     yield "stage", stages, (drop.stage for drop in spec.drop_offs)
     yield "stage", stages, (finding.stage for finding in placed if finding.stage)

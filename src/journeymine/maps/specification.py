@@ -17,10 +17,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from journeymine.maps.evidence import (
-    Definition, Estimate, ExampleJourney, Filtered, Hint, Neighbour, QualityRow, Sentence,
+    Definition,
+    Estimate,
+    ExampleJourney,
+    Filtered,
+    Hint,
+    Neighbour,
+    QualityRow,
+    Sentence,
 )
 from journeymine.maps.findings import (
-    DropOff, Emotion, MomentOfTruth, Opportunity, PainPoint, WrittenRow,
+    DropOff,
+    Emotion,
+    MomentOfTruth,
+    Opportunity,
+    PainPoint,
+    WrittenRow,
 )
 from journeymine.maps.specification_json import decode, encode, from_text, to_text
 
@@ -28,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "SCHEMA_VERSION", "Flow", "Header", "Lane", "MapSpecification", "Method", "Node", "Stage", "Terminal",
+    "SCHEMA_VERSION", "Flow", "Header", "Lane", "MapSpecification", "Method", "Node", "Stage", "Terminal", "TerminalStatus",
     "Zoom",
 ]
 

@@ -9,21 +9,23 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from journeymine.maps.layout import MapLayout, lay_out
+from journeymine.maps.layout import LABEL_WIDTH, MapLayout, lay_out
 from journeymine.maps.markup import Svg, element, group, join, label, number, title, words
 from journeymine.maps.palette import DARK, LIGHT, lane_css, resolve
 from journeymine.maps.svg_header import header_rows
-from journeymine.maps.svg_lanes import draw_lanes
+from journeymine.maps.svg_lanes import draw_lanes, name_lanes
 from journeymine.maps.svg_lower_rows import lower_rows
 from journeymine.maps.svg_rows import Row, stage_rows
 
 if TYPE_CHECKING:
     from journeymine.maps.specification import MapSpecification
 
-__all__ = ["draw_map", "map_css", "standalone", "to_svg"]
+__all__ = ["draw_map", "map_css", "size", "standalone", "to_svg"]
 
+_MARGIN = 32.0
+_NARROWEST = 900.0
 _LEGEND = (
-    ("same", "stays in its channel"), ("handover", "hand-over to another channel"), ("back", "back-step to an earlier stage"),
+    ("same", "from one touchpoint to the next"), ("handover", "hand-over to another channel"), ("back", "back-step to an earlier stage"),
 )
 
 
@@ -40,10 +42,18 @@ def draw_map(spec: MapSpecification, *, layout: MapLayout | None = None, prefix:
                    height=height, role="group", aria_label=f"Journey map: {spec.header.title}")
 
 
+def size(spec: MapSpecification) -> tuple[float, float]:
+    """Return width and height of the complete drawing, in px."""
+    layout = lay_out(spec)
+    wide = max(layout.width, _NARROWEST)
+    height = sum(row.height for row in (*header_rows(spec, wide), *_map_rows(spec, layout, prefix="", live=False)))
+    return wide + 2 * _MARGIN, height + 2 * _MARGIN
+
+
 def to_svg(spec: MapSpecification, *, dark: bool = False) -> str:
     """Return the map as a complete SVG file: header, rows, lanes, nothing from elsewhere, no script."""
     layout = lay_out(spec)
-    wide = max(layout.width, 900.0)
+    wide = max(layout.width, _NARROWEST)
     rows = [*header_rows(spec, wide), *_map_rows(spec, layout, prefix="", live=False)]
     body, height = _stack(rows)
     return standalone(body, wide, height, f"Journey map: {spec.header.title}", dark=dark)
@@ -51,7 +61,7 @@ def to_svg(spec: MapSpecification, *, dark: bool = False) -> str:
 
 def standalone(body: Svg, width: float, height: float, name: str, *, dark: bool = False) -> str:
     """Wrap a drawing into a file of its own."""
-    margin = 32.0
+    margin = _MARGIN
     css = resolve(map_css(), DARK if dark else LIGHT)
     wide, high = number(width + 2 * margin), number(height + 2 * margin)
     return element(
@@ -64,23 +74,31 @@ def standalone(body: Svg, width: float, height: float, name: str, *, dark: bool 
 
 
 def _map_rows(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: bool) -> list[Row]:
-    lanes = Row("lanes", layout.height + 6, draw_lanes(spec, layout, prefix=prefix, live=live))
-    return [*stage_rows(spec, layout), lanes, *lower_rows(spec, layout), _legend(layout)]
+    lanes = Row("lanes", layout.height + 6, draw_lanes(spec, layout, prefix=prefix, live=live), name_lanes(spec, layout))
+    return [*stage_rows(spec, layout), lanes, *lower_rows(spec, layout), _legend(spec, layout)]
 
 
 def _stack(rows: list[Row]) -> tuple[Svg, float]:
     y, parts = 0.0, []
     for row in rows:
-        parts.append(group(row.markup, transform=f"translate(0 {number(y)})", class_="strip", data_row=row.name))
+        pin = Svg("")
+        if row.pinned:
+            back = element("rect", x=-8, y=0, width=LABEL_WIDTH, height=row.height, class_="ground")
+            pin = group(back, row.pinned, class_="pin")
+        parts.append(group(row.markup, pin, transform=f"translate(0 {number(y)})", class_="strip", data_row=row.name))
         y += row.height
     return join(*parts), y
 
 
-def _legend(layout: MapLayout) -> Row:
+def _legend(spec: MapSpecification, layout: MapLayout) -> Row:
+    """Explain the kinds of flow that the map has."""
     x, parts = layout.columns[0].x if layout.columns else 0.0, []
-    for kind, text in _LEGEND:
+    has = {"same": True, "handover": any(flow.is_handover for flow in spec.flows), "back": any(f.is_back for f in spec.flows)}
+    for kind, text in _LEGEND if spec.flows else ():
+        if not has[kind]:
+            continue
         parts.append(group(element("path", d=f"M{number(x)} 16h26", stroke_width=4), class_=f"flow {kind} c0"))
         parts.append(label(x + 33, 20, text, "quiet"))
         x += 60 + len(text) * 5.6
-    parts.append(label(x, 20, "line width: journeys", "quiet"))
+    parts.append(label(x, 20, "line width: journeys" if spec.flows else "", "quiet"))
     return Row("legend", 30.0, join(*parts))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from journeymine.maps.layout import Band, Cell, MapLayout, PlacedNode
     from journeymine.maps.specification import MapSpecification
 
-__all__ = ["channel_name", "default_flow_count", "draw_lanes", "flow_name", "node_name"]
+__all__ = ["channel_name", "default_flow_count", "draw_lanes", "flow_name", "name_lanes", "node_name", "path_data"]
 
 _ERRORS = frozenset({"error", "complaint", "support"})
 
@@ -25,7 +25,7 @@ def default_flow_count(n_nodes: int, n_routes: int) -> int:
     >>> default_flow_count(12, 80), default_flow_count(100, 400), default_flow_count(5, 9)
     (30, 110, 9)
     """
-    return min(n_routes, min(110, max(30, round(n_nodes * 2.2))))
+    return min(n_routes, 110, max(30, round(n_nodes * 2.2)))
 
 
 def channel_name(name: str) -> str:
@@ -33,7 +33,7 @@ def channel_name(name: str) -> str:
     return legible(name) or "all channels"
 
 
-def node_name(spec: MapSpecification, placed: PlacedNode) -> str:
+def node_name(placed: PlacedNode) -> str:
     """Name a box in one line, for those who hover or listen."""
     if placed.node is None:
         return f"{len(placed.bundled)} more touchpoints in this cell"
@@ -59,24 +59,29 @@ def draw_lanes(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: 
     flows = [_flow(route, names, lane_of, prefix, live) for route in reversed(layout.routes[:n_shown])]
     most = max((placed.node.n_journeys or 0 for placed in layout.nodes if placed.node), default=0) or 1
     return join(
-        group(*(_band(spec, layout, band) for band in layout.bands), class_="bands"),
+        group(*(_rule(layout, band) for band in layout.bands if band.index)),
         group(*(_ground(cell, _worst_share(layout), cell is _worst(layout)) for cell in layout.cells)),
         group(*flows, class_="flows"),
-        group(*(_node(spec, placed, most, prefix, live) for placed in layout.nodes), class_="nodes"),
+        group(*(_node(placed, most, prefix, live) for placed in layout.nodes), class_="nodes"),
         group(*(_caption(cell) for cell in layout.cells if cell.caption)),
         group(*_badges(spec, layout)),
     )
 
 
-def _band(spec: MapSpecification, layout: MapLayout, band: Band) -> Svg:
+def _rule(layout: MapLayout, band: Band) -> Svg:
+    return element("line", x1=0, x2=layout.width, y1=band.y - 9, y2=band.y - 9, class_="rule")
+
+
+def name_lanes(spec: MapSpecification, layout: MapLayout) -> Svg:
+    """Name the lanes in the margin, each with its colour, how many journeys touch it and how many of them convert."""
+    return join(*(_lane_name(spec, band) for band in layout.bands if band.name))
+
+
+def _lane_name(spec: MapSpecification, band: Band) -> Svg:
     lane = spec.lanes[band.index]
-    rule = element("line", x1=0, x2=layout.width, y1=band.y - 9, y2=band.y - 9, class_="rule") if band.index else Svg("")
-    if not band.name:
-        return rule
-    lines = wrap(legible(band.name), 13, 112, lines=2, bold=True)
     y = band.y + 19.0
     parts = [element("rect", x=0, y=band.y + 2, width=4, height=band.height - 4, rx=2, class_="fill")]
-    for line in lines:
+    for line in wrap(legible(band.name), 13, 100, lines=2, bold=True):
         parts.append(label(14, y, line, "t13"))
         y += 15
     if lane.n_journeys is not None:
@@ -85,7 +90,7 @@ def _band(spec: MapSpecification, layout: MapLayout, band: Band) -> Svg:
     if lane.converted is not None and y < band.y + band.height + 6:
         parts.append(label(14, y + 1, f"{share(lane.converted)} convert", "quiet"))
     note = f"{legible(band.name)}: {plural(lane.n_journeys, 'journey')}"
-    return join(rule, group(title(note), *parts, class_=f"c{band.index % N_LANE_COLOURS}"))
+    return group(title(note), *parts, class_=f"c{band.index % N_LANE_COLOURS}")
 
 
 def _worst(layout: MapLayout) -> Cell | None:
@@ -128,18 +133,18 @@ def _caption(cell: Cell) -> Svg:
                  label(box.x + 14, box.y + 13, fit(text, 11, box.width - 14, bold=True), "bad"), class_="drop")
 
 
-def _node(spec: MapSpecification, placed: PlacedNode, most: int, prefix: str, live: bool) -> Svg:
+def _node(placed: PlacedNode, most: int, prefix: str, live: bool) -> Svg:
     box, node = placed.box, placed.node
     marks = {"data_key": f"{prefix}{placed.id}", "tabindex": "-1", "role": "button",
-             "aria_label": node_name(spec, placed), "data_rank": str(placed.rank)} if live else {}
+             "aria_label": node_name(placed), "data_rank": str(placed.rank)} if live else {}
     outline = element("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=5, class_="box")
     if node is None:
         text = f"+ {len(placed.bundled)} more"
-        return group(title(node_name(spec, placed)), outline, label(box.x + 10, box.y + 19, text, "quiet"),
+        return group(title(node_name(placed)), outline, label(box.x + 10, box.y + 19, text, "quiet"),
                      class_=f"node bundle c{placed.lane % N_LANE_COLOURS}", **marks)
     number_text = compact(node.n_journeys)
     room = box.width - 22 - width(number_text, 11)
-    x, parts = box.x + 9, [title(node_name(spec, placed)), outline]
+    x, parts = box.x + 9, [title(node_name(placed)), outline]
     if node.kind in _ERRORS:
         parts.append(label(x, box.y + 18, "!", "t12 bad"))
         x, room = x + 8, room - 8

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
 from journeymine.maps.markup import Svg, element, group, join, label, number, title
 from journeymine.maps.svg_rows import Row, row_label, whisker
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["lower_rows"]
 
 _PLOT = 84.0
+_Height: TypeAlias = "Callable[[float | None], float]"
 
 
 def lower_rows(spec: MapSpecification, layout: MapLayout) -> list[Row]:
@@ -34,7 +36,7 @@ def lower_rows(spec: MapSpecification, layout: MapLayout) -> list[Row]:
 
 
 def _lost(pairs: list[tuple[Stage, Column]]) -> Row:
-    parts, lowest = [row_label("Lost in the stage")], 60.0
+    parts, lowest = [], 60.0
     for stage, column in pairs:
         if stage.n_lost_here is None:
             continue
@@ -58,7 +60,7 @@ def _lost(pairs: list[tuple[Stage, Column]]) -> Row:
                                label(x, y, fit(said, 11, room - 44) + tail, "quiet")))
             y += 15
         lowest = max(lowest, y)
-    return Row("lost", lowest + 4, join(*parts))
+    return Row("lost", lowest + 4, join(*parts), row_label("Lost in the stage"))
 
 
 def _emotion(emotion: Emotion, layout: MapLayout) -> Row:
@@ -71,8 +73,9 @@ def _emotion(emotion: Emotion, layout: MapLayout) -> Row:
         return top + _PLOT * (emotion.scale_max - inside) / span
 
     right = layout.columns[-1].x + layout.columns[-1].width
-    parts = [row_label("How people feel"),
-             *(label(0, 46 + 13 * i, line, "quiet") for i, line in enumerate(wrap(legible(emotion.label), 11, 104, lines=3)))]
+    scale = wrap(legible(emotion.label), 11, 100, lines=3)
+    name = join(row_label("How people feel"), *(label(0, 46 + 13 * i, line, "quiet") for i, line in enumerate(scale)))
+    parts: list[Svg] = []
     middle = (emotion.scale_max + emotion.scale_min) / 2
     for value, kind in ((emotion.scale_max, "rule"), (middle, "axis"), (emotion.scale_min, "rule")):
         y = height(value)
@@ -83,18 +86,17 @@ def _emotion(emotion: Emotion, layout: MapLayout) -> Row:
              if column.name in by_stage and by_stage[column.name].score.value is not None]
     parts.extend(_line(known, height))
     parts.extend(_minor_points(emotion, layout, height))
-    for column in layout.columns:
-        parts.append(_point(column, by_stage.get(column.name), emotion, height))
-    return Row("emotion", top + _PLOT + 34, join(*parts))
+    parts.extend(_point(column, by_stage.get(column.name), emotion, height) for column in layout.columns)
+    return Row("emotion", top + _PLOT + 34, join(*parts), name)
 
 
 def _scale_mark(value: float, emotion: Emotion) -> str:
     return score(value).replace(".0", "") if emotion.scale_min < 0 else f"{value:g}"
 
 
-def _line(known: list[tuple[Column, EmotionPoint]], height: Callable[[float | None], float]) -> list[Svg]:
-    parts = []
-    for (column, point), (ahead, later) in zip(known, known[1:], strict=False):
+def _line(known: list[tuple[Column, EmotionPoint]], height: _Height) -> list[Svg]:
+    parts: list[Svg] = []
+    for (column, point), (ahead, later) in pairwise(known):
         x, to_x = column.x + column.width / 2, ahead.x + ahead.width / 2
         y, to_y = height(point.score.value), height(later.score.value)
         middle = (x + to_x) / 2
@@ -104,9 +106,9 @@ def _line(known: list[tuple[Column, EmotionPoint]], height: Callable[[float | No
     return parts
 
 
-def _minor_points(emotion: Emotion, layout: MapLayout, height: Callable[[float | None], float]) -> list[Svg]:
+def _minor_points(emotion: Emotion, layout: MapLayout, height: _Height) -> list[Svg]:
     """Set the touchpoints' own scores as small dots across their stage."""
-    parts = []
+    parts: list[Svg] = []
     for column in layout.columns:
         points = [p for p in emotion.points if p.stage == column.name and p.touchpoint and p.score.value is not None]
         for i, point in enumerate(points[:12]):
@@ -116,7 +118,7 @@ def _minor_points(emotion: Emotion, layout: MapLayout, height: Callable[[float |
     return parts
 
 
-def _point(column: Column, point: EmotionPoint | None, emotion: Emotion, height: Callable[[float | None], float]) -> Svg:
+def _point(column: Column, point: EmotionPoint | None, emotion: Emotion, height: _Height) -> Svg:
     x, below = column.x + column.width / 2, 22.0 + _PLOT + 16
     if point is None or point.score.value is None:
         reason = (point.score.reason if point else "") or "nobody answered"
@@ -128,7 +130,7 @@ def _point(column: Column, point: EmotionPoint | None, emotion: Emotion, height:
     low = mark.value is not None and mark.value < (emotion.scale_max + emotion.scale_min) / 2
     parts.append(element("circle", cx=x, cy=y, r=4.2, class_="point low" if low else "point"))
     text = score(mark) if emotion.scale_min < 0 else f"{mark.value:.1f}"
-    parts.append(label(x + 10, y + 4, text, "t13 bad" if low else "t13"))
+    parts.append(label(x, y - 10 if y > 40 else y + 20, text, "t13 bad" if low else "t13", anchor="middle"))
     asked = f"{count(point.n_answered)} of {count(point.n_asked)} answered" if point.n_asked else plural(point.n_answered, "answer")
     parts.append(label(x, below, fit(asked, 10.5, column.width), "quiet", anchor="middle"))
     return group(title(f"{legible(point.stage)}: {text} ({interval(mark)}), {asked}"), *parts)
@@ -136,9 +138,11 @@ def _point(column: Column, point: EmotionPoint | None, emotion: Emotion, height:
 
 def _written(row: WrittenRow, layout: MapLayout) -> Row:
     cells = {cell.stage: cell.text for cell in row.cells}
-    parts, most = [row_label(legible(row.title)), label(0, 46, "by hand, not mined", "quiet t9")], 1
+    name = join(row_label(legible(row.title)), label(0, 46, "by hand, not mined", "quiet t9"))
+    parts: list[Svg] = []
+    most = 1
     for column in layout.columns:
         lines = wrap(legible(cells.get(column.name, "")), 11, column.width + layout.gutter * 0.5, lines=4)
         most = max(most, len(lines))
         parts.extend(label(column.x + 2, 18 + 15 * i, line, "by-hand") for i, line in enumerate(lines))
-    return Row(f"written {row.title}", max(52.0, 18 + 15 * most), join(*parts))
+    return Row(f"written {row.title}", max(52.0, 18 + 15 * most), join(*parts), name)

@@ -20,21 +20,23 @@ _END_NAMES = {"start": "begin", "converted": "convert", "lost": "lost", "open": 
 
 
 def draw_process(spec: MapSpecification, layout: ProcessLayout, *, prefix: str) -> Svg:
-    """Draw the process map for the page."""
+    """Draw the process map for the page; keys are those of the lane map with another prefix."""
     lanes = {lane.name: i % N_LANE_COLOURS for i, lane in enumerate(spec.lanes)}
     most = max((edge.n_journeys for edge in layout.edges), default=1) or 1
-    labelled = {id(edge) for edge in sorted(layout.edges, key=lambda e: -e.n_journeys)[:14]}
+    labelled = {id(edge) for edge in sorted(layout.edges, key=lambda e: -e.n_journeys)[:16]}
     names = [legible(n.node.touchpoint) if n.node else _END_NAMES[n.end or "start"] for n in layout.nodes]
+    keys = [f"{prefix}{n.node.id}" if n.node else "" for n in layout.nodes]
+    drawing = group(
+        group(*(_edge(edge, names, keys, most, id(edge) in labelled, f"{prefix}f{i}", i) for i, edge in enumerate(layout.edges))),
+        group(*(_node(n, lanes, keys[i], i) for i, n in enumerate(layout.nodes))),
+    )
     return element(
-        "svg",
-        group(*(_edge(edge, names, most, id(edge) in labelled) for edge in layout.edges)),
-        group(*(_node(n, lanes, prefix, i) for i, n in enumerate(layout.nodes))),
-        class_="jm process", viewBox=f"0 0 {number(layout.width)} {number(layout.height)}", width=layout.width,
+        "svg", drawing, class_="jm process", viewBox=f"0 0 {number(layout.width)} {number(layout.height)}", width=layout.width,
         height=layout.height, role="group", aria_label=f"Process map: {spec.header.title}",
     )
 
 
-def _node(placed: ProcessNode, lanes: dict[str, int], prefix: str, i: int) -> Svg:
+def _node(placed: ProcessNode, lanes: dict[str, int], key: str, i: int) -> Svg:
     box = placed.box
     if placed.node is None:
         kind = placed.end or "start"
@@ -52,10 +54,12 @@ def _node(placed: ProcessNode, lanes: dict[str, int], prefix: str, i: int) -> Sv
         label(box.x + 11, box.y + 16, fit(legible(node.touchpoint), 12, room), "t12"),
         label(box.x + 11, box.y + 29, fit(legible(node.channel), 9.5, box.width - 20), "quiet t9"),
         label(box.right - 8, box.y + 16, n, "quiet", anchor="end"),
-        class_=f"node c{lanes[node.channel]}", data_key=f"{prefix}{i}", tabindex="-1", role="button", aria_label=name)
+        class_=f"node c{lanes[node.channel]}", data_key=key, data_rank=str(i), tabindex="-1", role="button", aria_label=name)
 
 
-def _edge(edge: ProcessEdge, names: list[str], most: int, labelled: bool) -> Svg:
+def _edge(
+    edge: ProcessEdge, names: list[str], keys: list[str], most: int, labelled: bool, key: str, rank: int
+) -> Svg:
     stroke = round(max(1.0, 7.0 * edge.n_journeys / most), 2)
     time = f", median {duration(edge.p50_s)}" if edge.p50_s is not None else ""
     note = f"{names[edge.source]} → {names[edge.target]}: {plural(edge.n_journeys, 'journey')}{time}"
@@ -69,9 +73,15 @@ def _edge(edge: ProcessEdge, names: list[str], most: int, labelled: bool) -> Svg
            f"{number(to_y - down * size * 1.6 + along * size)}Z")
     parts.append(element("path", d=tip, class_="tip"))
     if labelled:
-        text = compact(edge.n_journeys) + (f" · {duration(edge.p50_s)}" if edge.p50_s is not None else "")
-        parts.append(label(edge.label[0], edge.label[1] - stroke / 2 - 3, text, "t9 halo", anchor="middle"))
-    return group(*parts, class_="edge")
+        x, y = edge.label[0], edge.label[1] + 3
+        parts.append(label(x, y, compact(edge.n_journeys), "t9 halo by-frequency", anchor="middle"))
+        if edge.p50_s is not None:
+            parts.append(label(x, y, duration(edge.p50_s), "t9 halo by-time", anchor="middle"))
+    if edge.flow is None:
+        return group(*parts, class_="edge terminal")
+    parts.insert(1, element("path", d=_rounded(edge.points), class_="hit"))
+    return group(*parts, class_="flow edge", data_key=key, data_rank=str(rank), tabindex="-1", role="button", aria_label=note,
+                 data_from=keys[edge.source], data_to=keys[edge.target])
 
 
 def _rounded(points: tuple[Point, ...], radius: float = 7.0) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from journeymine.maps.markup import Svg, element, group, join, label, number, title
+from journeymine.maps.markup import NOTHING, Svg, element, group, join, label, number, title
 from journeymine.maps.text_metrics import fit, width, wrap
 from journeymine.maps.wording import UNKNOWN_FIGURE, count, duration, legible, plural, share, share_interval
 
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "row_label", "stage_rows", "whisker"]
 
-_RIVER = 30.0
+_RIVER = 38.0
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A horizontal strip of the map."""
+    """A horizontal strip of the map; `pinned` names it in the margin and stays in sight when a wide map scrolls."""
 
     name: str
     height: float
     markup: Svg
+    pinned: Svg = NOTHING
 
 
 def stage_rows(spec: MapSpecification, layout: MapLayout) -> list[Row]:
@@ -38,7 +39,7 @@ def stage_rows(spec: MapSpecification, layout: MapLayout) -> list[Row]:
     pairs = list(zip(spec.stages, layout.columns, strict=True))
     rows = [_names(pairs, layout)]
     if any(stage.n_reached is not None for stage in spec.stages):
-        rows.append(_reach(spec, pairs, layout))
+        rows.append(_reach(spec, pairs))
     if any(stage.went_on is not None for stage in spec.stages):
         rows.append(_shares("Go on to a later stage", pairs, lambda stage: stage.went_on))
     if any(stage.converted_later is not None for stage in spec.stages):
@@ -73,7 +74,7 @@ def _clip(value: float) -> float:
 
 
 def _names(pairs: list[tuple[Stage, Column]], layout: MapLayout) -> Row:
-    parts = []
+    parts: list[Svg] = []
     for i, (stage, column) in enumerate(pairs):
         left, right = column.x - 4, column.x + column.width + layout.gutter - 10
         point, notch = 11.0, 0.0 if i == 0 else 11.0
@@ -87,10 +88,10 @@ def _names(pairs: list[tuple[Stage, Column]], layout: MapLayout) -> Row:
     return Row("stages", 44.0, join(*parts))
 
 
-def _reach(spec: MapSpecification, pairs: list[tuple[Stage, Column]], layout: MapLayout) -> Row:
+def _reach(spec: MapSpecification, pairs: list[tuple[Stage, Column]]) -> Row:
     """Write how many reach each stage over a river as wide as they are many; what is lost drips out below."""
     most = max(stage.n_reached or 0 for stage, _ in pairs) or 1
-    base, parts = 50.0 + _RIVER, [row_label("Journeys that reach the stage")]
+    base, parts = 50.0 + _RIVER, []
     tops = [base - _RIVER * (stage.n_reached or 0) / most for stage, _ in pairs]
     path = f"M{number(pairs[0][1].x)} {number(base)}V{number(tops[0])}"
     for i, (_, column) in enumerate(pairs):
@@ -117,11 +118,11 @@ def _reach(spec: MapSpecification, pairs: list[tuple[Stage, Column]], layout: Ma
             parts.append(group(title(f"{plural(stage.n_lost_here, 'journey')} lost here"),
                                element("path", d=drip, class_="drip")))
     deepest = max((_RIVER * (stage.n_lost_here or 0) / most for stage, _ in pairs), default=0.0)
-    return Row("reach", base + max(8.0, deepest) + 8, join(*parts))
+    return Row("reach", base + max(8.0, deepest) + 8, join(*parts), row_label("Journeys that reach the stage"))
 
 
 def _shares(name: str, pairs: list[tuple[Stage, Column]], of: Callable[[Stage], Estimate | None]) -> Row:
-    parts = [row_label(name)]
+    parts: list[Svg] = []
     for stage, column in pairs:
         estimate = of(stage)
         if estimate is None:
@@ -131,11 +132,11 @@ def _shares(name: str, pairs: list[tuple[Stage, Column]], of: Callable[[Stage], 
         room = column.width - 12 - width(text, 13, bold=True)
         parts.append(label(column.x + 10 + width(text, 13, bold=True), 18, fit(share_interval(estimate), 11, room), "quiet"))
         parts.append(whisker(column.x + 2, 30, column.width - 4, estimate))
-    return Row(name, 46.0, join(*parts))
+    return Row(name, 46.0, join(*parts), row_label(name))
 
 
 def _dwell(pairs: list[tuple[Stage, Column]]) -> Row:
-    parts = [row_label("Time in the stage")]
+    parts: list[Svg] = []
     for stage, column in pairs:
         if stage.dwell_p50_s is None:
             parts.append(label(column.x + 2, 18, UNKNOWN_FIGURE, "quiet"))
@@ -143,4 +144,4 @@ def _dwell(pairs: list[tuple[Stage, Column]]) -> Row:
         parts.append(label(column.x + 2, 18, f"{duration(stage.dwell_p50_s)}", "t13"))
         slow = f"1 in 10 over {duration(stage.dwell_p90_s)}" if stage.dwell_p90_s is not None else "median"
         parts.append(label(column.x + 2, 33, fit(slow, 11, column.width), "quiet"))
-    return Row("dwell", 44.0, join(*parts))
+    return Row("dwell", 44.0, join(*parts), row_label("Time in the stage"))

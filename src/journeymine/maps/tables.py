@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from journeymine.maps.first_screen import stake_words
 from journeymine.maps.wording import (
-    count, duration, interval, legible, money, money_interval, score, share, share_interval, value_or_dash,
+    count,
+    duration,
+    interval,
+    legible,
+    money,
+    money_interval,
+    score,
+    share,
+    share_interval,
+    value_or_dash,
 )
 
 if TYPE_CHECKING:

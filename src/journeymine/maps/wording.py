@@ -28,9 +28,9 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 
 
 def legible(text: str) -> str:
-    """Make a caller's label safe to set in a line: no line breaks, no controls, nothing that turns the line round.
+    r"""Make a caller's label safe to set in a line: no line breaks, no controls, nothing that turns the line round.
 
-    >>> legible("a\\u2028b"), legible("x\\u202ey"), legible("tab\\there")
+    >>> legible("a\u2028b"), legible("x\u202ey"), legible("tab\there")
     ('a b', 'x�y', 'tab here')
     """
     return "".join(_visible(character) for character in text)
@@ -56,10 +56,10 @@ def count(n: int | float | None) -> str:
 
 
 def plural(n: int | float | None, noun: str) -> str:
-    """Write a count with its noun.
+    r"""Write a count with its noun.
 
     >>> plural(1, "journey"), plural(2, "journey")
-    ('1\\xa0journey', '2\\xa0journeys')
+    ('1\xa0journey', '2\xa0journeys')
     """
     return f"{count(n)}{NBSP}{noun}{'' if n == 1 else 's'}"
 
@@ -87,10 +87,10 @@ def _percent(value: float) -> str:
 
 
 def share(value: float | Estimate | None) -> str:
-    """Write a share (0–1) in per cent.
+    r"""Write a share (0–1) in per cent.
 
     >>> share(0.2034), share(0.0042), share(1.0), share(None)
-    ('20.3\\xa0%', '0.42\\xa0%', '100\\xa0%', '–')
+    ('20.3\xa0%', '0.42\xa0%', '100\xa0%', '–')
     """
     number = value_of(value)
     return UNKNOWN_FIGURE if number is None else f"{_percent(number)}{NBSP}%"
@@ -135,10 +135,10 @@ def interval(estimate: Estimate | None, digits: int = 1) -> str:
 
 
 def money(value: float | Estimate | None, currency: str) -> str:
-    """Write money to three figures.
+    r"""Write money to three figures.
 
     >>> money(84231.7, "EUR"), money(-12.5, "PLN"), money(1_234_567, "USD")
-    ('€84,200', '−12.5\\xa0PLN', '$1.23\\xa0M')
+    ('€84,200', '−12.5\xa0PLN', '$1.23\xa0M')
     """
     number = value_of(value)
     if number is None:
@@ -163,10 +163,10 @@ def money_interval(estimate: Estimate | None, currency: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a duration in its two largest units.
+    r"""Write a duration in its two largest units.
 
     >>> [duration(s) for s in (0.35, 42, 95, 7_500, 90_000, 864_000, 40_000_000)]
-    ['0.35\\xa0s', '42\\xa0s', '1\\xa0min 35\\xa0s', '2\\xa0h 5\\xa0min', '1\\xa0d 1\\xa0h', '10\\xa0d', '463\\xa0d']
+    ['0.35\xa0s', '42\xa0s', '1\xa0min 35\xa0s', '2\xa0h 5\xa0min', '1\xa0d 1\xa0h', '10\xa0d', '463\xa0d']
     """
     if seconds is None:
         return UNKNOWN_FIGURE
@@ -184,10 +184,10 @@ def duration(seconds: float | None) -> str:
 
 
 def day(iso: str) -> str:
-    """Write the day of an ISO 8601 date or instant; what is not one comes back as it is.
+    r"""Write the day of an ISO 8601 date or instant; what is not one comes back as it is.
 
     >>> day("2026-03-01"), day("2026-03-01T10:00:00Z"), day("spring")
-    ('1\\xa0Mar\\xa02026', '1\\xa0Mar\\xa02026', 'spring')
+    ('1\xa0Mar\xa02026', '1\xa0Mar\xa02026', 'spring')
     """
     try:
         moment = datetime.fromisoformat(iso)
@@ -197,13 +197,13 @@ def day(iso: str) -> str:
 
 
 def date_range(start: str, end: str) -> str:
-    """Write a period, naming the year once where it can.
+    r"""Write a period, naming the year once where it can.
 
     >>> date_range("2026-03-01", "2026-05-31")
-    '1\\xa0Mar – 31\\xa0May\\xa02026'
+    '1\xa0Mar\xa0–\xa031\xa0May\xa02026'
     """
     first, last = day(start), day(end)
     if not first or not last or first == last:
         return first or last
     year = f"{NBSP}{start[:4]}"
-    return f"{first.removesuffix(year) if last.endswith(year) else first} – {last}"
+    return f"{first.removesuffix(year) if last.endswith(year) else first}{NBSP}–{NBSP}{last}"

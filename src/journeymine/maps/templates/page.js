@@ -39,6 +39,8 @@ function applySliders(sliders) {
     const loose = hiddenKeys.has(flow.dataset.from) || hiddenKeys.has(flow.dataset.to);
     flow.toggleAttribute("hidden", loose || Number(flow.dataset.rank) >= limits[1]);
   }
+  const label = sliders.querySelector(".by-label");
+  if (label) canvas.querySelector("svg").classList.toggle("times", label.value === "time");
   makeReachable(canvas);
 }
 
@@ -103,7 +105,7 @@ function mark(key) {
     const svg = canvas.querySelector("svg");
     const items = all("[data-key]", svg);
     const touched = items.filter((item) => item.dataset.key === key);
-    svg.classList.toggle("focused", touched.length > 0 && !svg.classList.contains("process"));
+    svg.classList.toggle("focused", touched.length > 0);
     const ends = new Set();
     for (const item of items) {
       const joins = item.dataset.from === key || item.dataset.to === key;
@@ -195,5 +197,14 @@ for (const sliders of all(".sliders")) {
   applySliders(sliders);
   sliders.addEventListener("input", () => applySliders(sliders));
 }
-for (const canvas of all(".canvas")) makeReachable(canvas);
+for (const canvas of all(".canvas")) {
+  makeReachable(canvas);
+  // The names of lanes and rows stay in sight while a wide map scrolls sideways.
+  const scroll = canvas.querySelector(".scroll");
+  const pins = all(".pin", scroll);
+  scroll.addEventListener("scroll", () => {
+    scroll.querySelector("svg").classList.toggle("scrolled", scroll.scrollLeft > 0);
+    for (const pin of pins) pin.setAttribute("transform", "translate(" + scroll.scrollLeft + " 0)");
+  }, { passive: true });
+}
 document.documentElement.dataset.ready = "true";

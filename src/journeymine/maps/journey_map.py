@@ -1,0 +1,86 @@
+"""The journey map as an object: what it says (`spec`), and the ways to look at it and to keep it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from journeymine.maps.markup import escape
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from journeymine.maps.specification import MapSpecification
+
+__all__ = ["JourneyMap"]
+
+_FRAME_HEIGHT = 820
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyMap:
+    """A journey map, ready to show and to save.
+
+    Parameters
+    ----------
+    spec : what the map says; see `specification`.
+    """
+
+    spec: MapSpecification
+
+    def save(self, path: str | Path) -> Path:
+        """Write the map; the suffix decides the form: .html .svg .png .pdf .md .json.
+
+        The file is written whole or not at all. PNG and PDF need the extra ``maps``; no form needs a browser.
+
+        Raises
+        ------
+        QuestionError : another suffix.
+        MissingExtraError : PNG or PDF without the extra.
+        """
+        from journeymine.maps.export import save
+
+        return save(self.spec, path)
+
+    def to_html(self) -> str:
+        """Return the self-contained page."""
+        from journeymine.maps.html import to_html
+
+        return to_html(self.spec)
+
+    def to_svg(self, *, dark: bool = False) -> str:
+        """Return the map as a complete SVG file, without script."""
+        from journeymine.maps.svg import to_svg
+
+        return to_svg(self.spec, dark=dark)
+
+    def to_markdown(self) -> str:
+        """Return the map as Markdown."""
+        from journeymine.maps.markdown import to_markdown
+
+        return to_markdown(self.spec)
+
+    def to_json(self) -> str:
+        """Return the map as JSON, from which `MapSpecification.from_json` builds it again."""
+        return self.spec.to_json()
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook, in a frame that cannot reach out of itself.
+
+        A notebook that is not trusted strips the frame; the still picture below it is then what remains.
+        """
+        still = base64.b64encode(self.to_svg().encode()).decode()
+        name = escape(f"Journey map: {self.spec.header.title}")
+        return (
+            f'<div style="position:relative">'
+            f'<img alt="{name}" src="data:image/svg+xml;base64,{still}" '
+            f'style="position:absolute;top:0;left:0;width:100%;height:{_FRAME_HEIGHT}px;object-fit:contain;object-position:top">'
+            f'<iframe title="{name}" sandbox="allow-scripts allow-downloads" srcdoc="{_attribute(self.to_html())}" '
+            f'style="position:relative;display:block;width:100%;height:{_FRAME_HEIGHT}px;border:0;background:#fff"></iframe></div>'
+        )
+
+
+def _attribute(html: str) -> str:
+    """Escape a whole document for an attribute; unlike `escape`, this keeps its line breaks."""
+    return html.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")

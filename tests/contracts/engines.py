@@ -1,0 +1,28 @@
+"""Every engine. Add yours here, and it has to give the same numbers as all others for every measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from journeymine.engines import Engine, InMemory
+
+
+@dataclass(frozen=True)
+class EngineCase:
+    """An engine to try.
+
+    Attributes
+    ----------
+    name : shown in the test's name.
+    make : makes the engine; it gets a folder of its own.
+    part : the optional part it needs (``"spark"``), or None.
+    """
+
+    name: str
+    make: Callable[[Path], Engine]
+    part: str | None = field(default=None)
+
+
+ENGINES = [EngineCase("in memory", lambda folder: InMemory())]

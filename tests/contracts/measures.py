@@ -1,0 +1,24 @@
+"""Every measure, with the questions it is tried on. Add yours here, and the whole suite runs over it."""
+
+from __future__ import annotations
+
+from journeymine.counting import Measure
+from journeymine.graph import Transitions, Variants
+from journeymine.metrics import Conversion, DropOff
+
+# Logs of the suite have the columns stage, channel, owner, kind, plan (an attribute), and value, cost, satisfaction;
+# touchpoints are those of tests/oracles/logs.py. The journeys are built with many kinds of rules.
+MEASURES: list[Measure] = [
+    Transitions(),
+    Transitions(grain="channel:touchpoint", by="plan"),
+    Transitions(grain="stage", by=("channel", "plan")),
+    Variants(),
+    Variants(grain="channel:touchpoint", max_steps=3),
+    Conversion(),
+    Conversion(by=("channel", "plan")),
+    Conversion(by=("stage", "owner"), channel_of="any", horizon="12m"),
+    DropOff(),
+    DropOff(by="touchpoint"),
+    DropOff(by=("channel", "plan")),
+    DropOff(by="kind"),
+]

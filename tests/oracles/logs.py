@@ -1,0 +1,144 @@
+"""Logs that Hypothesis makes: ties, repeats, nulls, emoji, company touches, several channels, values, odd rules."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from hypothesis import strategies as st
+
+from journeymine.events import Events, StageMap, read_events
+from journeymine.events.coded import Coded, CodedEvents
+from journeymine.journeys import JourneyRules, Journeys
+from journeymine.journeys.build import build_coded
+from journeymine.journeys.building import build_journeys, context_of
+
+MINUTE = 60_000_000
+
+STAGES = StageMap.of(
+    {
+        "awareness": ["ad", "mail"],
+        "consideration": ["visit", {"touchpoint": "call", "channel": "store"}],
+        "purchase": ["order"],
+        "loyalty": ["review", "call"],
+    },
+    touchpoints=[
+        {"match": "mail", "by_company": True},
+        {"match": {"touchpoint": "ad", "channel": "email"}, "by_company": True},
+        {"match": "call", "owner": "Support", "kind": "complaint"},
+        {"match": "order", "owner": "Sales"},
+    ],
+)
+TOUCHPOINTS = ("ad", "mail", "visit", "visit", "call", "order", "review", "quit", "🛒", "</script>", "start", "(unknown)")
+CHANNELS = ("web", "email", "store", None, "(unknown)", "unknown")
+
+
+class Row(NamedTuple):
+    """One raw event; `us` counts from the year 2020."""
+
+    user: str
+    us: int
+    touchpoint: str
+    channel: str | None
+    value: float | None
+    cost: float | None
+    plan: str | None
+    score: int | None
+
+
+SCHEMA = {
+    "user": pl.String, "us": pl.Int64, "touchpoint": pl.String, "channel": pl.String, "value": pl.Float64,
+    "cost": pl.Float64, "plan": pl.String, "score": pl.Int64,
+}  # fmt: skip
+START = 1_577_836_800_000_000
+
+users = st.sampled_from([*"abcdefgh", "ü", "🦊", "user-1", " x"])
+# Gaps of exactly `idle` (10 m) and `session_gap` (3 m), one microsecond more, and none at all must all occur often.
+instants = st.builds(
+    lambda minute, micro: minute * MINUTE + micro, st.integers(0, 45), st.sampled_from([0, 0, 0, 1])
+)
+rows = st.builds(
+    Row,
+    user=users,
+    us=instants,
+    touchpoint=st.sampled_from(TOUCHPOINTS),
+    channel=st.sampled_from(CHANNELS),
+    value=st.sampled_from([None, 0.0, 0.000001, 5.0, 12.5, -3.0]),
+    cost=st.sampled_from([None, 0.5, 2.0]),
+    plan=st.sampled_from(["pro", "free", None]),
+    score=st.sampled_from([None, None, 1, 3, 5]),
+)
+logs = st.lists(rows, min_size=1, max_size=60).map(tuple)
+
+
+@st.composite
+def rule_fields(draw: st.DrawFn) -> dict[str, Any]:
+    """Rules of every kind that do not contradict themselves."""
+    goal = draw(
+        st.sampled_from(
+            ["order", "order", ["order", "🛒"], {"touchpoint": "order", "value": {">=": 5}}, "review", "(unknown)", None]
+        )
+    )
+    fields: dict[str, Any] = {
+        "goal": goal,
+        "lost_at": draw(st.sampled_from([None, "quit", ["quit", "visit"], {"touchpoint": "call"}])),
+        "idle": "10m",
+        "session_gap": "3m",
+        "mature_after": draw(st.sampled_from([None, "1m", "25m"])),
+        "split": draw(st.sampled_from([None, None, None, "user", "session", "plan"])),
+        "value_from": draw(st.sampled_from([None, None, "any", "visit"])),
+        "observed_until": draw(st.sampled_from([None, None, START + 50 * MINUTE, START + 46 * MINUTE])),
+    }
+    if fields["split"] is None and goal is not None:
+        fields["after_goal"] = draw(st.sampled_from([None, None, "cut"]))
+        if fields["after_goal"] is None:
+            fields["goal_stage"] = draw(st.sampled_from([None, None, "consideration"]))
+    return fields
+
+
+def frame_of(log: tuple[Row, ...]) -> pl.DataFrame:
+    """The raw frame."""
+    frame = pl.DataFrame(list(log), schema=SCHEMA, orient="row")
+    return frame.with_columns(pl.col("us") + START)
+
+
+def read(frame: pl.DataFrame, *, stages: StageMap | None = STAGES, **fields: Any) -> Events:
+    """Read a raw frame made here."""
+    return read_events(
+        frame, stages=stages, user="user", timestamp="us", time_unit="us", touchpoint="touchpoint", channel="channel",
+        value="value", currency="EUR", cost="cost", attributes=["plan"], satisfaction="score",
+        satisfaction_scale=(1, 5), **fields,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def events_of(log: tuple[Row, ...]) -> Events:
+    """The log, read once."""
+    events = read(frame_of(log))
+    events.coded()
+    return events
+
+
+def build(log: tuple[Row, ...], **fields: Any) -> Journeys:
+    """Journeys of the whole log."""
+    return build_journeys(events_of(log), **fields)
+
+
+def build_part(log: tuple[Row, ...], part: tuple[Row, ...], rules: JourneyRules) -> Journeys:
+    """Journeys of some whole users, as an engine builds them: own vocabulary, the whole log's bounds."""
+    whole = events_of(log)
+    coded = events_of(part).coded() if part else nothing(whole.coded())
+    return build_coded(coded, rules, context_of(whole, rules), whole.stages)
+
+
+def nothing(coded: CodedEvents) -> CodedEvents:
+    """A part without rows, with the columns of `coded` and empty vocabularies."""
+    return CodedEvents(
+        user=pl.Series("user", [], dtype=pl.String),
+        timestamp=np.zeros(0, np.int64),
+        labels={name: Coded(np.zeros(0, np.uint8), ()) for name in coded.labels},
+        numbers={name: np.zeros(0, np.int64) for name in coded.numbers},
+        tie_break=tuple(np.zeros(0, np.int64) for _ in coded.tie_break),
+    )

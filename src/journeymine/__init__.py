@@ -31,13 +31,18 @@ if TYPE_CHECKING:
     from journeymine.events import read_events as read_events
     from journeymine.graph import TransitionGraph as TransitionGraph
     from journeymine.graph import Transitions as Transitions
+    from journeymine.graph import TypicalOrder as TypicalOrder
     from journeymine.graph import Variants as Variants
     from journeymine.graph import transitions as transitions
+    from journeymine.graph import typical_order as typical_order
     from journeymine.graph import variants as variants
     from journeymine.journeys import JourneyRules as JourneyRules
     from journeymine.journeys import Journeys as Journeys
     from journeymine.journeys import Predicate as Predicate
     from journeymine.journeys import build_journeys as build_journeys
+    from journeymine.maps import JourneyMap as JourneyMap
+    from journeymine.maps import journey_map as journey_map
+    from journeymine.maps import map_measures as map_measures
     from journeymine.metrics import Conversion as Conversion
     from journeymine.metrics import DropOff as DropOff
     from journeymine.metrics import conversion as conversion
@@ -50,8 +55,9 @@ _ROOMS = {
     "engines": ("InMemory", "Mined", "mine"),
     "errors": ("JourneymineError",),
     "events": ("EventSchema", "Events", "Source", "StageMap", "read_config", "read_events"),
-    "graph": ("TransitionGraph", "Transitions", "Variants", "transitions", "variants"),
+    "graph": ("TransitionGraph", "Transitions", "TypicalOrder", "Variants", "transitions", "typical_order", "variants"),
     "journeys": ("JourneyRules", "Journeys", "Predicate", "build_journeys"),
+    "maps": ("JourneyMap", "journey_map", "map_measures"),
     "metrics": ("Conversion", "DropOff", "conversion", "drop_off"),
 }
 """The public names and the rooms they live in; a room is imported when one of its names is first used."""

@@ -1,0 +1,55 @@
+"""The application: its commands, and how errors leave it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from journeymine.cli import commands
+from journeymine.cli.exit_codes import BAD_INPUT, INTERRUPTED, exit_code_of
+from journeymine.cli.terminal import errors
+from journeymine.errors import JourneymineError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="journeymine",
+    help="Mine customer journeys from raw touchpoint logs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("map")(commands.draw_map)
+app.command("check")(commands.check)
+app.command("mine")(commands.mine_tables)
+app.command("sample")(commands.sample)
+app.command("version")(commands.version)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command line and return its exit code; errors go to stderr without a traceback."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        return int(app(given, standalone_mode=True) or 0)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else BAD_INPUT
+    except KeyboardInterrupt:
+        errors().print("interrupted", style="red")
+        return INTERRUPTED
+    except JourneymineError as error:
+        code = exit_code_of(error)
+        if "--json" in given:
+            told = {"error": type(error).__name__, "message": error.message, "hint": error.hint, "exit_code": code}
+            sys.stderr.write(json.dumps(told, ensure_ascii=False) + "\n")
+        else:
+            console = errors()
+            console.print(f"{type(error).__name__}: {error.message}", style="red", markup=False, highlight=False)
+            if error.hint:
+                console.print(f"Hint: {error.hint}", markup=False, highlight=False)
+        return code
+    except OSError as error:
+        errors().print(f"{error}", style="red", markup=False, highlight=False)
+        return BAD_INPUT

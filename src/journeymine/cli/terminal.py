@@ -1,0 +1,48 @@
+"""What reaches the terminal: results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+__all__ = ["errors", "output", "progress_bar"]
+
+
+def output() -> Console:
+    """Console on stdout; wide when it is not a terminal, so that nothing is cut in a log file."""
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
+
+
+def errors() -> Console:
+    """Console on stderr."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(*, quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
+    """A progress callback; it draws a bar on stderr, and only when that is a terminal."""
+    console = errors()
+    if quiet or not console.is_terminal:
+        yield _silent
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+
+        def show(what: str, done: float) -> None:
+            bar.update(task, description=what, completed=done)
+
+        yield show
+
+
+def _silent(what: str, done: float) -> None:
+    del what, done

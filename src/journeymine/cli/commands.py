@@ -12,7 +12,7 @@ import polars as pl
 import typer
 from rich.table import Table
 
-import journeymine
+from journeymine import __version__
 from journeymine.cli.exit_codes import BAD_DATA
 from journeymine.cli.logs import ConfigOption, LogArgument, LogOptions, open_log, rule_fields
 from journeymine.cli.terminal import output, progress_bar
@@ -182,7 +182,7 @@ def sample(
 
 def version() -> None:
     """Print the version."""
-    typer.echo(journeymine.__version__)
+    typer.echo(__version__)
 
 
 def _show_report(events: Events) -> None:

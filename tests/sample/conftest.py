@@ -15,8 +15,9 @@ COMPANY = ("ad_shown", "newsletter_sent")
 
 def cut(log: pl.DataFrame) -> pl.DataFrame:
     """Steps of the customers with the number of their journey: a gap of more than 30 days parts two journeys."""
-    return duckdb.sql(
-        """
+    return (
+        duckdb.sql(
+            """
         WITH steps AS (SELECT * FROM log WHERE touchpoint NOT IN ('ad_shown', 'newsletter_sent')),
         flagged AS (
             SELECT *, coalesce(timestamp - lag(timestamp) OVER w > INTERVAL 30 DAY, true) AS opens
@@ -27,7 +28,10 @@ def cut(log: pl.DataFrame) -> pl.DataFrame:
         WINDOW w AS (PARTITION BY "user" ORDER BY timestamp), j AS (PARTITION BY "user", nth)
         ORDER BY "user", timestamp
         """
-    ).pl().with_columns(pl.col("timestamp", "start").dt.convert_time_zone("UTC"))  # not that of the machine
+        )
+        .pl()
+        .with_columns(pl.col("timestamp", "start").dt.convert_time_zone("UTC"))
+    )  # not that of the machine
 
 
 @pytest.fixture(scope="session")

@@ -113,3 +113,11 @@ def test_the_null_case_says_so(tmp_path: Path) -> None:
 def test_planted_json_says_what_the_manifest_says(made: SampleManifest) -> None:
     assert json.loads((made.directory / "planted.json").read_text(encoding="utf-8")) == made.planted
     assert made.config == made.directory / "journey.toml"
+
+
+@pytest.mark.parametrize("planted", [True, False])
+@pytest.mark.parametrize(("seed", "users", "days"), [(3, 200, 70), (4, 200, 360), (9, 1_000, 100)])
+def test_other_samples_read_back_as_well(tmp_path: Path, seed: int, users: int, days: int, planted: bool) -> None:
+    made = write_sample(tmp_path, seed=seed, users=users, days=days, planted=planted)
+    report = read_events(made.config).check()
+    assert report.accepted == made.planted["rows"]["clean"]

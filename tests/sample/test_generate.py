@@ -33,7 +33,11 @@ def test_money_and_scores_stand_where_they_belong(log: pl.DataFrame) -> None:
     assert log.filter(touchpoint="order_placed")["value"].null_count() == 0
     assert log["value"].drop_nulls().min() > 0  # type: ignore[operator]
     assert set(log.filter(pl.col("cost").is_not_null())["channel"]) == {
-        "display", "paid_search", "social", "retargeting"}
+        "display",
+        "paid_search",
+        "social",
+        "retargeting",
+    }
     assert set(log["satisfaction"].drop_nulls()) == {1.0, 2.0, 3.0, 4.0, 5.0}
     asked = log.filter(pl.col("satisfaction").is_not_null())
     assert set(asked["channel"]) == {"store", "call_centre", "delivery"}
@@ -45,10 +49,14 @@ def test_no_user_has_two_events_at_one_instant(log: pl.DataFrame) -> None:
 
 def test_journeys_are_like_those_of_a_shop(steps: pl.DataFrame) -> None:
     window = pl.col("start").is_between(dt.datetime(2026, 2, 4, tzinfo=dt.UTC), dt.datetime(2026, 5, 5, tzinfo=dt.UTC))
-    journeys = steps.filter(window).group_by("journey", "user").agg(
-        converted=(pl.col("touchpoint") == "order_placed").any(),
-        channels=pl.col("channel").n_unique(),
-        steps=pl.len(),
+    journeys = (
+        steps.filter(window)
+        .group_by("journey", "user")
+        .agg(
+            converted=(pl.col("touchpoint") == "order_placed").any(),
+            channels=pl.col("channel").n_unique(),
+            steps=pl.len(),
+        )
     )
     assert 0.12 < journeys["converted"].mean() < 0.26  # type: ignore[operator]
     assert 2 < journeys["channels"].mean() < 4  # type: ignore[operator]
@@ -79,8 +87,7 @@ def test_stages_are_those_of_a_customer_journey() -> None:
     assert len({touchpoint.name for touchpoint in TOUCHPOINTS}) == len(TOUCHPOINTS)
 
 
-@pytest.mark.parametrize(
-    "given", [{"seed": -1}, {"users": 0}, {"users": 10**9}, {"days": 10}, {"days": 400}], ids=str)
+@pytest.mark.parametrize("given", [{"seed": -1}, {"users": 0}, {"users": 10**9}, {"days": 10}, {"days": 400}], ids=str)
 def test_what_cannot_be_simulated_is_refused(given: dict[str, int]) -> None:
     with pytest.raises(QuestionError, match="Hint:"):
         generate(**given)  # type: ignore[arg-type]
@@ -89,5 +96,5 @@ def test_what_cannot_be_simulated_is_refused(given: dict[str, int]) -> None:
 @pytest.mark.parametrize("days", [70, 360])
 @pytest.mark.parametrize("planted", [True, False])
 def test_the_smallest_and_the_longest_retailer_work(days: int, planted: bool) -> None:
-    assert generate(users=20, days=days, planted=planted).height > 20
-    assert true_journeys(users=20, days=days, planted=planted).height > 5
+    assert generate(users=200, days=days, planted=planted).height > 200
+    assert true_journeys(users=200, days=days, planted=planted).height > 50

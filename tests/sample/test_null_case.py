@@ -11,7 +11,7 @@ from journeymine.sample import generate, true_journeys
 from journeymine.sample.retailer import TOUCHPOINTS
 from tests.sample.conftest import cut
 
-SEEDS = range(100, 130)
+SEEDS = range(100, 120)
 LABELS = ["channel", "touchpoint", "device", "week", "n_steps", "crossing"]
 
 
@@ -24,20 +24,30 @@ def stages() -> list[pl.DataFrame]:
 def reached(seed: int, *, planted: bool = False) -> pl.DataFrame:
     stage_of = {touchpoint.name: touchpoint.stage for touchpoint in TOUCHPOINTS}
     order = {"awareness": 0, "consideration": 1, "purchase": 2}
-    truth = true_journeys(seed=seed, users=2_000, planted=planted)
+    truth = true_journeys(seed=seed, users=1_500, planted=planted)
     first = truth.filter("mature").unique("user", keep="first", maintain_order=True)
-    steps = cut(generate(seed=seed, users=2_000, planted=planted))
-    steps = steps.with_columns(start=pl.col("start").dt.truncate("1s"), stage=pl.col("touchpoint").replace_strict(stage_of))
+    steps = cut(generate(seed=seed, users=1_500, planted=planted))
+    steps = steps.with_columns(
+        start=pl.col("start").dt.truncate("1s"), stage=pl.col("touchpoint").replace_strict(stage_of)
+    )
     steps = steps.join(first.select("user", "start", "exit_stage", "outcome"), on=["user", "start"])
-    steps = steps.filter(pl.col("stage").is_in(list(order)), ~pl.col("touchpoint").is_in(["order_placed", "account_closed"]))
-    rows = steps.sort("journey", "timestamp").group_by("journey", "stage", maintain_order=True).agg(
-        pl.col("channel", "touchpoint").last(),
-        pl.col("device").first(),
-        week=pl.col("start").first().dt.week(),
-        n_steps=pl.len().clip(upper_bound=5),
-        crossing=(pl.col("channel").shift(1) + ">" + pl.col("channel")).last(),
-        went_on=((pl.col("outcome") == "converted") | (
-            pl.col("stage").replace_strict(order) < pl.col("exit_stage").replace_strict(order))).first(),
+    steps = steps.filter(
+        pl.col("stage").is_in(list(order)), ~pl.col("touchpoint").is_in(["order_placed", "account_closed"])
+    )
+    rows = (
+        steps.sort("journey", "timestamp")
+        .group_by("journey", "stage", maintain_order=True)
+        .agg(
+            pl.col("channel", "touchpoint").last(),
+            pl.col("device").first(),
+            week=pl.col("start").first().dt.week(),
+            n_steps=pl.len().clip(upper_bound=5),
+            crossing=(pl.col("channel").shift(1) + ">" + pl.col("channel")).last(),
+            went_on=(
+                (pl.col("outcome") == "converted")
+                | (pl.col("stage").replace_strict(order) < pl.col("exit_stage").replace_strict(order))
+            ).first(),
+        )
     )
     return rows.with_columns(pl.col(LABELS).cast(pl.String).fill_null("-"))
 
@@ -46,9 +56,13 @@ def p_value(rows: pl.DataFrame, label: str) -> float:
     """Chi-squared test of going on against a label, labels of fewer than 25 journeys put together."""
     counts = rows.group_by(label).agg(n=pl.len(), on=pl.col("went_on").sum()).sort(label)
     few = counts.filter(pl.col("n") < 25)
-    table = counts.filter(pl.col("n") >= 25).select(pl.col("on").cast(pl.Int64), off=(pl.col("n") - pl.col("on")).cast(pl.Int64))
+    table = counts.filter(pl.col("n") >= 25).select(
+        pl.col("on").cast(pl.Int64), off=(pl.col("n") - pl.col("on")).cast(pl.Int64)
+    )
     if few["n"].sum() >= 25:
-        table = pl.concat([table, pl.DataFrame({"on": [int(few["on"].sum())], "off": [int((few["n"] - few["on"]).sum())]})])
+        table = pl.concat(
+            [table, pl.DataFrame({"on": [int(few["on"].sum())], "off": [int((few["n"] - few["on"]).sum())]})]
+        )
     return float(stats.chi2_contingency(table.to_numpy(), correction=False).pvalue) if table.height > 1 else 1.0
 
 
@@ -69,15 +83,24 @@ def test_planted_differences_would_have_been_seen() -> None:
 def test_orders_come_as_soon_and_bring_as_much_from_every_channel() -> None:
     waits, values, shares = [], [], []
     for seed in SEEDS:
-        journeys = true_journeys(seed=seed, users=2_000, planted=False).filter("mature")
+        journeys = true_journeys(seed=seed, users=1_500, planted=False).filter("mature")
         by_channel = journeys.filter(outcome="converted").with_columns(wait=pl.col("goal_at") - pl.col("start"))
         groups = by_channel.partition_by("entry_channel")
         waits.append(stats.kruskal(*[group["wait"].dt.total_seconds().to_numpy() for group in groups]).pvalue)
         values.append(stats.kruskal(*[group["value"].to_numpy() for group in groups]).pvalue)
         first = journeys.unique("user", keep="first", maintain_order=True)
-        shares.append(stats.chi2_contingency(pl.DataFrame(first.group_by("entry_channel").agg(
-            on=(pl.col("outcome") == "converted").sum(), off=(pl.col("outcome") != "converted").sum(),
-        )).select(pl.col("on", "off").cast(pl.Int64)).to_numpy()).pvalue)
+        shares.append(
+            stats.chi2_contingency(
+                pl.DataFrame(
+                    first.group_by("entry_channel").agg(
+                        on=(pl.col("outcome") == "converted").sum(),
+                        off=(pl.col("outcome") != "converted").sum(),
+                    )
+                )
+                .select(pl.col("on", "off").cast(pl.Int64))
+                .to_numpy()
+            ).pvalue
+        )
     for p in (waits, values, shares):
         assert (np.array(p) < 0.05).sum() <= stats.binom.ppf(0.9995, len(p), 0.05)
 
@@ -85,7 +108,7 @@ def test_orders_come_as_soon_and_bring_as_much_from_every_channel() -> None:
 def test_scores_are_the_same_everywhere() -> None:
     p = []
     for seed in SEEDS:
-        scores = generate(seed=seed, users=2_000, planted=False).filter(pl.col("satisfaction").is_not_null())
+        scores = generate(seed=seed, users=1_500, planted=False).filter(pl.col("satisfaction").is_not_null())
         table = scores.pivot("satisfaction", index="channel", values="user", aggregate_function="len").fill_null(0)
         p.append(stats.chi2_contingency(table.drop("channel").to_numpy()).pvalue)
     assert (np.array(p) < 0.05).sum() <= stats.binom.ppf(0.9995, len(p), 0.05)

@@ -43,8 +43,8 @@ def test_the_app_fault_stands_out_in_its_week(counted: pl.DataFrame, facts: dict
                    bool_or(touchpoint = 'payment_help_called') AS called, bool_or(touchpoint = 'order_placed') AS ordered
             FROM counted GROUP BY journey
         )
-        SELECT strftime(filled, '%G-W%V') AS week, count(*) AS n, countif(failed)::BIGINT AS failed, countif(called)::BIGINT AS called,
-               countif(ordered)::BIGINT AS ordered
+        SELECT strftime(filled, '%G-W%V') AS week, count(*) AS n,
+               countif(failed)::BIGINT AS failed, countif(called)::BIGINT AS called, countif(ordered)::BIGINT AS ordered
         FROM baskets JOIN fates USING (journey) GROUP BY week ORDER BY week
         """
     ).pl()
@@ -65,16 +65,23 @@ def test_the_app_fault_stands_out_in_its_week(counted: pl.DataFrame, facts: dict
 
 def test_retargeting_takes_last_touches_and_moves_nobody(counted: pl.DataFrame, facts: dict[str, Any]) -> None:
     overrated = facts["facts"]["overrated_channel"]
-    before_order = counted.sort("journey", "timestamp").with_columns(
-        before=pl.col("channel").shift(1).over("journey")).filter(touchpoint="order_placed")
+    before_order = (
+        counted.sort("journey", "timestamp")
+        .with_columns(before=pl.col("channel").shift(1).over("journey"))
+        .filter(touchpoint="order_placed")
+    )
     share = (before_order["before"] == "retargeting").mean()
     assert share == pytest.approx(overrated["share_of_orders_by_last_touch"], abs=1e-4)
     assert share > 0.25  # type: ignore[operator]
-    online = counted.group_by("journey").agg(
-        checkout=((pl.col("touchpoint") == "basket_filled") & (pl.col("channel") != "store")).any(),
-        saw=(pl.col("channel") == "retargeting").any(),
-        ordered=(pl.col("touchpoint") == "order_placed").any(),
-    ).filter("checkout")
+    online = (
+        counted.group_by("journey")
+        .agg(
+            checkout=((pl.col("touchpoint") == "basket_filled") & (pl.col("channel") != "store")).any(),
+            saw=(pl.col("channel") == "retargeting").any(),
+            ordered=(pl.col("touchpoint") == "order_placed").any(),
+        )
+        .filter("checkout")
+    )
     table = [[online.filter(saw=saw, ordered=ordered).height for ordered in (True, False)] for saw in (True, False)]
     assert sum(table[0]) == overrated["journeys_reached"]
     assert table[0][0] == overrated["orders_right_after_it"]
@@ -105,10 +112,18 @@ def test_the_handover_from_email_to_store_leaks(counted: pl.DataFrame, facts: di
     assert crossing.height == handover["journeys_that_cross"]
     assert crossing["ends"].sum() == handover["lost_right_after_crossing"]
     assert 0.28 < crossing["ends"].mean() < 0.40  # type: ignore[operator]
-    steps_in_store = counted.sort("journey", "timestamp").with_columns(
-        before=pl.col("channel").shift(1).over("journey"), after=pl.col("channel").shift(-1).over("journey"),
-    ).filter(pl.col("channel") == "store", pl.col("before").is_in(["web", "app"]),
-             pl.col("touchpoint").is_in(["store_visited", "product_tried", "account_closed"]))
+    steps_in_store = (
+        counted.sort("journey", "timestamp")
+        .with_columns(
+            before=pl.col("channel").shift(1).over("journey"),
+            after=pl.col("channel").shift(-1).over("journey"),
+        )
+        .filter(
+            pl.col("channel") == "store",
+            pl.col("before").is_in(["web", "app"]),
+            pl.col("touchpoint").is_in(["store_visited", "product_tried", "account_closed"]),
+        )
+    )
     assert steps_in_store["after"].is_null().mean() < 0.22  # type: ignore[operator]  # from elsewhere, few leave
 
 

@@ -27,7 +27,9 @@ class Defect:
     replaced: Mapping[str, object]
 
 
-def soil(draws: Draws, frame: pl.DataFrame, source: str, defects: Sequence[Defect]) -> tuple[pl.DataFrame, dict[str, int]]:
+def soil(
+    draws: Draws, frame: pl.DataFrame, source: str, defects: Sequence[Defect]
+) -> tuple[pl.DataFrame, dict[str, int]]:
     """Put dirty copies behind some rows of `frame`.
 
     Returns

@@ -2,7 +2,7 @@
 
 Switching a planted fact off therefore leaves every other draw as it was, so that two worlds differ by that fact alone
 (common random numbers), and what it cost can be counted instead of estimated. Only uniform numbers are taken from
-NumPy; what is made of them is written out here, so that a release of NumPy that improves a distribution changes nothing.
+NumPy; what is made of them is written out here, so that a NumPy that improves a distribution changes nothing.
 """
 
 from __future__ import annotations

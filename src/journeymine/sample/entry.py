@@ -18,7 +18,17 @@ from journeymine.sample.retailer import NOTHING_PLANTED, Facts, Retailer
 from journeymine.sample.simulate import World, simulate
 from journeymine.sample.truth import journeys_of
 
-__all__ = ["DAYS", "SEED", "USERS", "SampleManifest", "generate", "planted_in", "sample_events", "true_journeys", "write_sample"]
+__all__ = [
+    "DAYS",
+    "SEED",
+    "USERS",
+    "SampleManifest",
+    "generate",
+    "planted_in",
+    "sample_events",
+    "true_journeys",
+    "write_sample",
+]
 
 SEED, USERS, DAYS = 1, 4_000, 180
 _LARGEST = 10_000_000
@@ -57,7 +67,7 @@ def write_sample(
 
     Raises
     ------
-    QuestionError : a seed below 0, fewer than 20 users, or fewer than 70 days or more than 360.
+    QuestionError : a seed below 0, fewer than 200 users, or fewer than 70 days or more than 360.
     """
     made = sample_files(_retailer(seed, users, days), planted=planted)
     files = write_all(Path(directory), made.contents())
@@ -114,8 +124,8 @@ def _world(seed: int, users: int, planted: bool, days: int) -> World:
 def _retailer(seed: int, users: int, days: int) -> Retailer:
     if seed < 0:
         raise QuestionError(f"seed {seed} is negative", hint="a whole number from 0")
-    if not 20 <= users <= _LARGEST:
-        raise QuestionError(f"{users} users cannot be simulated", hint=f"20 to {_LARGEST:,} users")
+    if not 200 <= users <= _LARGEST:
+        raise QuestionError(f"{users} users cannot be simulated", hint=f"200 to {_LARGEST:,} users")
     if not 70 <= days <= 360:
         raise QuestionError(f"a log of {days} days cannot be simulated", hint="70 to 360 days, all of one year")
     return Retailer(seed, users, days)

@@ -77,7 +77,9 @@ def draw_labels(
     possible = np.ones((n, N_SLOTS), dtype=np.bool_)
 
     _label_awareness(draws, known, touchpoint, channel)
-    considered = _channels_considered(draws, known, home, digital, timeline, channel[:, AWARENESS], open_hours, calls_answered)
+    considered = _channels_considered(
+        draws, known, home, digital, timeline, channel[:, AWARENESS], open_hours, calls_answered
+    )
     channel[:, CONSIDERATION] = considered
     touchpoint[:, CONSIDERATION] = _touchpoints_considered(draws, considered)
 
@@ -105,7 +107,13 @@ def _label_awareness(draws: Draws, known: Bools, touchpoint: Codes, channel: Cod
 
 
 def _channels_considered(
-    draws: Draws, known: Bools, home: Codes, digital: Codes, timeline: Timeline, aware: Codes, open_hours: Bools,
+    draws: Draws,
+    known: Bools,
+    home: Codes,
+    digital: Codes,
+    timeline: Timeline,
+    aware: Codes,
+    open_hours: Bools,
     calls_answered: Bools,
 ) -> Codes:
     """One channel per session; a click in a mail or a call goes on where the person likes to browse."""
@@ -160,8 +168,16 @@ def _label_checkout(
 def _label_after_sale(
     known: Bools, digital: Codes, basket: Codes, may_call: Bools, touchpoint: Codes, channel: Codes, possible: Bools
 ) -> None:
-    steps = ("parcel_delivered", "support_called", "complaint_called", "parcel_returned", "account_visited",
-             "account_visited", "review_written", "friend_invited")
+    steps = (
+        "parcel_delivered",
+        "support_called",
+        "complaint_called",
+        "parcel_returned",
+        "account_visited",
+        "account_visited",
+        "review_written",
+        "friend_invited",
+    )
     touchpoint[:, AFTER_SALE] = _codes(steps)
     channel[:, AFTER_SALE] = digital[:, None]
     delivered, support, complaint, returned = range(AFTER_SALE.start, AFTER_SALE.start + 4)

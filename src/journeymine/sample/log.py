@@ -19,11 +19,24 @@ __all__ = ["EVENT_COLUMNS", "log_of"]
 
 EVENT_COLUMNS = ("user", "timestamp", "touchpoint", "channel", "value", "cost", "satisfaction", "device")
 
-_SOURCE_OF_CHANNEL = {"display": "ads", "paid_search": "ads", "retargeting": "ads", "social": "ads",
-                      "organic_search": "web", "delivery": "fulfilment"}
+_SOURCE_OF_CHANNEL = {
+    "display": "ads",
+    "paid_search": "ads",
+    "retargeting": "ads",
+    "social": "ads",
+    "organic_search": "web",
+    "delivery": "fulfilment",
+}
 
-_TICK_US = {"ads": 1, "web": 1, "app": 1_000, "email": 1_000_000, "store": 1_000_000, "call_centre": 1_000_000,
-            "fulfilment": 1_000_000}
+_TICK_US = {
+    "ads": 1,
+    "web": 1,
+    "app": 1_000,
+    "email": 1_000_000,
+    "store": 1_000_000,
+    "call_centre": 1_000_000,
+    "fulfilment": 1_000_000,
+}
 """Resolution of each source's clock, µs. The clean log has it already, so that no file has to round."""
 
 _NEWSLETTER_EVERY, _NEWSLETTER_HOUR = 28, 6
@@ -42,8 +55,10 @@ def log_of(world: World) -> pl.DataFrame:
     frame = frame.filter((pl.col("at_us") >= 0) & (pl.col("at_us") < world.retailer.days * DAY_S * 1_000_000))
     person = frame["person"].to_numpy()
     mobile = (frame["device"] == "mobile").fill_null(value=False).to_numpy()
-    source = pl.when(pl.col("touchpoint") == "friend_invited").then(pl.lit("web")).otherwise(
-        pl.col("channel").replace(_SOURCE_OF_CHANNEL)
+    source = (
+        pl.when(pl.col("touchpoint") == "friend_invited")
+        .then(pl.lit("web"))
+        .otherwise(pl.col("channel").replace(_SOURCE_OF_CHANNEL))
     )
     tick = pl.col("source").replace_strict(_TICK_US, return_dtype=pl.Int64)
     return (
@@ -83,9 +98,7 @@ def _steps(world: World) -> pl.DataFrame:
             "channel": _named(CHANNELS, channel[row, slot]),
             "value": pl.Series(np.where(slot == ORDER, order_values(draws, n)[row], np.nan), nan_to_null=True),
             "cost": pl.Series(click_costs(draws, channel, touchpoint)[row, slot], nan_to_null=True),
-            "satisfaction": pl.Series(
-                np.where(survey.answered, survey.score, np.nan)[row, slot], nan_to_null=True
-            ),
+            "satisfaction": pl.Series(np.where(survey.answered, survey.score, np.nan)[row, slot], nan_to_null=True),
             "device": _device(attempts.mobile[row], attempts.tablet[row], channel[row, slot]),
             "logged_in": logged_in(draws, world.people, attempts.person, channel)[row, slot],
         }

@@ -1,7 +1,7 @@
 """How each attempt ends.
 
 In every stage a coin says whether the attempt goes on. Its chance depends on the person and, for the planted retailer
-alone, on the facts. The coins are the same in every world, so a journey that ends differently does so because of a fact.
+alone, on the facts. The coins are the same in every world, so a journey that ends differently does so by a fact.
 """
 
 from __future__ import annotations
@@ -53,7 +53,12 @@ class Outcomes:
 
 
 def decide(
-    draws: Draws, people: People, attempts: Attempts, timeline: Timeline, labels: Labels, facts: Facts,
+    draws: Draws,
+    people: People,
+    attempts: Attempts,
+    timeline: Timeline,
+    labels: Labels,
+    facts: Facts,
     in_fault_week: Bools,
 ) -> Outcomes:
     """Decide every attempt; `in_fault_week` says whose basket was filled in that week."""

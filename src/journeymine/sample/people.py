@@ -11,8 +11,8 @@ from journeymine.sample.retailer import CHANNEL_CODE, Retailer
 
 __all__ = ["Attempts", "People", "draw_attempts", "draw_people", "starts"]
 
-_HOUR_WEIGHTS = (1, .5, .3, .2, .2, .4, 1, 2, 3, 4, 5, 5, 5, 5, 4.5, 4.5, 5, 6, 7, 8, 8.5, 7, 4.5, 2.2)
-_WEEKDAY_WEIGHTS = (1.15, 1.0, .95, .95, 1.0, 1.3, 1.1)
+_HOUR_WEIGHTS = (1, 0.5, 0.3, 0.2, 0.2, 0.4, 1, 2, 3, 4, 5, 5, 5, 5, 4.5, 4.5, 5, 6, 7, 8, 8.5, 7, 4.5, 2.2)
+_WEEKDAY_WEIGHTS = (1.15, 1.0, 0.95, 0.95, 1.0, 1.3, 1.1)
 
 _WARM_UP_WEEKS = 10
 """The shop was open before the log begins: some journeys are cut off at its start."""

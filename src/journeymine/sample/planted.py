@@ -150,9 +150,9 @@ def _delivery_dip(world: World, mature: Bools) -> dict[str, Any]:
         "scale": [1, 5],
         "asked": _count(delivery),
         "answered": _count(delivery & survey.answered),
-        "mean_of_all": round(float(survey.score[delivery].mean()), 4),
-        "mean_of_answers": round(float(survey.score[delivery & survey.answered].mean()), 4),
-        "mean_elsewhere": round(float(survey.score[elsewhere].mean()), 4),
+        "mean_of_all": _mean(survey.score[delivery]),
+        "mean_of_answers": _mean(survey.score[delivery & survey.answered]),
+        "mean_elsewhere": _mean(survey.score[elsewhere]),
     }
 
 
@@ -185,6 +185,10 @@ def _values(world: World) -> Floats:
 
 def _count(which: Bools) -> int:
     return int(which.sum())
+
+
+def _mean(scores: Codes) -> float | None:
+    return round(float(scores.mean()), 4) if len(scores) else None
 
 
 def _share(part: Bools, whole: Bools) -> float:

@@ -25,8 +25,10 @@ def readme(facts: dict[str, Any], sources: Sequence[RawSource]) -> str:
     lines = [
         "# Sample data: a retailer that does not exist",
         "",
-        (f"Made by `journeymine sample DIR` (seed {facts['seed']}, {facts['users']:,} people, {facts['days']} days from "
-        f"{facts['first_day']}); the same arguments give the same files. No real person is in it."),
+        (
+            f"Made by `journeymine sample DIR` (seed {facts['seed']}, {facts['users']:,} people, {facts['days']} days "
+            f"from {facts['first_day']}); the same arguments give the same files. No real person is in it."
+        ),
         "",
         "| file | rows | how it tells time and people |",
         "|---|---:|---|",
@@ -47,22 +49,34 @@ def readme(facts: dict[str, Any], sources: Sequence[RawSource]) -> str:
 
 def _planted(facts: dict[str, Any]) -> list[str]:
     if not facts["planted"]:
-        return ["Nothing: this is the null case. Given that a stage is reached, whether a journey goes on from it does",
-                "not depend on channel, touchpoint, device, week, or the number of steps taken."]
+        return [
+            "Nothing: this is the null case. Given that a stage is reached, whether a journey goes on from it does",
+            "not depend on channel, touchpoint, device, week, or the number of steps taken.",
+        ]
     fault, overrated = facts["facts"]["app_checkout_fault"], facts["facts"]["overrated_channel"]
     handover, stage = facts["facts"]["leaking_handover"], facts["facts"]["leaking_stage"]
-    dip = facts["facts"]["delivery_dip"]
+    dip = {name: "–" if value is None else value for name, value in facts["facts"]["delivery_dip"].items()}
     return [
-        (f"- **App checkout fault**, {fault['week']}: {fault['journeys_hit']} journeys met `app_payment_error`, "
-        f"{fault['journeys_hit_that_called']} of them called; it cost {fault['orders_lost']} orders, "
-        f"{fault['value_lost']:,.0f} EUR."),
-        (f"- **Overrated channel**, retargeting: the last touch before {overrated['share_of_orders_by_last_touch']:.0%} of "
-        f"the orders; orders that would be missing without it: {overrated['true_incremental_orders']}."),
-        (f"- **Leaking handover**, e-mail → store: of {handover['journeys_that_cross']} journeys that cross, "
-        f"{handover['lost_right_after_crossing']} end there."),
-        (f"- **Leaking stage**, consideration on the web: {stage['lost_in_consideration_on_web']:,} of "
-        f"{stage['lost']:,} lost journeys end there; {stage['onward_from_web']:.0%} go on, from other channels "
-        f"{stage['onward_from_elsewhere']:.0%}."),
-        (f"- **Delivery dip**: parcels score {dip['mean_of_all']:.1f} where the rest scores {dip['mean_elsewhere']:.1f}, "
-        f"and those who answer say {dip['mean_of_answers']:.1f}."),
+        (
+            f"- **App checkout fault**, {fault['week']}: {fault['journeys_hit']} journeys met `app_payment_error`, "
+            f"{fault['journeys_hit_that_called']} of them called; it cost {fault['orders_lost']} orders, "
+            f"{fault['value_lost']:,.0f} EUR."
+        ),
+        (
+            "- **Overrated channel**, retargeting: the last touch before "
+            f"{overrated['share_of_orders_by_last_touch']:.0%} of the orders; orders that would be missing without it: {overrated['true_incremental_orders']}."
+        ),
+        (
+            f"- **Leaking handover**, e-mail → store: of {handover['journeys_that_cross']} journeys that cross, "
+            f"{handover['lost_right_after_crossing']} end there."
+        ),
+        (
+            f"- **Leaking stage**, consideration on the web: {stage['lost_in_consideration_on_web']:,} of "
+            f"{stage['lost']:,} lost journeys end there; {stage['onward_from_web']:.0%} go on, from other channels "
+            f"{stage['onward_from_elsewhere']:.0%}."
+        ),
+        (
+            f"- **Delivery dip**: parcels score {dip['mean_of_all']:.3} where the rest scores "
+            f"{dip['mean_elsewhere']:.3}, and those who answer say {dip['mean_of_answers']:.3}."
+        ),
     ]

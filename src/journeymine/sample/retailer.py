@@ -28,8 +28,19 @@ MATURE_AFTER_DAYS = 60
 
 STAGES = ("awareness", "consideration", "purchase", "retention", "advocacy")
 
-CHANNELS = ("display", "paid_search", "organic_search", "social", "email", "web", "app", "store", "call_centre",
-            "retargeting", "delivery")
+CHANNELS = (
+    "display",
+    "paid_search",
+    "organic_search",
+    "social",
+    "email",
+    "web",
+    "app",
+    "store",
+    "call_centre",
+    "retargeting",
+    "delivery",
+)
 CHANNEL_CODE = {name: code for code, name in enumerate(CHANNELS)}
 
 

@@ -65,14 +65,20 @@ def simulate(retailer: Retailer, facts: Facts) -> World:
     week = local_s[:, BASKET] // DAY_S - fault_monday(retailer.days)
     outcomes = decide(draws, people, attempts, timeline, labels, facts, (week >= 0) & (week < 7))
     return World(
-        retailer, facts, people, attempts, timeline, labels, outcomes,
+        retailer,
+        facts,
+        people,
+        attempts,
+        timeline,
+        labels,
+        outcomes,
         utc_s=local_s - _offset_s(start_s)[:, None],
         happens=_what_happens(timeline, labels, outcomes),
     )
 
 
 def _offset_s(start_s: Ints) -> Ints:
-    """Seconds Berlin is ahead of UTC when the attempt starts; kept through the attempt, so that no hour is lost in it."""
+    """Seconds Berlin is ahead of UTC when the attempt starts; kept through the attempt, so that no hour is lost."""
     day = start_s // DAY_S
     summer = (day >= (_SUMMER_BEGINS - FIRST_DAY).days) & (day < (_SUMMER_ENDS - FIRST_DAY).days)
     return np.where(summer, 7200, 3600)

@@ -51,7 +51,12 @@ def raw_sources(draws: Draws, log: pl.DataFrame) -> list[RawSource]:
 def _ads(_: Draws, events: pl.DataFrame) -> pl.DataFrame:
     """Ad networks know a cookie, and seldom the customer; µs since 1970."""
     return events.select(
-        crm_id=_CUSTOMER, cookie="cookie", time_us=_MICROS, action="touchpoint", network="channel", cost_eur="cost",
+        crm_id=_CUSTOMER,
+        cookie="cookie",
+        time_us=_MICROS,
+        action="touchpoint",
+        network="channel",
+        cost_eur="cost",
         device="device",
     )
 
@@ -92,16 +97,17 @@ def _app(draws: Draws, events: pl.DataFrame) -> pl.DataFrame:
 
 def _email(_: Draws, events: pl.DataFrame) -> pl.DataFrame:
     """The mail tool: local times, day first."""
-    return events.select(
-        customer="user", sent_or_clicked=_local("%d.%m.%Y %H:%M:%S"), what="touchpoint"
-    )
+    return events.select(customer="user", sent_or_clicked=_local("%d.%m.%Y %H:%M:%S"), what="touchpoint")
 
 
 def _store(_: Draws, events: pl.DataFrame) -> pl.DataFrame:
     """Tills and the visitor survey of the stores: local times, the customer by loyalty card."""
     return events.select(
-        loyalty_card="user", local_time=_local("%Y-%m-%d %H:%M:%S"), action="touchpoint",
-        amount_eur=pl.col("value").round(2).cast(pl.String), survey=_SCORE.cast(pl.String),
+        loyalty_card="user",
+        local_time=_local("%Y-%m-%d %H:%M:%S"),
+        action="touchpoint",
+        amount_eur=pl.col("value").round(2).cast(pl.String),
+        survey=_SCORE.cast(pl.String),
     )
 
 
@@ -110,15 +116,21 @@ def _call_centre(_: Draws, events: pl.DataFrame) -> pl.DataFrame:
     stamp = pl.col("timestamp").dt.convert_time_zone(_LOCAL).dt.to_string("%Y-%m-%dT%H:%M:%S%:z")
     return events.select(
         pl.int_range(1, pl.len() + 1).alias("call"),
-        customer_no="user", answered_at=stamp, reason="touchpoint", csat=_SCORE,
+        customer_no="user",
+        answered_at=stamp,
+        reason="touchpoint",
+        csat=_SCORE,
     )
 
 
 def _fulfilment(_: Draws, events: pl.DataFrame) -> pl.DataFrame:
     """Parcels: by customer, or by the cookie of a guest's order; UTC times as text."""
     return events.select(
-        customer=pl.when("known").then("user"), guest=pl.when(~pl.col("known")).then("cookie"),
-        time=pl.col("timestamp").dt.to_string("%Y-%m-%dT%H:%M:%SZ"), status="touchpoint", stars=_SCORE.cast(pl.String),
+        customer=pl.when("known").then("user"),
+        guest=pl.when(~pl.col("known")).then("cookie"),
+        time=pl.col("timestamp").dt.to_string("%Y-%m-%dT%H:%M:%SZ"),
+        status="touchpoint",
+        stars=_SCORE.cast(pl.String),
     )
 
 
@@ -126,48 +138,75 @@ def _local(pattern: str) -> pl.Expr:
     return pl.col("timestamp").dt.convert_time_zone(_LOCAL).dt.to_string(pattern)
 
 
-
 Export = Callable[[Draws, pl.DataFrame], pl.DataFrame]
 
 _MICROS_IN_2926 = 30_200_000_000_000_000
 _EXPORTS: dict[str, tuple[str, Export, tuple[Defect, ...]]] = {
-    "ads": ("ads.feather", _ads, (
-        Defect("user missing", {"crm_id": None, "cookie": None}),
-        Defect("touchpoint missing", {"action": None}),
-        Defect("timestamp out of range", {"time_us": _MICROS_IN_2926}),
-    )),
-    "web": ("web.parquet", _web, (
-        Defect("user missing", {"visitor": None, "customer_id": None}),
-        Defect("duplicate event_id", {}),
-        Defect("timestamp missing", {"visited_at": None}),
-        Defect("value not finite", {"revenue": float("inf")}),
-    )),
-    "app": ("app.arrow", _app, (
-        Defect("duplicate event_id", {}),
-        Defect("user missing", {"account": ""}),
-        Defect("timestamp out of range", {"ts": _MICROS_IN_2926 // 1000}),
-        Defect("value not finite", {"amount": float("nan")}),
-    )),
-    "email": ("email.csv.gz", _email, (
-        Defect("timestamp unparsable", {"sent_or_clicked": "yesterday"}),
-        Defect("user missing", {"customer": None}),
-        Defect("timestamp unparsable", {"sent_or_clicked": "31.02.2026 10:00:00"}),
-        Defect("touchpoint missing", {"what": None}),
-    )),
-    "store": ("store.csv", _store, (
-        Defect("user missing", {"loyalty_card": None}),
-        Defect("value unparsable", {"amount_eur": "see receipt"}),
-        Defect("timestamp does not exist in its zone", {"local_time": "2026-03-29 02:30:00"}),
-        Defect("satisfaction outside its scale", {"survey": "9"}),
-    )),
-    "call_centre": ("call_centre.ndjson", _call_centre, (
-        Defect("timestamp unparsable", {"answered_at": "after lunch"}),
-        Defect("duplicate event_id", {}),
-    )),
-    "fulfilment": ("fulfilment.csv.zst", _fulfilment, (
-        Defect("user missing", {"customer": None, "guest": None}),
-        Defect("timestamp out of range", {"time": "2926-04-01T10:00:00Z"}),
-        Defect("satisfaction unparsable", {"stars": "***"}),
-    )),
+    "ads": (
+        "ads.feather",
+        _ads,
+        (
+            Defect("user missing", {"crm_id": None, "cookie": None}),
+            Defect("touchpoint missing", {"action": None}),
+            Defect("timestamp out of range", {"time_us": _MICROS_IN_2926}),
+        ),
+    ),
+    "web": (
+        "web.parquet",
+        _web,
+        (
+            Defect("user missing", {"visitor": None, "customer_id": None}),
+            Defect("duplicate event_id", {}),
+            Defect("timestamp missing", {"visited_at": None}),
+            Defect("value not finite", {"revenue": float("inf")}),
+        ),
+    ),
+    "app": (
+        "app.arrow",
+        _app,
+        (
+            Defect("duplicate event_id", {}),
+            Defect("user missing", {"account": ""}),
+            Defect("timestamp out of range", {"ts": _MICROS_IN_2926 // 1000}),
+            Defect("value not finite", {"amount": float("nan")}),
+        ),
+    ),
+    "email": (
+        "email.csv.gz",
+        _email,
+        (
+            Defect("timestamp unparsable", {"sent_or_clicked": "yesterday"}),
+            Defect("user missing", {"customer": None}),
+            Defect("timestamp unparsable", {"sent_or_clicked": "31.02.2026 10:00:00"}),
+            Defect("touchpoint missing", {"what": None}),
+        ),
+    ),
+    "store": (
+        "store.csv",
+        _store,
+        (
+            Defect("user missing", {"loyalty_card": None}),
+            Defect("value unparsable", {"amount_eur": "see receipt"}),
+            Defect("timestamp does not exist in its zone", {"local_time": "2026-03-29 02:30:00"}),
+            Defect("satisfaction outside its scale", {"survey": "9"}),
+        ),
+    ),
+    "call_centre": (
+        "call_centre.ndjson",
+        _call_centre,
+        (
+            Defect("timestamp unparsable", {"answered_at": "after lunch"}),
+            Defect("duplicate event_id", {}),
+        ),
+    ),
+    "fulfilment": (
+        "fulfilment.csv.zst",
+        _fulfilment,
+        (
+            Defect("user missing", {"customer": None, "guest": None}),
+            Defect("timestamp out of range", {"time": "2926-04-01T10:00:00Z"}),
+            Defect("satisfaction unparsable", {"stars": "***"}),
+        ),
+    ),
 }
 """File, export and dirt of every source, in the order in which the log reads them."""

@@ -78,7 +78,9 @@ def draw_timeline(draws: Draws, n: int) -> Timeline:
     for stage, count in ((AWARENESS, n_aware), (CONSIDERATION, n_considering), (EXTRAS, n_extras)):
         present[:, stage] = slot[: stage.stop - stage.start] < count[:, None]
     present[:, [BASKET, ORDER]] = True
-    present[:, AFTER_SALE] = draws.uniform("after sale", n, 8) < np.array([0.97, 0.12, 0.05, 0.13, 0.4, 0.3, 0.14, 0.06])
+    present[:, AFTER_SALE] = draws.uniform("after sale", n, 8) < np.array(
+        [0.97, 0.12, 0.05, 0.13, 0.4, 0.3, 0.14, 0.06]
+    )
     new_session = draws.uniform("new session", n, N_SLOTS) < _session_chance()
     # Slots of planted facts take their minutes whether used or not: a fact shifts no other step.
     passes = present | ((slot >= ERRORS.start) & (slot <= RETARGETING))

@@ -8,7 +8,8 @@ import polars as pl
 from journeymine.sample.draws import Bools, Draws, Ints
 from journeymine.sample.figures import order_values
 from journeymine.sample.identity import user_names
-from journeymine.sample.retailer import CHANNELS, MATURE_AFTER_DAYS
+from journeymine.sample.outcomes import Outcomes
+from journeymine.sample.retailer import CHANNELS, MATURE_AFTER_DAYS, STAGES
 from journeymine.sample.simulate import DAY_S, FIRST_SECOND, World
 from journeymine.sample.timeline import AWARENESS, N_SLOTS, ORDER
 
@@ -26,9 +27,9 @@ def journeys_of(world: World) -> pl.DataFrame:
 
     Returns
     -------
-    user str · nth_journey i64 (of the person, from 1, those before the log included) · start, end, goal_at datetime UTC,
-    as they truly were, even outside the log · outcome str ``converted`` or ``lost``, as it truly was or will be ·
-    entry_channel, exit_stage, exit_channel str · value f64 EUR of the order · starts_in_log, ends_in_log, mature bool ·
+    user str · nth_journey i64 (of the person, from 1, those before the log included) · start, end, goal_at
+    datetime UTC, as they truly were, even outside the log · outcome str ``converted`` or ``lost``, as it truly was or
+    will be · entry_channel str · exit_stage, exit_channel str of the last step up to the order · value f64 EUR of the order · starts_in_log, ends_in_log, mature bool ·
     crosses_email_to_store, leaves_at_handover, hit_by_app_fault, calls_after_fault, sees_retargeting,
     closes_account bool.
     """
@@ -37,8 +38,6 @@ def journeys_of(world: World) -> pl.DataFrame:
     last = N_SLOTS - 1 - world.happens[:, ::-1].argmax(axis=1)
     last_before_goal = _last_until_order(world.happens)
     seen = world.happens & (world.utc_s >= 0) & (world.utc_s < world.retailer.days * DAY_S)
-    value = order_values(Draws(world.retailer.seed), len(rows))
-    exit_stage = np.select([outcomes.checks_out, outcomes.considers], [2, 1], 0)
     frame = pl.DataFrame(
         {
             "user": user_names(world.people).gather(attempts.person),
@@ -48,9 +47,9 @@ def journeys_of(world: World) -> pl.DataFrame:
             "goal_at": _instant(world.utc_s[:, ORDER]),
             "outcome": pl.Series(["lost", "converted"]).gather(outcomes.orders.astype(np.int64)),
             "entry_channel": _channel(world.labels.channel[:, AWARENESS.start].astype(np.int64)),
-            "exit_stage": pl.Series(["awareness", "consideration", "purchase"]).gather(exit_stage),
+            "exit_stage": _furthest_stage(outcomes),
             "exit_channel": _channel(world.labels.channel[rows, last_before_goal].astype(np.int64)),
-            "value": value,
+            "value": order_values(Draws(world.retailer.seed), len(rows)),
             "starts_in_log": world.utc_s[:, 0] >= 0,
             "ends_in_log": world.utc_s[rows, last] < world.retailer.days * DAY_S,
             "mature": is_mature(world),
@@ -68,6 +67,10 @@ def journeys_of(world: World) -> pl.DataFrame:
         .filter(pl.Series(seen.any(axis=1)))
         .sort("user", "start")
     )
+
+
+def _furthest_stage(outcomes: Outcomes) -> pl.Series:
+    return pl.Series(STAGES).gather(np.select([outcomes.checks_out, outcomes.considers], [2, 1], 0))
 
 
 def _last_until_order(happens: Bools) -> Ints:

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
-    "Definition", "Estimate", "ExampleJourney", "ExampleStep", "FigureRef", "Filtered", "Hint", "Neighbour", "QualityRow", "Sentence",
+    "Definition",
+    "Estimate",
+    "ExampleJourney",
+    "ExampleStep",
+    "FigureRef",
+    "Filtered",
+    "Hint",
+    "Neighbour",
+    "QualityRow",
+    "Sentence",
 ]
 
 

@@ -76,7 +76,12 @@ def _converter(name: str) -> Callable[..., bytes]:
 
 
 _FORMS: dict[str, Callable[[MapSpecification], bytes]] = {
-    ".html": _html, ".svg": _svg, ".png": _png, ".pdf": _pdf, ".md": _markdown, ".json": _json,
+    ".html": _html,
+    ".svg": _svg,
+    ".png": _png,
+    ".pdf": _pdf,
+    ".md": _markdown,
+    ".json": _json,
 }
 SUFFIXES = tuple(_FORMS)
 """The suffixes that `save` knows."""

@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate, Neighbour
 
 __all__ = [
-    "DropOff", "Emotion", "EmotionPoint", "MomentOfTruth", "Opportunity", "PainPoint", "WrittenCell", "WrittenRow",
+    "DropOff",
+    "Emotion",
+    "EmotionPoint",
+    "MomentOfTruth",
+    "Opportunity",
+    "PainPoint",
+    "WrittenCell",
+    "WrittenRow",
 ]
 
 

@@ -59,6 +59,7 @@ def meta_line(spec: MapSpecification) -> tuple[str, ...]:
 
 def worst_place(spec: MapSpecification) -> DropOff | None:
     """The stage × channel that costs most: by value at stake where it is known, else by journeys lost."""
+
     def cost(drop: DropOff) -> tuple[float, int]:
         stake = drop.value_at_stake.value if drop.value_at_stake else None
         return (stake or 0.0, drop.n_lost or 0)
@@ -103,8 +104,14 @@ def _worst(spec: MapSpecification) -> KeyFigure | None:
         return None
     interval = f" ({share_interval(drop.lost)})" if drop.lost and drop.lost.has_interval else ""
     rate = f", {share(drop.lost)}{interval} of those who come" if drop.lost and drop.lost.value is not None else ""
-    return KeyFigure("Worst place", place_name(drop.stage, drop.channel), f"{count(drop.n_lost)} lost here{rate}", "loss",
-                     drop.lost, is_text=True)
+    return KeyFigure(
+        "Worst place",
+        place_name(drop.stage, drop.channel),
+        f"{count(drop.n_lost)} lost here{rate}",
+        "loss",
+        drop.lost,
+        is_text=True,
+    )
 
 
 def _cost(spec: MapSpecification) -> KeyFigure | None:
@@ -115,8 +122,12 @@ def _cost(spec: MapSpecification) -> KeyFigure | None:
     if stake is None or stake.value is None:
         total = sum(d.n_lost or 0 for d in spec.drop_offs)
         reason = stake.reason if stake else "a value column would price it"
-        return KeyFigure("What it costs", plural(drop.n_lost, "journey"),
-                         f"{share((drop.n_lost or 0) / total)} of all {count(total)} lost; {legible(reason)}", "loss")
+        return KeyFigure(
+            "What it costs",
+            plural(drop.n_lost, "journey"),
+            f"{share((drop.n_lost or 0) / total)} of all {count(total)} lost; {legible(reason)}",
+            "loss",
+        )
     sure = money_interval(stake, spec.header.currency)
     level = f"{spec.header.confidence * 100:g}{chr(160)}% interval {sure}" if stake.has_interval else sure
     return KeyFigure("What it costs", money(stake, spec.header.currency), f"value at stake there; {level}", "loss")
@@ -127,8 +138,12 @@ def _mend(spec: MapSpecification) -> KeyFigure | None:
     if found is None:
         return None
     owner = f"Owner: {legible(found.owner)}" if found.owner else "No owner named yet"
-    return KeyFigure("Mend first", legible(found.title), f"{owner}; {stake_words(found, spec.header.currency)}".rstrip("; "),
-                     is_text=True)
+    return KeyFigure(
+        "Mend first",
+        legible(found.title),
+        f"{owner}; {stake_words(found, spec.header.currency)}".rstrip("; "),
+        is_text=True,
+    )
 
 
 def stake_words(found: Opportunity, currency: str) -> str:

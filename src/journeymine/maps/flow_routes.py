@@ -162,7 +162,9 @@ def _strokes(flows: Sequence[Flow], plan: Plan) -> list[float]:
     largest = max((flow.n_journeys for flow in flows if flow.source != flow.target), default=1) or 1
     scale = min(PORT_ROOM / (max(sides.values(), default=1) or 1), MAX_STROKE / largest)
     widest = {True: 3.0, False: MAX_STROKE}
-    return [round(min(max(MIN_STROKE, flow.n_journeys * scale), widest[flow.source == flow.target]), 2) for flow in flows]
+    return [
+        round(min(max(MIN_STROKE, flow.n_journeys * scale), widest[flow.source == flow.target]), 2) for flow in flows
+    ]
 
 
 def _ports(flows: Sequence[Flow], plan: Plan, strokes: Sequence[float]) -> dict[tuple[int, int], float]:
@@ -201,9 +203,18 @@ def _across(plan: Plan, start: Point, end: Point, sign: int, track_y: float | No
         return (start, ((x + to_x) / 2, y), ((x + to_x) / 2, to_y), end)
     turn = plan.gutter * 0.92 * sign
     a, b = x + turn, to_x - turn + (STUB if sign < 0 else 0)
-    return (start, (x + turn / 2, y), (x + turn / 2, track_y), (a, track_y),
-            (a, track_y), (b, track_y), (b, track_y),
-            ((b + to_x) / 2, track_y), ((b + to_x) / 2, to_y), end)
+    return (
+        start,
+        (x + turn / 2, y),
+        (x + turn / 2, track_y),
+        (a, track_y),
+        (a, track_y),
+        (b, track_y),
+        (b, track_y),
+        ((b + to_x) / 2, track_y),
+        ((b + to_x) / 2, to_y),
+        end,
+    )
 
 
 def _within(plan: Plan, flow: Flow, y: float, to_y: float) -> tuple[tuple[Point, ...], tuple[float, float, bool]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from journeymine.maps.finding_tables import finding_tables
 from journeymine.maps.first_screen import key_figures, meta_line
 from journeymine.maps.layout import lay_out
 from journeymine.maps.page_data import embed_json, map_data, process_data
@@ -21,7 +22,7 @@ from journeymine.maps.stake_bars import stake_bars
 from journeymine.maps.svg import draw_map, map_css
 from journeymine.maps.svg_lanes import default_flow_count
 from journeymine.maps.svg_process import draw_process
-from journeymine.maps.tables import finding_tables, map_tables, quality_table
+from journeymine.maps.tables import map_tables, quality_table
 from journeymine.maps.wording import legible
 
 if TYPE_CHECKING:
@@ -60,19 +61,38 @@ def to_html(spec: MapSpecification) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(loader=PackageLoader("journeymine.maps"), autoescape=True, undefined=StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment = Environment(
+        loader=PackageLoader("journeymine.maps"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     views, data = _views(spec)
     script = _template("page.js")
     style = f":root{{{variables(LIGHT)}}}{_dark_css()}{_template('page.css')}{map_css()}"
     tables = map_tables(spec)
     return environment.get_template("page.html.j2").render(
-        spec=spec, header=spec.header, legible=legible, meta=meta_line(spec), figures=key_figures(spec),
-        summary=_sentences(spec.summary), unknowns=_sentences(spec.unknowns), views=views, tables=tables,
-        anchors=_anchors(spec), bars=stake_bars(spec), findings=finding_tables(spec), quality=quality_table(spec),
+        spec=spec,
+        header=spec.header,
+        legible=legible,
+        meta=meta_line(spec),
+        figures=key_figures(spec),
+        summary=_sentences(spec.summary),
+        unknowns=_sentences(spec.unknowns),
+        views=views,
+        tables=tables,
+        anchors=_anchors(spec),
+        bars=stake_bars(spec),
+        findings=finding_tables(spec),
+        quality=quality_table(spec),
         paper="landscape" if len(spec.stages) > 6 else "portrait",
-        style=Markup(style), script=Markup(script), data=Markup(embed_json(data)),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(), markup=Markup,
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(embed_json(data)),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        markup=Markup,
     )
 
 
@@ -83,8 +103,10 @@ def _template(name: str) -> str:
 def _dark_css() -> str:
     """Dark where the reader's system is, unless the page's own switch says otherwise."""
     dark = variables(DARK)
-    return (f"@media screen and (prefers-color-scheme: dark){{:root:not([data-theme=light]){{{dark}color-scheme:dark}}}}"
-            f"@media screen{{:root[data-theme=dark]{{{dark}color-scheme:dark}}}}")
+    return (
+        f"@media screen and (prefers-color-scheme: dark){{:root:not([data-theme=light]){{{dark}color-scheme:dark}}}}"
+        f"@media screen{{:root[data-theme=dark]{{{dark}color-scheme:dark}}}}"
+    )
 
 
 def _views(spec: MapSpecification) -> tuple[list[View], dict[str, Any]]:
@@ -93,14 +115,36 @@ def _views(spec: MapSpecification) -> tuple[list[View], dict[str, Any]]:
         layout = lay_out(part)
         data.update(map_data(part, layout, prefix=f"{key}:"))
         shown = default_flow_count(len(layout.nodes), len(layout.routes))
-        views.append(View(key, name, draw_map(part, layout=layout, prefix=f"{key}:"), len(part.nodes), len(layout.routes),
-                          shown, _coverage(part, len(layout.routes), layout.n_bundled)))
+        views.append(
+            View(
+                key,
+                name,
+                draw_map(part, layout=layout, prefix=f"{key}:"),
+                len(part.nodes),
+                len(layout.routes),
+                shown,
+                _coverage(part, len(layout.routes), layout.n_bundled),
+            )
+        )
     process = lay_out_process(spec)
     if process is not None:
         data.update(process_data(spec, process, prefix="p:"))
-        n_flows, n_nodes = sum(edge.flow is not None for edge in process.edges), sum(n.node is not None for n in process.nodes)
-        views.insert(1, View("p", "Process map", draw_process(spec, process, prefix="p:"), n_nodes, n_flows, n_flows,
-                             f"The {n_nodes} most used touchpoints, and the {n_flows} strongest flows between them."))
+        n_flows, n_nodes = (
+            sum(edge.flow is not None for edge in process.edges),
+            sum(n.node is not None for n in process.nodes),
+        )
+        views.insert(
+            1,
+            View(
+                "p",
+                "Process map",
+                draw_process(spec, process, prefix="p:"),
+                n_nodes,
+                n_flows,
+                n_flows,
+                f"The {n_nodes} most used touchpoints, and the {n_flows} strongest flows between them.",
+            ),
+        )
     return views, data
 
 

@@ -116,8 +116,15 @@ def lay_out(spec: MapSpecification) -> MapLayout:
     plan = Plan(gutter=gutter, corridors=corridors, boxes=boxes, cells=ends)
     last = columns[-1] if columns else Column(0, "", LABEL_WIDTH, 0.0)
     return MapLayout(
-        width=last.x + last.width + gutter, height=corridors[-1][0] + corridors[-1][1], gutter=gutter,
-        columns=columns, bands=bands, cells=cells, nodes=nodes, routes=route_flows(flows, plan), n_flows=len(spec.flows),
+        width=last.x + last.width + gutter,
+        height=corridors[-1][0] + corridors[-1][1],
+        gutter=gutter,
+        columns=columns,
+        bands=bands,
+        cells=cells,
+        nodes=nodes,
+        routes=route_flows(flows, plan),
+        n_flows=len(spec.flows),
     )
 
 
@@ -163,8 +170,10 @@ def _ranked_flows(spec: MapSpecification, ends: dict[str, tuple[int, int]]) -> t
 
 
 def _bands(
-    spec: MapSpecification, kept: dict[tuple[int, int], tuple[list[Node], list[Node]]],
-    drops: dict[tuple[str, str], DropOff], heights: tuple[float, ...],
+    spec: MapSpecification,
+    kept: dict[tuple[int, int], tuple[list[Node], list[Node]]],
+    drops: dict[tuple[str, str], DropOff],
+    heights: tuple[float, ...],
 ) -> tuple[tuple[Band, ...], tuple[tuple[float, float], ...]]:
     """Stack corridor, lane, corridor, …; each lane is as high as its fullest cell. Corridors are (top, height)."""
     y, bands, corridors = 0.0, [], []
@@ -181,8 +190,11 @@ def _bands(
 
 
 def _place(
-    spec: MapSpecification, columns: tuple[Column, ...], bands: tuple[Band, ...],
-    kept: dict[tuple[int, int], tuple[list[Node], list[Node]]], drops: dict[tuple[str, str], DropOff],
+    spec: MapSpecification,
+    columns: tuple[Column, ...],
+    bands: tuple[Band, ...],
+    kept: dict[tuple[int, int], tuple[list[Node], list[Node]]],
+    drops: dict[tuple[str, str], DropOff],
 ) -> tuple[tuple[PlacedNode, ...], tuple[Cell, ...]]:
     ranks = {node.id: rank for rank, node in enumerate(sorted(spec.nodes, key=_use))}
     nodes: list[PlacedNode] = []
@@ -200,10 +212,21 @@ def _place(
                 y += NODE_HEIGHT + NODE_GAP
             if tail:
                 place = Box(column.x + 6, y, column.width - 12, NODE_HEIGHT)
-                nodes.append(PlacedNode(f"bundle-{column.index}-{band.index}", place, column.index, band.index,
-                                        min(ranks[node.id] for node in tail), None, tuple(tail)))
+                nodes.append(
+                    PlacedNode(
+                        f"bundle-{column.index}-{band.index}",
+                        place,
+                        column.index,
+                        band.index,
+                        min(ranks[node.id] for node in tail),
+                        None,
+                        tuple(tail),
+                    )
+                )
                 y += NODE_HEIGHT + NODE_GAP
             caption = Box(column.x + 6, y - NODE_GAP + 3, column.width - 12, CAPTION_HEIGHT) if drop else None
             bottom = caption.y + caption.height + 3 if caption else y - NODE_GAP + CELL_PADDING
-            cells.append(Cell(column.index, band.index, Box(column.x, band.y, column.width, bottom - band.y), caption, drop))
+            cells.append(
+                Cell(column.index, band.index, Box(column.x, band.y, column.width, bottom - band.y), caption, drop)
+            )
     return tuple(nodes), tuple(cells)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from journeymine.maps.finding_tables import finding_tables
 from journeymine.maps.first_screen import key_figures, meta_line
-from journeymine.maps.tables import finding_tables, map_tables, quality_table
+from journeymine.maps.tables import map_tables, quality_table
 from journeymine.maps.wording import legible
 
 if TYPE_CHECKING:
@@ -80,7 +81,11 @@ def _method(spec: MapSpecification) -> Iterator[str]:
         *(f"- {_escape(text)}" for text in method.exclusions),
         *(f"- **{_escape(item.term)}**: {_escape(item.text)}" for item in method.definitions),
         *([f"Made by {_escape(method.call)}"] if method.call else []),
-        *([", ".join(f"{_escape(item.term)} {_escape(item.text)}" for item in method.versions)] if method.versions else []),
+        *(
+            [", ".join(f"{_escape(item.term)} {_escape(item.text)}" for item in method.versions)]
+            if method.versions
+            else []
+        ),
     ]
     if lines:
         yield from ("", "## Method", "", *lines)

@@ -57,7 +57,8 @@ def element(tag: str, *children: Svg, **attributes: str | float | None) -> Svg:
     """
     written = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{number(value) if isinstance(value, (int, float)) else escape(value)}"'
-        for name, value in attributes.items() if value is not None
+        for name, value in attributes.items()
+        if value is not None
     )
     return Svg(f"<{tag}{written}>{''.join(children)}</{tag}>" if children else f"<{tag}{written}/>")
 

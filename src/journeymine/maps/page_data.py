@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["embed_json", "map_data", "process_data"]
 
-_STATUS = {"start": "begin here", "converted": "end converted", "lost": "lost here", "open": "still open here",
-           "ended": "end here", "service": "end as service"}
+_STATUS = {
+    "start": "begin here",
+    "converted": "end converted",
+    "lost": "lost here",
+    "open": "still open here",
+    "ended": "end here",
+    "service": "end as service",
+}
 
 
 def embed_json(data: object) -> str:
@@ -63,45 +69,95 @@ def _figure(name: str, estimate: Estimate | None) -> list[list[str]]:
 
 
 def _node(spec: MapSpecification, node: Node, shown: set[str], prefix: str) -> dict[str, Any]:
-    figures = [["Journeys", count(node.n_journeys), ""], ["Times", count(node.n), ""], *_figure("Convert", node.converted)]
+    figures = [
+        ["Journeys", count(node.n_journeys), ""],
+        ["Times", count(node.n), ""],
+        *_figure("Convert", node.converted),
+    ]
     if node.value is not None:
         figures.append(["Value", money(node.value, spec.header.currency), ""])
     figures += [[_STATUS[t.status].capitalize(), count(t.n_journeys), ""] for t in spec.terminals if t.node == node.id]
-    facts = [legible(part) for part in (node.stage, node.channel, f"owner: {node.owner}" if node.owner else "",
-                                        node.kind, "sent by the company" if node.by_company else "") if part]
+    facts = [
+        legible(part)
+        for part in (
+            node.stage,
+            node.channel,
+            f"owner: {node.owner}" if node.owner else "",
+            node.kind,
+            "sent by the company" if node.by_company else "",
+        )
+        if part
+    ]
     examples = {example.id: example for example in spec.examples}
     return {
-        "title": legible(node.touchpoint), "facts": facts, "figures": figures,
-        "before": _neighbours(node.before, shown, prefix), "after": _neighbours(node.after, shown, prefix),
+        "title": legible(node.touchpoint),
+        "facts": facts,
+        "figures": figures,
+        "before": _neighbours(node.before, shown, prefix),
+        "after": _neighbours(node.after, shown, prefix),
         "examples": [_example(examples[name]) for name in node.examples],
     }
 
 
 def _neighbours(neighbours: Iterable[Neighbour], shown: set[str], prefix: str) -> list[list[str]]:
-    return [[legible(n.label), count(n.n), share(n.share) if n.share is not None else "",
-             prefix + n.node if n.node in shown else ""] for n in neighbours]
+    return [
+        [
+            legible(n.label),
+            count(n.n),
+            share(n.share) if n.share is not None else "",
+            prefix + n.node if n.node in shown else "",
+        ]
+        for n in neighbours
+    ]
 
 
 def _example(example: ExampleJourney) -> dict[str, Any]:
     user = f" · {legible(example.user)}" if example.user else ""
-    return {"title": f"{legible(example.id)} · {example.status}{user}", "steps": [
-        [legible(step.touchpoint), legible(step.channel), f"+{duration(step.after_s)}" if step.after_s else ""]
-        for step in example.steps]}
+    return {
+        "title": f"{legible(example.id)} · {example.status}{user}",
+        "steps": [
+            [legible(step.touchpoint), legible(step.channel), f"+{duration(step.after_s)}" if step.after_s else ""]
+            for step in example.steps
+        ],
+    }
 
 
 def _bundle(placed: PlacedNode) -> dict[str, Any]:
-    return {"title": f"{len(placed.bundled)} more touchpoints", "facts": ["too many to draw in this cell"], "figures": [
-        [legible(node.touchpoint), count(node.n_journeys), share(node.converted) if node.converted else ""]
-        for node in placed.bundled[:100]], "before": [], "after": [], "examples": []}
+    return {
+        "title": f"{len(placed.bundled)} more touchpoints",
+        "facts": ["too many to draw in this cell"],
+        "figures": [
+            [legible(node.touchpoint), count(node.n_journeys), share(node.converted) if node.converted else ""]
+            for node in placed.bundled[:100]
+        ],
+        "before": [],
+        "after": [],
+        "examples": [],
+    }
 
 
 def _flow(flow: Flow, names: dict[str, str], prefix: str) -> dict[str, Any]:
-    kind = "repeats" if flow.source == flow.target else "back-step" if flow.is_back else \
-        "hand-over between channels" if flow.is_handover else "stays in its channel"
-    figures = [["Journeys", count(flow.n_journeys), ""], ["Times", count(flow.n), ""],
-               ["Median time between", duration(flow.p50_s), ""], ["9 in 10 within", duration(flow.p90_s), ""],
-               *_figure("Convert", flow.converted)]
-    return {"title": f"{names[flow.source]} → {names[flow.target]}", "facts": [kind], "examples": [],
-            "figures": [figure for figure in figures if figure[1] != "–"],
-            "before": [[names[flow.source], "", "", prefix + flow.source]],
-            "after": [[names[flow.target], "", "", prefix + flow.target]]}
+    kind = (
+        "repeats"
+        if flow.source == flow.target
+        else "back-step"
+        if flow.is_back
+        else "hand-over between channels"
+        if flow.is_handover
+        else "stays in its channel"
+    )
+    figures = [
+        ["Journeys", count(flow.n_journeys), ""],
+        ["Times", count(flow.n), ""],
+        ["Median time between", duration(flow.p50_s), ""],
+        ["9 in 10 within", duration(flow.p90_s), ""],
+        *_figure("Convert", flow.converted),
+    ]
+    return {
+        "title": f"{names[flow.source]} → {names[flow.target]}",
+        "facts": [kind],
+        "examples": [],
+        "figures": [figure for figure in figures if figure[1] != "–"],
+        "before": [[names[flow.source], "", "", prefix + flow.source]],
+        "after": [[names[flow.target], "", "", prefix + flow.target]],
+    }

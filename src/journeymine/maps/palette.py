@@ -17,18 +17,56 @@ FONT = (
     "'Noto Color Emoji', sans-serif"
 )
 
-LIGHT: Mapping[str, str] = MappingProxyType({
-    "paper": "#ffffff", "ground": "#faf9f7", "wash": "#f4f3f0", "line": "#dddad4", "ink": "#1c2024", "ink2": "#4d545c",
-    "ink3": "#686f77", "accent": "#23598f", "loss": "#b3391b", "back": "#8a5a00", "good": "#0c6b5c",
-    "lane0": "#3a6ea5", "lane1": "#0f8b7e", "lane2": "#c08a1e", "lane3": "#7d57a8", "lane4": "#bd5a86",
-    "lane5": "#5f8a34", "lane6": "#4aa3cf", "lane7": "#7b6b58", "lane8": "#2e3f73", "lane9": "#9aa11f",
-})
-DARK: Mapping[str, str] = MappingProxyType({
-    "paper": "#1a1d21", "ground": "#131518", "wash": "#22262b", "line": "#363b42", "ink": "#eeece8", "ink2": "#b9bec5",
-    "ink3": "#949ba4", "accent": "#7fb2e5", "loss": "#ff8b6b", "back": "#e0b25a", "good": "#5cc9b2",
-    "lane0": "#6fa3da", "lane1": "#3fbfae", "lane2": "#e3b04b", "lane3": "#b190dc", "lane4": "#e389b2",
-    "lane5": "#93c25f", "lane6": "#86cdf0", "lane7": "#b5a48f", "lane8": "#8f9fd9", "lane9": "#cdd35a",
-})
+LIGHT: Mapping[str, str] = MappingProxyType(
+    {
+        "paper": "#ffffff",
+        "ground": "#faf9f7",
+        "wash": "#f4f3f0",
+        "line": "#dddad4",
+        "ink": "#1c2024",
+        "ink2": "#4d545c",
+        "ink3": "#686f77",
+        "accent": "#23598f",
+        "loss": "#b3391b",
+        "back": "#8a5a00",
+        "good": "#0c6b5c",
+        "lane0": "#3a6ea5",
+        "lane1": "#0f8b7e",
+        "lane2": "#c08a1e",
+        "lane3": "#7d57a8",
+        "lane4": "#bd5a86",
+        "lane5": "#5f8a34",
+        "lane6": "#4aa3cf",
+        "lane7": "#7b6b58",
+        "lane8": "#2e3f73",
+        "lane9": "#9aa11f",
+    }
+)
+DARK: Mapping[str, str] = MappingProxyType(
+    {
+        "paper": "#1a1d21",
+        "ground": "#131518",
+        "wash": "#22262b",
+        "line": "#363b42",
+        "ink": "#eeece8",
+        "ink2": "#b9bec5",
+        "ink3": "#949ba4",
+        "accent": "#7fb2e5",
+        "loss": "#ff8b6b",
+        "back": "#e0b25a",
+        "good": "#5cc9b2",
+        "lane0": "#6fa3da",
+        "lane1": "#3fbfae",
+        "lane2": "#e3b04b",
+        "lane3": "#b190dc",
+        "lane4": "#e389b2",
+        "lane5": "#93c25f",
+        "lane6": "#86cdf0",
+        "lane7": "#b5a48f",
+        "lane8": "#8f9fd9",
+        "lane9": "#cdd35a",
+    }
+)
 N_LANE_COLOURS = 10
 
 

@@ -35,14 +35,16 @@ def fixed_order(pdf: bytes) -> bytes:
     start = len(out)
     out += b"xref\n0 %d\n0000000000 65535 f\r\n" % (len(order) + 1)
     out += b"".join(b"%010d 00000 n\r\n" % offset for offset in offsets)
-    entries = b"".join(b"  /%s %d 0 R\n" % (name, number[old]) for name, old in zip((b"Root", b"Info"), starts, strict=False))
+    entries = b"".join(
+        b"  /%s %d 0 R\n" % (name, number[old]) for name, old in zip((b"Root", b"Info"), starts, strict=False)
+    )
     out += b"trailer\n<<\n  /Size %d\n%s>>\nstartxref\n%d\n%%%%EOF" % (len(order) + 1, entries, start)
     return bytes(out)
 
 
 def _objects(pdf: bytes, table: re.Match[bytes]) -> dict[int, tuple[bytes, bytes]]:
     """Split every object into its dictionary (named references sorted) and its stream, if it has one."""
-    offsets = [int(entry[:10]) for entry in table[2].split(b"\n") if entry.strip()]
+    offsets = [int(entry[:10]) for entry in re.findall(rb"\d{10} \d{5} [fn]", table[2])]
     ends = sorted({*offsets[1:], table.start()})
     objects = {}
     for old, offset in enumerate(offsets):
@@ -55,7 +57,7 @@ def _objects(pdf: bytes, table: re.Match[bytes]) -> dict[int, tuple[bytes, bytes
 
 
 def _sorted_run(run: re.Match[bytes]) -> bytes:
-    return b"".join(sorted(run[0].splitlines(keepends=True), key=lambda line: line.split()[0]))
+    return b"".join(sorted(run[0].splitlines(keepends=True), key=lambda line: bytes(line).split()[0]))
 
 
 def _reached(objects: dict[int, tuple[bytes, bytes]], starts: list[int]) -> list[int]:

@@ -69,8 +69,10 @@ def simplify(spec: MapSpecification, *, nodes: int = 18, flows: int = 28) -> tup
     """
     kept = sorted(spec.nodes, key=lambda node: (-(node.n_journeys or 0), node.id))[:nodes]
     ids = {node.id for node in kept}
-    among = sorted((flow for flow in spec.flows if flow.source in ids and flow.target in ids and flow.source != flow.target),
-                   key=lambda flow: (-flow.n_journeys, -flow.n, flow.source, flow.target))
+    among = sorted(
+        (flow for flow in spec.flows if flow.source in ids and flow.target in ids and flow.source != flow.target),
+        key=lambda flow: (-flow.n_journeys, -flow.n, flow.source, flow.target),
+    )
     chosen = {(flow.source, flow.target) for flow in (*among[:flows], *_strongest(among))}
     return kept, [flow for flow in among if (flow.source, flow.target) in chosen]
 
@@ -108,7 +110,10 @@ def lay_out_process(spec: MapSpecification) -> ProcessLayout | None:
         graph.node(i, width=NODE_WIDTH if inner else END_WIDTH, height=NODE_HEIGHT if inner else END_HEIGHT)
     for source, target, n, _ in arcs:
         graph.edge(source, target, weight=float(max(n, 1)))
-    options: dict[str, Any] = {"direction": "topbottom", "spacing": {"layer_gap": 54.0, "node_gap": 26.0, "dummy_gap": 14.0, "port_gap": 9.0}}
+    options: dict[str, Any] = {
+        "direction": "topbottom",
+        "spacing": {"layer_gap": 54.0, "node_gap": 26.0, "dummy_gap": 14.0, "port_gap": 9.0},
+    }
     if len(kept) > FAST_ABOVE:
         options["effort"] = "fast"
     drawn = graphlay.layout(graph, options=options)
@@ -125,8 +130,10 @@ def _ends(spec: MapSpecification, kept: list[Node]) -> tuple[list[tuple[EndKind,
     arcs: list[_Arc] = []
     statuses: tuple[EndKind, ...] = ("start", "converted", "lost")
     for status in statuses:
-        here = sorted((t for t in spec.terminals if t.status == status and t.node in index and t.n_journeys),
-                      key=lambda t: (-t.n_journeys, t.node))
+        here = sorted(
+            (t for t in spec.terminals if t.status == status and t.node in index and t.n_journeys),
+            key=lambda t: (-t.n_journeys, t.node),
+        )
         if not here:
             continue
         at = len(kept) + len(ends)
@@ -142,8 +149,15 @@ def _finished(
 ) -> ProcessLayout:
     """Move the drawing to the origin and give it our names."""
     corners = [(p["x"], p["y"]) for edge in drawn.edges for p in edge["points"]]
-    boxes = [(n["center"]["x"] - n["size"]["width"] / 2, n["center"]["y"] - n["size"]["height"] / 2,
-              n["size"]["width"], n["size"]["height"]) for n in drawn.nodes]
+    boxes = [
+        (
+            n["center"]["x"] - n["size"]["width"] / 2,
+            n["center"]["y"] - n["size"]["height"] / 2,
+            n["size"]["width"],
+            n["size"]["height"],
+        )
+        for n in drawn.nodes
+    ]
     left = min([x for x, _ in corners] + [box[0] for box in boxes]) - 8
     top = min([y for _, y in corners] + [box[1] for box in boxes]) - 8
     right = max([x for x, _ in corners] + [box[0] + box[2] for box in boxes]) + 8
@@ -159,7 +173,9 @@ def _finished(
     edges = []
     for i, ((source, target, n, p50_s), edge) in enumerate(zip(arcs, drawn.edges, strict=True)):
         points = tuple((round(p["x"] - left, 2), round(p["y"] - top, 2)) for p in edge["points"])
-        edges.append(ProcessEdge(source, target, flows[i] if i < len(flows) else None, n, p50_s, points, _label_point(points)))
+        edges.append(
+            ProcessEdge(source, target, flows[i] if i < len(flows) else None, n, p50_s, points, _label_point(points))
+        )
     return ProcessLayout(round(right - left, 2), round(bottom - top, 2), tuple(nodes), tuple(edges))
 
 

@@ -28,16 +28,20 @@ def check_references(spec: MapSpecification) -> None:
         missing = sorted({name for name in names if name not in known})
         if missing:
             listed = ", ".join(map(repr, missing[:5]))
-            raise SchemaError(f"the map names {len(missing)} unknown {kind}: {listed}",
-                              hint=f"add each {kind} to the map, or leave out the parts that name it")
+            raise SchemaError(
+                f"the map names {len(missing)} unknown {kind}: {listed}",
+                hint=f"add each {kind} to the map, or leave out the parts that name it",
+            )
 
 
 def _unique(kind: str, names: Iterable[object]) -> set[object]:
     counts = Counter(names)
     twice = [name for name, n in counts.items() if n > 1]
     if twice:
-        raise SchemaError(f"{len(twice)} {kind}(s) occur more than once in the map, first {twice[0]!r}",
-                          hint=f"give every {kind} a name of its own")
+        raise SchemaError(
+            f"{len(twice)} {kind}(s) occur more than once in the map, first {twice[0]!r}",
+            hint=f"give every {kind} a name of its own",
+        )
     return set(counts)
 
 
@@ -45,7 +49,9 @@ def _references(
     spec: MapSpecification, stages: set[object], lanes: set[object], nodes: set[object], examples: set[object]
 ) -> Iterator[tuple[str, set[object], Iterable[str]]]:
     placed: tuple[PainPoint | MomentOfTruth | Opportunity, ...] = (
-        *spec.pain_points, *spec.moments_of_truth, *spec.opportunities,
+        *spec.pain_points,
+        *spec.moments_of_truth,
+        *spec.opportunities,
     )
     yield "stage", stages, (node.stage for node in spec.nodes)
     yield "stage", stages, (drop.stage for drop in spec.drop_offs)

@@ -40,7 +40,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "SCHEMA_VERSION", "Flow", "Header", "Lane", "MapSpecification", "Method", "Node", "Stage", "Terminal", "TerminalStatus",
+    "SCHEMA_VERSION",
+    "Flow",
+    "Header",
+    "Lane",
+    "MapSpecification",
+    "Method",
+    "Node",
+    "Stage",
+    "Terminal",
+    "TerminalStatus",
     "Zoom",
 ]
 

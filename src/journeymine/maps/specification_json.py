@@ -21,10 +21,16 @@ T = TypeVar("T")
 def encode(value: object) -> object:
     """Turn dataclasses and tuples into dicts and lists; everything else is a JSON value already."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        return {name: _encode_field(kind, getattr(value, name)) for name, kind in _hints(type(value)).items()}
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     return value
+
+
+def _encode_field(kind: Any, value: object) -> object:
+    """Write a whole number as a float where one is declared, so that equal maps give equal bytes."""
+    is_float = kind is float or float in get_args(kind)
+    return float(value) if is_float and isinstance(value, int) else encode(value)
 
 
 def to_text(data: object) -> str:
@@ -37,8 +43,10 @@ def to_text(data: object) -> str:
     try:
         return json.dumps(data, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
     except ValueError as error:
-        raise SchemaError("the map holds a number that is infinite or not a number",
-                          hint="give an unknown figure as an Estimate with value None and a reason") from error
+        raise SchemaError(
+            "the map holds a number that is infinite or not a number",
+            hint="give an unknown figure as an Estimate with value None and a reason",
+        ) from error
 
 
 def from_text(text: str) -> Mapping[str, Any]:
@@ -46,11 +54,15 @@ def from_text(text: str) -> Mapping[str, Any]:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise SchemaError(f"this is not the JSON of a journey map: {error}",
-                          hint="read a file that `JourneyMap.save('map.json')` wrote") from error
+        raise SchemaError(
+            f"this is not the JSON of a journey map: {error}",
+            hint="read a file that `JourneyMap.save('map.json')` wrote",
+        ) from error
     if not isinstance(data, Mapping):
-        raise SchemaError(f"the JSON of a journey map is an object, not {type(data).__name__}",
-                          hint="read a file that `JourneyMap.save('map.json')` wrote")
+        raise SchemaError(
+            f"the JSON of a journey map is an object, not {type(data).__name__}",
+            hint="read a file that `JourneyMap.save('map.json')` wrote",
+        )
     return data
 
 
@@ -58,8 +70,10 @@ def decode(kind: type[T], data: object, *, newest: int) -> T:
     """Build `kind` from JSON values, refusing what it does not know."""
     version = data.get("schema_version", newest) if isinstance(data, Mapping) else newest
     if not isinstance(version, int) or not 1 <= version <= newest:
-        raise SchemaError(f"this map has schema_version {version!r}; this library reads 1 to {newest}",
-                          hint="upgrade journeymine, or write the map again with this version")
+        raise SchemaError(
+            f"this map has schema_version {version!r}; this library reads 1 to {newest}",
+            hint="upgrade journeymine, or write the map again with this version",
+        )
     return cast("T", _decode(kind, data, kind.__name__))
 
 
@@ -100,13 +114,20 @@ def _decode_dataclass(kind: type, data: object, where: str) -> object:
     unknown = sorted(set(map(str, data)) - set(hints))
     if unknown:
         near = difflib.get_close_matches(unknown[0], hints, n=1)
-        raise SchemaError(f"{where} has {len(unknown)} unknown field(s), first {unknown[0]!r}",
-                          hint=f"did you mean {near[0]!r}?" if near else f"fields are: {', '.join(hints)}")
-    missing = [field.name for field in fields(kind)
-               if field.name not in data and field.default is MISSING and field.default_factory is MISSING]
+        raise SchemaError(
+            f"{where} has {len(unknown)} unknown field(s), first {unknown[0]!r}",
+            hint=f"did you mean {near[0]!r}?" if near else f"fields are: {', '.join(hints)}",
+        )
+    missing = [
+        field.name
+        for field in fields(kind)
+        if field.name not in data and field.default is MISSING and field.default_factory is MISSING
+    ]
     if missing:
-        raise SchemaError(f"{where} lacks {len(missing)} field(s): {', '.join(missing)}",
-                          hint="every field without a default must be there; null means unknown")
+        raise SchemaError(
+            f"{where} lacks {len(missing)} field(s): {', '.join(missing)}",
+            hint="every field without a default must be there; null means unknown",
+        )
     return kind(**{name: _decode(hints[name], value, f"{where}.{name}") for name, value in data.items()})
 
 
@@ -120,5 +141,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _wrong(where: str, wanted: str, data: object) -> SchemaError:
-    return SchemaError(f"{where} should be {wanted}, not {type(data).__name__} {str(data)[:40]!r}",
-                       hint="read a file that `JourneyMap.save('map.json')` wrote")
+    return SchemaError(
+        f"{where} should be {wanted}, not {type(data).__name__} {str(data)[:40]!r}",
+        hint="read a file that `JourneyMap.save('map.json')` wrote",
+    )

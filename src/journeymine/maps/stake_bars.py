@@ -37,7 +37,16 @@ def stake_bars(spec: MapSpecification) -> tuple[StakeBar, ...]:
     """Word the opportunities by rank, and place their intervals on a scale that holds all of them and zero."""
     found = sorted(spec.opportunities, key=lambda o: o.rank)
     estimates = [_stake(o) for o in found]
-    ends = [0.0, *(end for e in estimates if e and e.value is not None for end in (e.value, e.lower, e.upper) if end is not None)]
+    ends = [
+        0.0,
+        *(
+            end
+            for e in estimates
+            if e and e.value is not None
+            for end in (e.value, e.lower, e.upper)
+            if end is not None
+        ),
+    ]
     low, span = min(ends), (max(ends) - min(ends)) or 1.0
 
     def at(value: float) -> str:
@@ -49,10 +58,23 @@ def stake_bars(spec: MapSpecification) -> tuple[StakeBar, ...]:
         if estimate is not None and estimate.value is not None:
             bottom = estimate.value if estimate.lower is None else estimate.lower
             top = estimate.value if estimate.upper is None else estimate.upper
-            place = {"left": at(bottom), "width": number(100 * (top - bottom) / span), "tick": at(estimate.value), "zero": at(0.0)}
-        bars.append(StakeBar(
-            finding.rank, legible(finding.title), legible(finding.owner), place_name(finding.stage, finding.channel),
-            stake_words(finding, spec.header.currency), legible(finding.evidence), **place))
+            place = {
+                "left": at(bottom),
+                "width": number(100 * (top - bottom) / span),
+                "tick": at(estimate.value),
+                "zero": at(0.0),
+            }
+        bars.append(
+            StakeBar(
+                finding.rank,
+                legible(finding.title),
+                legible(finding.owner),
+                place_name(finding.stage, finding.channel),
+                stake_words(finding, spec.header.currency),
+                legible(finding.evidence),
+                **place,
+            )
+        )
     return tuple(bars)
 
 

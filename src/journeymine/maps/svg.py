@@ -25,7 +25,9 @@ __all__ = ["draw_map", "map_css", "size", "standalone", "to_svg"]
 _MARGIN = 32.0
 _NARROWEST = 900.0
 _LEGEND = (
-    ("same", "from one touchpoint to the next"), ("handover", "hand-over to another channel"), ("back", "back-step to an earlier stage"),
+    ("same", "from one touchpoint to the next"),
+    ("handover", "hand-over to another channel"),
+    ("back", "back-step to an earlier stage"),
 )
 
 
@@ -38,8 +40,16 @@ def draw_map(spec: MapSpecification, *, layout: MapLayout | None = None, prefix:
     """Draw the map for the page; `prefix` keeps the keys of several maps on one page apart."""
     layout = layout or lay_out(spec)
     body, height = _stack(_map_rows(spec, layout, prefix=prefix, live=live))
-    return element("svg", body, class_="jm", viewBox=f"0 0 {number(layout.width)} {number(height)}", width=layout.width,
-                   height=height, role="group", aria_label=f"Journey map: {spec.header.title}")
+    return element(
+        "svg",
+        body,
+        class_="jm",
+        viewBox=f"0 0 {number(layout.width)} {number(height)}",
+        width=layout.width,
+        height=height,
+        role="group",
+        aria_label=f"Journey map: {spec.header.title}",
+    )
 
 
 def size(spec: MapSpecification) -> tuple[float, float]:
@@ -64,17 +74,29 @@ def standalone(body: Svg, width: float, height: float, name: str, *, dark: bool 
     margin = _MARGIN
     css = resolve(map_css(), DARK if dark else LIGHT)
     wide, high = number(width + 2 * margin), number(height + 2 * margin)
-    return element(
-        "svg", title(name), element("style", words(css.replace("'", ""))),
-        element("rect", class_="ground", width=width + 2 * margin, height=height + 2 * margin),
-        group(body, transform=f"translate({number(margin)} {number(margin)})"),
-        xmlns="http://www.w3.org/2000/svg", class_="jm", width=width + 2 * margin, height=height + 2 * margin,
-        viewBox=f"0 0 {wide} {high}", role="img", aria_label=name,
-    ) + "\n"
+    return (
+        element(
+            "svg",
+            title(name),
+            element("style", words(css.replace("'", ""))),
+            element("rect", class_="ground", width=width + 2 * margin, height=height + 2 * margin),
+            group(body, transform=f"translate({number(margin)} {number(margin)})"),
+            xmlns="http://www.w3.org/2000/svg",
+            class_="jm",
+            width=width + 2 * margin,
+            height=height + 2 * margin,
+            viewBox=f"0 0 {wide} {high}",
+            role="img",
+            aria_label=name,
+        )
+        + "\n"
+    )
 
 
 def _map_rows(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: bool) -> list[Row]:
-    lanes = Row("lanes", layout.height + 6, draw_lanes(spec, layout, prefix=prefix, live=live), name_lanes(spec, layout))
+    lanes = Row(
+        "lanes", layout.height + 6, draw_lanes(spec, layout, prefix=prefix, live=live), name_lanes(spec, layout)
+    )
     return [*stage_rows(spec, layout), lanes, *lower_rows(spec, layout), _legend(spec, layout)]
 
 
@@ -93,7 +115,11 @@ def _stack(rows: list[Row]) -> tuple[Svg, float]:
 def _legend(spec: MapSpecification, layout: MapLayout) -> Row:
     """Explain the kinds of flow that the map has."""
     x, parts = layout.columns[0].x if layout.columns else 0.0, []
-    has = {"same": True, "handover": any(flow.is_handover for flow in spec.flows), "back": any(f.is_back for f in spec.flows)}
+    has = {
+        "same": True,
+        "handover": any(flow.is_handover for flow in spec.flows),
+        "back": any(f.is_back for f in spec.flows),
+    }
     for kind, text in _LEGEND if spec.flows else ():
         if not has[kind]:
             continue

@@ -33,11 +33,15 @@ def _title(spec: MapSpecification, width: float) -> Row:
     header = spec.header
     eyebrow = " · ".join(part for part in ("Journey map", legible(header.who), legible(header.scenario)) if part)
     meta = wrap(" · ".join(meta_line(spec)), 12, width, lines=2)
-    return Row("title", 66.0 + 16 * len(meta), join(
-        label(0, 10, fit(eyebrow, 11, width), "quiet"),
-        label(0, 42, fit(legible(header.title), 28, width, bold=True), "t28"),
-        *(label(0, 64 + 16 * i, line, "t12") for i, line in enumerate(meta)),
-    ))
+    return Row(
+        "title",
+        66.0 + 16 * len(meta),
+        join(
+            label(0, 10, fit(eyebrow, 11, width), "quiet"),
+            label(0, 42, fit(legible(header.title), 28, width, bold=True), "t28"),
+            *(label(0, 64 + 16 * i, line, "t12") for i, line in enumerate(meta)),
+        ),
+    )
 
 
 def _figures(figures: tuple[KeyFigure, ...], width: float) -> Row:
@@ -56,7 +60,9 @@ def _figures(figures: tuple[KeyFigure, ...], width: float) -> Row:
             parts.append(label(x, 38, figure.value, f"t24{tone}"))
             if figure.estimate is not None:
                 parts.append(whisker(x, 51, inner, figure.estimate))
-        parts.extend(label(x, 73 + 14 * n, line, "t11") for n, line in enumerate(wrap(figure.detail, 11, inner, lines=2)))
+        parts.extend(
+            label(x, 73 + 14 * n, line, "t11") for n, line in enumerate(wrap(figure.detail, 11, inner, lines=2))
+        )
     return Row("figures", 112.0, join(*parts))
 
 

@@ -40,13 +40,22 @@ def node_name(placed: PlacedNode) -> str:
     node = placed.node
     where = ", ".join(part for part in (legible(node.channel), legible(node.stage)) if part)
     return f"{legible(node.touchpoint)}{f' ({where})' if where else ''}: {plural(node.n_journeys, 'journey')}" + (
-        f", {share(node.converted)} convert" if node.converted and node.converted.value is not None else "")
+        f", {share(node.converted)} convert" if node.converted and node.converted.value is not None else ""
+    )
 
 
 def flow_name(names: dict[str, str], route: Route) -> str:
     """Name a flow in one line."""
     flow = route.flow
-    kind = "repeats: " if route.kind == "loop" else "back-step: " if flow.is_back else "hand-over: " if flow.is_handover else ""
+    kind = (
+        "repeats: "
+        if route.kind == "loop"
+        else "back-step: "
+        if flow.is_back
+        else "hand-over: "
+        if flow.is_handover
+        else ""
+    )
     time = f", median {duration(flow.p50_s)}" if flow.p50_s is not None else ""
     return f"{kind}{names[flow.source]} → {names[flow.target]}: {plural(flow.n_journeys, 'journey')}{time}"
 
@@ -95,6 +104,7 @@ def _lane_name(spec: MapSpecification, band: Band) -> Svg:
 
 def _worst(layout: MapLayout) -> Cell | None:
     """The cell that loses most: by value at stake where it is known, else by journeys lost."""
+
     def cost(cell: Cell) -> tuple[float, int]:
         drop = cell.drop_off
         stake = drop.value_at_stake.value if drop and drop.value_at_stake else None
@@ -113,8 +123,18 @@ def _ground(cell: Cell, worst_share: float, is_worst: bool) -> Svg:
     parts = [element("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=7, class_="cell")]
     lost = drop.lost.value if drop and drop.lost else None
     if lost:
-        parts.append(element("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=7, class_="heat",
-                             fill_opacity=round(0.03 + 0.2 * lost / worst_share, 3)))
+        parts.append(
+            element(
+                "rect",
+                x=box.x,
+                y=box.y,
+                width=box.width,
+                height=box.height,
+                rx=7,
+                class_="heat",
+                fill_opacity=round(0.03 + 0.2 * lost / worst_share, 3),
+            )
+        )
     if is_worst:
         parts.append(element("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=7, class_="worst"))
     return join(*parts)
@@ -124,24 +144,44 @@ def _caption(cell: Cell) -> Svg:
     drop, box = cell.drop_off, cell.caption
     if drop is None or box is None:
         return Svg("")
-    text = f"{count(drop.n_lost)} lost" + (f" · {share(drop.lost)}" if drop.lost and drop.lost.value is not None else "")
+    text = f"{count(drop.n_lost)} lost" + (
+        f" · {share(drop.lost)}" if drop.lost and drop.lost.value is not None else ""
+    )
     note = f"{plural(drop.n_lost, 'journey')} lost here, of {count(drop.n_reached)} that came; {share(drop.lost)}"
     detail = share_interval(drop.lost)
     x, y = box.x + 2, box.y + 6
     mark = element("path", d=f"M{number(x)} {number(y)}h8l-4 6z", class_="bad")
-    return group(title(f"{note} ({detail})" if detail else note), mark,
-                 label(box.x + 14, box.y + 13, fit(text, 11, box.width - 14, bold=True), "bad"), class_="drop")
+    return group(
+        title(f"{note} ({detail})" if detail else note),
+        mark,
+        label(box.x + 14, box.y + 13, fit(text, 11, box.width - 14, bold=True), "bad"),
+        class_="drop",
+    )
 
 
 def _node(placed: PlacedNode, most: int, prefix: str, live: bool) -> Svg:
     box, node = placed.box, placed.node
-    marks = {"data_key": f"{prefix}{placed.id}", "tabindex": "-1", "role": "button",
-             "aria_label": node_name(placed), "data_rank": str(placed.rank)} if live else {}
+    marks = (
+        {
+            "data_key": f"{prefix}{placed.id}",
+            "tabindex": "-1",
+            "role": "button",
+            "aria_label": node_name(placed),
+            "data_rank": str(placed.rank),
+        }
+        if live
+        else {}
+    )
     outline = element("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=5, class_="box")
     if node is None:
         text = f"+ {len(placed.bundled)} more"
-        return group(title(node_name(placed)), outline, label(box.x + 10, box.y + 19, text, "quiet"),
-                     class_=f"node bundle c{placed.lane % N_LANE_COLOURS}", **marks)
+        return group(
+            title(node_name(placed)),
+            outline,
+            label(box.x + 10, box.y + 19, text, "quiet"),
+            class_=f"node bundle c{placed.lane % N_LANE_COLOURS}",
+            **marks,
+        )
     number_text = compact(node.n_journeys)
     room = box.width - 22 - width(number_text, 11)
     x, parts = box.x + 9, [title(node_name(placed)), outline]
@@ -151,8 +191,9 @@ def _node(placed: PlacedNode, most: int, prefix: str, live: bool) -> Svg:
     parts.append(label(x, box.y + 18, fit(legible(node.touchpoint), 12, room), "t12"))
     parts.append(label(box.right - 8, box.y + 18, number_text, "quiet", anchor="end"))
     bar = max(2.0, (box.width - 16) * (node.n_journeys or 0) / most)
-    parts.append(element("rect", x=box.x + 8, y=box.y + box.height - 6, width=round(bar, 1), height=2.5, rx=1.2,
-                         class_="fill"))
+    parts.append(
+        element("rect", x=box.x + 8, y=box.y + box.height - 6, width=round(bar, 1), height=2.5, rx=1.2, class_="fill")
+    )
     company = " company" if node.by_company else ""
     return group(*parts, class_=f"node c{placed.lane % N_LANE_COLOURS}{company}", **marks)
 
@@ -170,8 +211,15 @@ def _flow(route: Route, names: dict[str, str], lane_of: dict[str, int], prefix: 
     marks: dict[str, str] = {}
     if live:
         parts.append(element("path", d=d, class_="hit"))
-        marks = {"data_key": f"{prefix}f{route.rank}", "data_rank": str(route.rank), "tabindex": "-1", "role": "button",
-                 "aria_label": name, "data_from": f"{prefix}{flow.source}", "data_to": f"{prefix}{flow.target}"}
+        marks = {
+            "data_key": f"{prefix}f{route.rank}",
+            "data_rank": str(route.rank),
+            "tabindex": "-1",
+            "role": "button",
+            "aria_label": name,
+            "data_from": f"{prefix}{flow.source}",
+            "data_to": f"{prefix}{flow.target}",
+        }
     return group(*parts, class_=f"flow {kind} {route.kind} c{lane_of[flow.source] % N_LANE_COLOURS}", **marks)
 
 
@@ -196,7 +244,11 @@ def _badges(spec: MapSpecification, layout: MapLayout) -> list[Svg]:
         box, shift = cells[place].box, used.get(place, 0)
         used[place] = shift + 1
         x, y = box.right - 4 - shift * 20, box.y - 1
-        badges.append(group(title(f"Opportunity {finding.rank}: {finding.title}"),
-                            element("circle", cx=x, cy=y, r=8.5, class_="badge"),
-                            label(x, y + 3.5, str(finding.rank), "badge-text", anchor="middle")))
+        badges.append(
+            group(
+                title(f"Opportunity {finding.rank}: {finding.title}"),
+                element("circle", cx=x, cy=y, r=8.5, class_="badge"),
+                label(x, y + 3.5, str(finding.rank), "badge-text", anchor="middle"),
+            )
+        )
     return badges

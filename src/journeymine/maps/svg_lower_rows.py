@@ -56,8 +56,12 @@ def _lost(pairs: list[tuple[Stage, Column]]) -> Row:
         for i, neighbour in enumerate(stage.last_touchpoints[:2]):
             said = ("Last: " if i == 0 else "") + legible(neighbour.label)
             tail = f" {share(neighbour.share)}" if neighbour.share is not None else f" {count(neighbour.n)}"
-            parts.append(group(title(f"{neighbour.label}: {count(neighbour.n)}"),
-                               label(x, y, fit(said, 11, room - 44) + tail, "quiet")))
+            parts.append(
+                group(
+                    title(f"{neighbour.label}: {count(neighbour.n)}"),
+                    label(x, y, fit(said, 11, room - 44) + tail, "quiet"),
+                )
+            )
             y += 15
         lowest = max(lowest, y)
     return Row("lost", lowest + 4, join(*parts), row_label("Lost in the stage"))
@@ -82,8 +86,11 @@ def _emotion(emotion: Emotion, layout: MapLayout) -> Row:
         parts.append(element("line", x1=layout.columns[0].x - 8, x2=right, y1=y, y2=y, class_=kind))
         parts.append(label(layout.columns[0].x - 13, y + 4, _scale_mark(value, emotion), "quiet t9", anchor="end"))
     by_stage = {point.stage: point for point in emotion.points if not point.touchpoint}
-    known = [(column, by_stage[column.name]) for column in layout.columns
-             if column.name in by_stage and by_stage[column.name].score.value is not None]
+    known = [
+        (column, by_stage[column.name])
+        for column in layout.columns
+        if column.name in by_stage and by_stage[column.name].score.value is not None
+    ]
     parts.extend(_line(known, height))
     parts.extend(_minor_points(emotion, layout, height))
     parts.extend(_point(column, by_stage.get(column.name), emotion, height) for column in layout.columns)
@@ -114,7 +121,9 @@ def _minor_points(emotion: Emotion, layout: MapLayout, height: _Height) -> list[
         for i, point in enumerate(points[:12]):
             x = column.x + 6 + (column.width - 12) * (i + 0.5) / min(len(points), 12)
             note = f"{legible(point.touchpoint)}: {score(point.score)} ({interval(point.score)}), {count(point.n_answered)} answered"
-            parts.append(group(title(note), element("circle", cx=x, cy=height(point.score.value), r=2.4, class_="minor")))
+            parts.append(
+                group(title(note), element("circle", cx=x, cy=height(point.score.value), r=2.4, class_="minor"))
+            )
     return parts
 
 
@@ -131,7 +140,11 @@ def _point(column: Column, point: EmotionPoint | None, emotion: Emotion, height:
     parts.append(element("circle", cx=x, cy=y, r=4.2, class_="point low" if low else "point"))
     text = score(mark) if emotion.scale_min < 0 else f"{mark.value:.1f}"
     parts.append(label(x, y - 10 if y > 40 else y + 20, text, "t13 bad" if low else "t13", anchor="middle"))
-    asked = f"{count(point.n_answered)} of {count(point.n_asked)} answered" if point.n_asked else plural(point.n_answered, "answer")
+    asked = (
+        f"{count(point.n_answered)} of {count(point.n_asked)} answered"
+        if point.n_asked
+        else plural(point.n_answered, "answer")
+    )
     parts.append(label(x, below, fit(asked, 10.5, column.width), "quiet", anchor="middle"))
     return group(title(f"{legible(point.stage)}: {text} ({interval(mark)}), {asked}"), *parts)
 

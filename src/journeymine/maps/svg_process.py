@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_process"]
 
-_END_NAMES = {"start": "begin", "converted": "convert", "lost": "lost", "open": "open", "ended": "end", "service": "service"}
+_END_NAMES = {
+    "start": "begin",
+    "converted": "convert",
+    "lost": "lost",
+    "open": "open",
+    "ended": "end",
+    "service": "service",
+}
 
 
 def draw_process(spec: MapSpecification, layout: ProcessLayout, *, prefix: str) -> Svg:
@@ -27,12 +34,23 @@ def draw_process(spec: MapSpecification, layout: ProcessLayout, *, prefix: str) 
     names = [legible(n.node.touchpoint) if n.node else _END_NAMES[n.end or "start"] for n in layout.nodes]
     keys = [f"{prefix}{n.node.id}" if n.node else "" for n in layout.nodes]
     drawing = group(
-        group(*(_edge(edge, names, keys, most, id(edge) in labelled, f"{prefix}f{i}", i) for i, edge in enumerate(layout.edges))),
+        group(
+            *(
+                _edge(edge, names, keys, most, id(edge) in labelled, f"{prefix}f{i}", i)
+                for i, edge in enumerate(layout.edges)
+            )
+        ),
         group(*(_node(n, lanes, keys[i], i) for i, n in enumerate(layout.nodes))),
     )
     return element(
-        "svg", drawing, class_="jm process", viewBox=f"0 0 {number(layout.width)} {number(layout.height)}", width=layout.width,
-        height=layout.height, role="group", aria_label=f"Process map: {spec.header.title}",
+        "svg",
+        drawing,
+        class_="jm process",
+        viewBox=f"0 0 {number(layout.width)} {number(layout.height)}",
+        width=layout.width,
+        height=layout.height,
+        role="group",
+        aria_label=f"Process map: {spec.header.title}",
     )
 
 
@@ -41,25 +59,35 @@ def _node(placed: ProcessNode, lanes: dict[str, int], key: str, i: int) -> Svg:
     if placed.node is None:
         kind = placed.end or "start"
         text = f"{_END_NAMES[kind]} {compact(placed.n_journeys)}"
-        return group(title(f"{plural(placed.n_journeys, 'journey')} {_END_NAMES[kind]}"),
-                     element("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=box.height / 2, class_=f"end {kind}"),
-                     label(box.x + box.width / 2, box.y + 17, text, "end-text", anchor="middle"), class_="terminal")
+        return group(
+            title(f"{plural(placed.n_journeys, 'journey')} {_END_NAMES[kind]}"),
+            element(
+                "rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=box.height / 2, class_=f"end {kind}"
+            ),
+            label(box.x + box.width / 2, box.y + 17, text, "end-text", anchor="middle"),
+            class_="terminal",
+        )
     node = placed.node
     n = compact(node.n_journeys)
     room = box.width - 24 - width(n, 11)
     name = f"{legible(node.touchpoint)}{f' ({legible(node.channel)})' if node.channel else ''}: {plural(node.n_journeys, 'journey')}"
     return group(
-        title(name), element("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=5, class_="box"),
+        title(name),
+        element("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=5, class_="box"),
         element("rect", x=box.x, y=box.y + 5, width=3.5, height=box.height - 10, rx=1.5, class_="fill"),
         label(box.x + 11, box.y + 16, fit(legible(node.touchpoint), 12, room), "t12"),
         label(box.x + 11, box.y + 29, fit(legible(node.channel), 9.5, box.width - 20), "quiet t9"),
         label(box.right - 8, box.y + 16, n, "quiet", anchor="end"),
-        class_=f"node c{lanes[node.channel]}", data_key=key, data_rank=str(i), tabindex="-1", role="button", aria_label=name)
+        class_=f"node c{lanes[node.channel]}",
+        data_key=key,
+        data_rank=str(i),
+        tabindex="-1",
+        role="button",
+        aria_label=name,
+    )
 
 
-def _edge(
-    edge: ProcessEdge, names: list[str], keys: list[str], most: int, labelled: bool, key: str, rank: int
-) -> Svg:
+def _edge(edge: ProcessEdge, names: list[str], keys: list[str], most: int, labelled: bool, key: str, rank: int) -> Svg:
     stroke = round(max(1.0, 7.0 * edge.n_journeys / most), 2)
     time = f", median {duration(edge.p50_s)}" if edge.p50_s is not None else ""
     note = f"{names[edge.source]} → {names[edge.target]}: {plural(edge.n_journeys, 'journey')}{time}"
@@ -68,9 +96,11 @@ def _edge(
     along = (1 if to_x > x else -1) if abs(to_x - x) > abs(to_y - y) else 0
     down = 0 if along else (1 if to_y > y else -1)
     size = 4 + stroke * 0.5
-    tip = (f"M{number(to_x)} {number(to_y)}L{number(to_x - along * size * 1.6 - down * size)} "
-           f"{number(to_y - down * size * 1.6 - along * size)}L{number(to_x - along * size * 1.6 + down * size)} "
-           f"{number(to_y - down * size * 1.6 + along * size)}Z")
+    tip = (
+        f"M{number(to_x)} {number(to_y)}L{number(to_x - along * size * 1.6 - down * size)} "
+        f"{number(to_y - down * size * 1.6 - along * size)}L{number(to_x - along * size * 1.6 + down * size)} "
+        f"{number(to_y - down * size * 1.6 + along * size)}Z"
+    )
     parts.append(element("path", d=tip, class_="tip"))
     if labelled:
         x, y = edge.label[0], edge.label[1] + 3
@@ -80,8 +110,17 @@ def _edge(
     if edge.flow is None:
         return group(*parts, class_="edge terminal")
     parts.insert(1, element("path", d=_rounded(edge.points), class_="hit"))
-    return group(*parts, class_="flow edge", data_key=key, data_rank=str(rank), tabindex="-1", role="button", aria_label=note,
-                 data_from=keys[edge.source], data_to=keys[edge.target])
+    return group(
+        *parts,
+        class_="flow edge",
+        data_key=key,
+        data_rank=str(rank),
+        tabindex="-1",
+        role="button",
+        aria_label=note,
+        data_from=keys[edge.source],
+        data_to=keys[edge.target],
+    )
 
 
 def _rounded(points: tuple[Point, ...], radius: float = 7.0) -> str:

@@ -62,10 +62,28 @@ def whisker(x: float, y: float, room: float, estimate: Estimate | None, *, tone:
     parts = [track]
     if estimate.lower is not None and estimate.upper is not None:
         low, high = _clip(estimate.lower), _clip(estimate.upper)
-        parts.append(element("rect", x=x + room * low, y=y - 3.5, width=max(room * (high - low), 1.5), height=7, rx=2,
-                             class_=f"span {tone}".strip()))
-    parts.append(element("rect", x=x + room * _clip(estimate.value) - 1.25, y=y - 5.5, width=2.5, height=11, rx=1,
-                         class_=f"tick {tone}".strip()))
+        parts.append(
+            element(
+                "rect",
+                x=x + room * low,
+                y=y - 3.5,
+                width=max(room * (high - low), 1.5),
+                height=7,
+                rx=2,
+                class_=f"span {tone}".strip(),
+            )
+        )
+    parts.append(
+        element(
+            "rect",
+            x=x + room * _clip(estimate.value) - 1.25,
+            y=y - 5.5,
+            width=2.5,
+            height=11,
+            rx=1,
+            class_=f"tick {tone}".strip(),
+        )
+    )
     return group(title(f"{share(estimate)} ({share_interval(estimate)})"), *parts)
 
 
@@ -78,13 +96,19 @@ def _names(pairs: list[tuple[Stage, Column]], layout: MapLayout) -> Row:
     for i, (stage, column) in enumerate(pairs):
         left, right = column.x - 4, column.x + column.width + layout.gutter - 10
         point, notch = 11.0, 0.0 if i == 0 else 11.0
-        shape = (f"M{number(left)} 0H{number(right - point)}L{number(right)} 17L{number(right - point)} 34H{number(left)}"
-                 f"L{number(left + notch)} 17Z")
+        shape = (
+            f"M{number(left)} 0H{number(right - point)}L{number(right)} 17L{number(right - point)} 34H{number(left)}"
+            f"L{number(left + notch)} 17Z"
+        )
         goal = " goal" if stage.is_goal else ""
         name = legible(stage.name) or f"Step {i + 1}"
-        parts.append(group(title(name), element("path", d=shape, class_=f"chevron{goal}"),
-                           label(left + 20, 21.5, fit(name, 13, right - left - 44, bold=True),
-                                 "t13 on-goal" if goal else "t13")))
+        parts.append(
+            group(
+                title(name),
+                element("path", d=shape, class_=f"chevron{goal}"),
+                label(left + 20, 21.5, fit(name, 13, right - left - 44, bold=True), "t13 on-goal" if goal else "t13"),
+            )
+        )
     return Row("stages", 44.0, join(*parts))
 
 
@@ -112,11 +136,16 @@ def _reach(spec: MapSpecification, pairs: list[tuple[Stage, Column]]) -> Row:
         if stage.n_lost_here:
             deep = max(3.0, _RIVER * stage.n_lost_here / most)
             edge = column.x + column.width
-            drip = (f"M{number(edge - 26)} {number(base)}C{number(edge - 8)} {number(base)} {number(edge)} "
-                    f"{number(base + deep * 0.4)} {number(edge)} {number(base + deep)}C{number(edge + 2)} "
-                    f"{number(base + deep * 0.4)} {number(edge + 4)} {number(base)} {number(edge + 10)} {number(base)}Z")
-            parts.append(group(title(f"{plural(stage.n_lost_here, 'journey')} lost here"),
-                               element("path", d=drip, class_="drip")))
+            drip = (
+                f"M{number(edge - 26)} {number(base)}C{number(edge - 8)} {number(base)} {number(edge)} "
+                f"{number(base + deep * 0.4)} {number(edge)} {number(base + deep)}C{number(edge + 2)} "
+                f"{number(base + deep * 0.4)} {number(edge + 4)} {number(base)} {number(edge + 10)} {number(base)}Z"
+            )
+            parts.append(
+                group(
+                    title(f"{plural(stage.n_lost_here, 'journey')} lost here"), element("path", d=drip, class_="drip")
+                )
+            )
     deepest = max((_RIVER * (stage.n_lost_here or 0) / most for stage, _ in pairs), default=0.0)
     return Row("reach", base + max(8.0, deepest) + 8, join(*parts), row_label("Journeys that reach the stage"))
 
@@ -130,7 +159,9 @@ def _shares(name: str, pairs: list[tuple[Stage, Column]], of: Callable[[Stage], 
         text = share(estimate)
         parts.append(label(column.x + 2, 18, text, "t13"))
         room = column.width - 12 - width(text, 13, bold=True)
-        parts.append(label(column.x + 10 + width(text, 13, bold=True), 18, fit(share_interval(estimate), 11, room), "quiet"))
+        parts.append(
+            label(column.x + 10 + width(text, 13, bold=True), 18, fit(share_interval(estimate), 11, room), "quiet")
+        )
         parts.append(whisker(column.x + 2, 30, column.width - 4, estimate))
     return Row(name, 46.0, join(*parts), row_label(name))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from journeymine.maps.first_screen import stake_words
 from journeymine.maps.wording import (
     count,
     duration,
@@ -16,7 +15,6 @@ from journeymine.maps.wording import (
     score,
     share,
     share_interval,
-    value_or_dash,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate
     from journeymine.maps.specification import MapSpecification
 
-__all__ = ["Table", "finding_tables", "map_tables", "quality_table"]
+__all__ = ["Table", "map_tables", "quality_table", "table_of"]
 
 MAX_ROWS = 400
 
@@ -42,15 +40,19 @@ class Table:
     n_left_out: int = 0
 
 
-def _table(key: str, title: str, columns: str, rows: Iterable[tuple[str, ...]], anchors: Iterable[str] = ()) -> Table:
+def table_of(key: str, title: str, columns: str, rows: Iterable[tuple[str, ...]], anchors: Iterable[str] = ()) -> Table:
     """Build a table; in `columns`, names are separated by ``|`` and numbers begin with ``#``. Empty columns go."""
     names = columns.split("|")
     every = [tuple(row) for row in rows]
     used = [i for i in range(len(names)) if i == 0 or any(row[i] not in ("", "–") for row in every)]
     shown = every[:MAX_ROWS]
     return Table(
-        key, title, tuple((names[i].lstrip("#"), names[i].startswith("#")) for i in used),
-        tuple(tuple(row[i] for i in used) for row in shown), tuple(anchors)[:MAX_ROWS], len(every) - len(shown),
+        key,
+        title,
+        tuple((names[i].lstrip("#"), names[i].startswith("#")) for i in used),
+        tuple(tuple(row[i] for i in used) for row in shown),
+        tuple(anchors)[:MAX_ROWS],
+        len(every) - len(shown),
     )
 
 
@@ -69,106 +71,155 @@ def map_tables(spec: MapSpecification) -> tuple[Table, ...]:
 
 
 def _stages(spec: MapSpecification) -> Table:
-    return _table(
-        "stages", "Stages",
+    return table_of(
+        "stages",
+        "Stages",
         "Stage|#Journeys|#Go on|#Convert later|#Lost here|#Share lost|#Open here|#Came back|#Median time|#9 in 10 within",
-        ((legible(s.name), count(s.n_reached), _with_interval(s.went_on), _with_interval(s.converted_later),
-          count(s.n_lost_here), _with_interval(s.lost_here), count(s.n_open_here), _with_interval(s.came_back),
-          duration(s.dwell_p50_s), duration(s.dwell_p90_s)) for s in spec.stages),
-        (f"stage:{s.name}" for s in spec.stages))
+        (
+            (
+                legible(s.name),
+                count(s.n_reached),
+                _with_interval(s.went_on),
+                _with_interval(s.converted_later),
+                count(s.n_lost_here),
+                _with_interval(s.lost_here),
+                count(s.n_open_here),
+                _with_interval(s.came_back),
+                duration(s.dwell_p50_s),
+                duration(s.dwell_p90_s),
+            )
+            for s in spec.stages
+        ),
+        (f"stage:{s.name}" for s in spec.stages),
+    )
 
 
 def _drop_offs(spec: MapSpecification) -> Table:
-    drops = sorted(spec.drop_offs, key=lambda d: (-((d.value_at_stake.value if d.value_at_stake else 0) or 0), -(d.n_lost or 0)))
+    drops = sorted(
+        spec.drop_offs, key=lambda d: (-((d.value_at_stake.value if d.value_at_stake else 0) or 0), -(d.n_lost or 0))
+    )
     currency = spec.header.currency
-    return _table(
-        "drop-offs", "Drop-off by stage and channel",
+    return table_of(
+        "drop-offs",
+        "Drop-off by stage and channel",
         "Stage|Channel|#Came here|#Lost here|#Share lost|#Came back|Last touchpoint|#Value at stake|#Interval|Owner",
-        ((legible(d.stage), legible(d.channel), count(d.n_reached), count(d.n_lost), _with_interval(d.lost),
-          _with_interval(d.came_back), "; ".join(f"{legible(last.label)} ({count(last.n)})" for last in d.last_touchpoints[:3]),
-          money(d.value_at_stake, currency) if d.value_at_stake else "", money_interval(d.value_at_stake, currency),
-          legible(d.owner)) for d in drops),
-        (f"drop_off:{d.stage}|{d.channel}" for d in drops))
+        (
+            (
+                legible(d.stage),
+                legible(d.channel),
+                count(d.n_reached),
+                count(d.n_lost),
+                _with_interval(d.lost),
+                _with_interval(d.came_back),
+                "; ".join(f"{legible(last.label)} ({count(last.n)})" for last in d.last_touchpoints[:3]),
+                money(d.value_at_stake, currency) if d.value_at_stake else "",
+                money_interval(d.value_at_stake, currency),
+                legible(d.owner),
+            )
+            for d in drops
+        ),
+        (f"drop_off:{d.stage}|{d.channel}" for d in drops),
+    )
 
 
 def _channels(spec: MapSpecification) -> Table:
-    return _table("channels", "Channels", "Channel|#Journeys|#Convert",
-                  ((legible(lane.name), count(lane.n_journeys), _with_interval(lane.converted)) for lane in spec.lanes if lane.name),
-                  (f"channel:{lane.name}" for lane in spec.lanes if lane.name))
+    return table_of(
+        "channels",
+        "Channels",
+        "Channel|#Journeys|#Convert",
+        (
+            (legible(lane.name), count(lane.n_journeys), _with_interval(lane.converted))
+            for lane in spec.lanes
+            if lane.name
+        ),
+        (f"channel:{lane.name}" for lane in spec.lanes if lane.name),
+    )
 
 
 def _touchpoints(spec: MapSpecification) -> Table:
     nodes = sorted(spec.nodes, key=lambda node: (-(node.n_journeys or 0), node.id))
     starts = {t.node: t.n_journeys for t in spec.terminals if t.status == "start"}
     lost = {t.node: t.n_journeys for t in spec.terminals if t.status == "lost"}
-    return _table(
-        "touchpoints", "Touchpoints", "Touchpoint|Channel|Stage|#Journeys|#Times|#Convert|#Begin here|#Lost here|Owner|Kind",
-        ((legible(n.touchpoint), legible(n.channel), legible(n.stage), count(n.n_journeys), count(n.n), _with_interval(n.converted),
-          count(starts.get(n.id)), count(lost.get(n.id)), legible(n.owner),
-          ", ".join(part for part in (legible(n.kind), "by the company" if n.by_company else "") if part)) for n in nodes),
-        (f"node:{node.id}" for node in nodes))
+    return table_of(
+        "touchpoints",
+        "Touchpoints",
+        "Touchpoint|Channel|Stage|#Journeys|#Times|#Convert|#Begin here|#Lost here|Owner|Kind",
+        (
+            (
+                legible(n.touchpoint),
+                legible(n.channel),
+                legible(n.stage),
+                count(n.n_journeys),
+                count(n.n),
+                _with_interval(n.converted),
+                count(starts.get(n.id)),
+                count(lost.get(n.id)),
+                legible(n.owner),
+                ", ".join(part for part in (legible(n.kind), "by the company" if n.by_company else "") if part),
+            )
+            for n in nodes
+        ),
+        (f"node:{node.id}" for node in nodes),
+    )
 
 
 def _flows(spec: MapSpecification) -> Table:
-    names = {node.id: " · ".join(legible(part) for part in (node.touchpoint, node.channel) if part) for node in spec.nodes}
+    names = {
+        node.id: " · ".join(legible(part) for part in (node.touchpoint, node.channel) if part) for node in spec.nodes
+    }
     flows = sorted(spec.flows, key=lambda f: (-f.n_journeys, -f.n, f.source, f.target))
-    return _table(
-        "flows", "Flows", "From|To|#Journeys|#Times|#Median time|#9 in 10 within|#Convert|Kind",
-        ((names[f.source], names[f.target], count(f.n_journeys), count(f.n), duration(f.p50_s), duration(f.p90_s),
-          _with_interval(f.converted), "repeats" if f.source == f.target else
-          ", ".join(word for word, is_it in (("back-step", f.is_back), ("hand-over", f.is_handover)) if is_it)) for f in flows))
+    return table_of(
+        "flows",
+        "Flows",
+        "From|To|#Journeys|#Times|#Median time|#9 in 10 within|#Convert|Kind",
+        (
+            (
+                names[f.source],
+                names[f.target],
+                count(f.n_journeys),
+                count(f.n),
+                duration(f.p50_s),
+                duration(f.p90_s),
+                _with_interval(f.converted),
+                "repeats"
+                if f.source == f.target
+                else ", ".join(
+                    word for word, is_it in (("back-step", f.is_back), ("hand-over", f.is_handover)) if is_it
+                ),
+            )
+            for f in flows
+        ),
+    )
 
 
 def _emotion(spec: MapSpecification) -> Table:
     points = spec.emotion.points if spec.emotion else ()
-    return _table(
-        "emotion", legible(spec.emotion.label) if spec.emotion else "", "Stage|Touchpoint|#Score|#Interval|#Answered|#Asked",
-        ((legible(p.stage), legible(p.touchpoint), score(p.score), interval(p.score), count(p.n_answered), count(p.n_asked))
-         for p in points))
-
-
-def finding_tables(spec: MapSpecification) -> tuple[Table, ...]:
-    """Build the tables of what to act on: opportunities, pain points, moments of truth."""
-    currency = spec.header.currency
-    tables = (
-        _table("opportunities", "What to mend, in order", "#Rank|What|Owner|Where|At stake|Evidence",
-               ((str(o.rank), legible(o.title), legible(o.owner), _where(o.stage, o.channel), stake_words(o, currency),
-                 legible(o.evidence)) for o in sorted(spec.opportunities, key=lambda o: o.rank))),
-        _table("pain-points", "Pain points", "#Rank|What|Where|#Journeys|Conversion against comparable journeys|Owner|Evidence",
-               ((str(p.rank), legible(p.title), _where(p.stage, p.channel), count(p.n_journeys), points_words(p.effect),
-                 legible(p.owner), legible(p.evidence)) for p in sorted(spec.pain_points, key=lambda p: p.rank))),
-        _table("moments-of-truth", "Moments of truth", "#Rank|What|Where|#Journeys|Conversion with it ÷ without|Evidence",
-               ((str(m.rank), legible(m.title), _where(m.stage, m.channel), count(m.n_journeys), lift_words(m.lift),
-                 legible(m.evidence)) for m in sorted(spec.moments_of_truth, key=lambda m: m.rank))),
+    return table_of(
+        "emotion",
+        legible(spec.emotion.label) if spec.emotion else "",
+        "Stage|Touchpoint|#Score|#Interval|#Answered|#Asked",
+        (
+            (
+                legible(p.stage),
+                legible(p.touchpoint),
+                score(p.score),
+                interval(p.score),
+                count(p.n_answered),
+                count(p.n_asked),
+            )
+            for p in points
+        ),
     )
-    return tuple(table for table in tables if table.rows)
-
-
-def points_words(effect: Estimate | None) -> str:
-    """Word a difference of two shares in percentage points."""
-    if effect is None or effect.value is None:
-        return effect.reason if effect else ""
-    text = f"{_signed(effect.value)} points"
-    return text if not effect.has_interval else f"{text} ({_signed(effect.lower)} to {_signed(effect.upper)})"
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else ("+" if value > 0 else "") + value_or_dash(value * 100)
-
-
-def lift_words(lift: Estimate | None) -> str:
-    """Word a ratio of two shares."""
-    if lift is None or lift.value is None:
-        return lift.reason if lift else ""
-    return f"× {lift.value:.2f}" + (f" ({interval(lift, 2)})" if lift.has_interval else "")
-
-
-def _where(stage: str, channel: str) -> str:
-    return " × ".join(legible(part) for part in (stage, channel) if part)
 
 
 def quality_table(spec: MapSpecification) -> Table:
     """Build the data-quality report."""
-    return _table("quality", "Data quality", "What|#Rows|#Share|Note",
-                  ((legible(row.what), count(row.n), share(row.share) if row.share is not None else "", legible(row.note))
-                   for row in spec.quality))
+    return table_of(
+        "quality",
+        "Data quality",
+        "What|#Rows|#Share|Note",
+        (
+            (legible(row.what), count(row.n), share(row.share) if row.share is not None else "", legible(row.note))
+            for row in spec.quality
+        ),
+    )

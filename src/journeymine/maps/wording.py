@@ -11,8 +11,21 @@ if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate
 
 __all__ = [
-    "UNKNOWN_FIGURE", "compact", "count", "date_range", "day", "duration", "interval", "legible", "money",
-    "money_interval", "plural", "score", "share", "share_interval", "value_or_dash",
+    "UNKNOWN_FIGURE",
+    "compact",
+    "count",
+    "date_range",
+    "day",
+    "duration",
+    "interval",
+    "legible",
+    "money",
+    "money_interval",
+    "plural",
+    "score",
+    "share",
+    "share_interval",
+    "value_or_dash",
 ]
 
 UNKNOWN_FIGURE = "–"

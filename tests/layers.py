@@ -37,8 +37,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "scoring": _METRICS,
     "maps": _MAPS,
     "nightly": _NIGHTLY,
-    "sample": _EVENTS | {"events"},
-    "cli": _NIGHTLY | {"nightly", "sample"},
+    "retailer": _EVENTS | {"events"},
+    "cli": _NIGHTLY | {"nightly", "retailer"},
 }
 """Room → the rooms it may import, besides itself. The package's ``__init__`` may import all of them."""
 

@@ -42,9 +42,11 @@ PUBLIC = {
     "mine",
     "read_config",
     "read_events",
+    "sample",
     "transitions",
     "typical_order",
     "variants",
+    "write_sample",
 }
 
 

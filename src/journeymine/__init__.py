@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from journeymine.metrics import DropOff as DropOff
     from journeymine.metrics import conversion as conversion
     from journeymine.metrics import drop_off as drop_off
+    from journeymine.retailer import sample as sample
+    from journeymine.retailer import write_sample as write_sample
 
 __version__ = "0.1.0"
 
@@ -59,6 +61,7 @@ _ROOMS = {
     "journeys": ("JourneyRules", "Journeys", "Predicate", "build_journeys"),
     "maps": ("JourneyMap", "journey_map", "map_measures"),
     "metrics": ("Conversion", "DropOff", "conversion", "drop_off"),
+    "retailer": ("sample", "write_sample"),
 }
 """The public names and the rooms they live in; a room is imported when one of its names is first used."""
 

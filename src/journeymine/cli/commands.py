@@ -171,7 +171,7 @@ def sample(
     quiet: Quiet = False,
 ) -> None:
     """Write the sample data: a believable omnichannel retailer, with planted facts to find."""
-    from journeymine.sample import write_sample
+    from journeymine.retailer import write_sample
 
     write_sample(directory, seed=seed, planted=planted)
     if not quiet:

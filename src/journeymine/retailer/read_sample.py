@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 from journeymine.events import Config, Events, EventSchema, Source, StageMap, read_events
-from journeymine.sample.files import SampleFiles
+from journeymine.retailer.files import SampleFiles
 
 __all__ = ["read_sample"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from journeymine.sample.dirt import Defect, soil
-from journeymine.sample.draws import Draws
+from journeymine.retailer.dirt import Defect, soil
+from journeymine.retailer.draws import Draws
 
 __all__ = ["RawSource", "raw_sources"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from journeymine.sample.draws import Bools, Draws, Ints
-from journeymine.sample.labels import Labels, draw_labels
-from journeymine.sample.outcomes import Outcomes, decide
-from journeymine.sample.people import Attempts, People, draw_attempts, draw_people, starts
-from journeymine.sample.retailer import FIRST_DAY, Facts, Retailer, fault_monday
-from journeymine.sample.timeline import (
+from journeymine.retailer.blueprint import FIRST_DAY, Facts, Retailer, fault_monday
+from journeymine.retailer.draws import Bools, Draws, Ints
+from journeymine.retailer.labels import Labels, draw_labels
+from journeymine.retailer.outcomes import Outcomes, decide
+from journeymine.retailer.people import Attempts, People, draw_attempts, draw_people, starts
+from journeymine.retailer.timeline import (
     AFTER_SALE,
     BASKET,
     CONSIDERATION,

@@ -10,13 +10,13 @@ import polars as pl
 
 from journeymine.errors import QuestionError
 from journeymine.events import Events
-from journeymine.sample.files import sample_files, write_all
-from journeymine.sample.log import EVENT_COLUMNS, log_of
-from journeymine.sample.planted import planted_facts
-from journeymine.sample.read_sample import read_sample
-from journeymine.sample.retailer import NOTHING_PLANTED, Facts, Retailer
-from journeymine.sample.simulate import World, simulate
-from journeymine.sample.truth import journeys_of
+from journeymine.retailer.blueprint import NOTHING_PLANTED, Facts, Retailer
+from journeymine.retailer.files import sample_files, write_all
+from journeymine.retailer.log import EVENT_COLUMNS, log_of
+from journeymine.retailer.planted import planted_facts
+from journeymine.retailer.read_sample import read_sample
+from journeymine.retailer.simulate import World, simulate
+from journeymine.retailer.truth import journeys_of
 
 __all__ = [
     "DAYS",
@@ -25,7 +25,7 @@ __all__ = [
     "SampleManifest",
     "generate",
     "planted_in",
-    "sample_events",
+    "sample",
     "true_journeys",
     "write_sample",
 ]
@@ -74,14 +74,14 @@ def write_sample(
     return SampleManifest(Path(directory), Path(directory) / "journey.toml", tuple(files), made.planted)
 
 
-def sample_events(*, seed: int = SEED, users: int = USERS, planted: bool = True, days: int = DAYS) -> Events:
+def sample(*, seed: int = SEED, users: int = USERS, planted: bool = True, days: int = DAYS) -> Events:
     """The sample as `Events`, as if its files had been written and read: dirty rows in quarantine, cookies resolved.
 
     Parameters and errors are those of `write_sample`.
 
     Examples
     --------
-    >>> events = sample_events(users=200)
+    >>> events = sample(users=200)
     >>> events.sources
     ('ads', 'web', 'app', 'email', 'store', 'call_centre', 'fulfilment')
     """

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from journeymine.sample.draws import Bools, Codes, Draws, Floats, Ints, chosen, standard_normal
-from journeymine.sample.retailer import CHANNEL_CODE, TOUCHPOINT_CODE
-from journeymine.sample.simulate import World
-from journeymine.sample.timeline import N_SLOTS
+from journeymine.retailer.blueprint import CHANNEL_CODE, TOUCHPOINT_CODE
+from journeymine.retailer.draws import Bools, Codes, Draws, Floats, Ints, chosen, standard_normal
+from journeymine.retailer.simulate import World
+from journeymine.retailer.timeline import N_SLOTS
 
 __all__ = ["IMPRESSION_COST", "Survey", "click_costs", "order_values", "surveys"]
 

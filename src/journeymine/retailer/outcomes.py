@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from journeymine.sample.draws import Bools, Draws, Floats, Ints
-from journeymine.sample.labels import Labels
-from journeymine.sample.people import Attempts, People
-from journeymine.sample.retailer import CHANNEL_CODE, Facts
-from journeymine.sample.timeline import AWARENESS, CONSIDERATION, HELP, Timeline
+from journeymine.retailer.blueprint import CHANNEL_CODE, Facts
+from journeymine.retailer.draws import Bools, Draws, Floats, Ints
+from journeymine.retailer.labels import Labels
+from journeymine.retailer.people import Attempts, People
+from journeymine.retailer.timeline import AWARENESS, CONSIDERATION, HELP, Timeline
 
 __all__ = ["NULL_ONWARD", "ONWARD_BY_PERSON", "Outcomes", "decide", "first_handover"]
 

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from journeymine.sample import generate, true_journeys
-from journeymine.sample.retailer import TOUCHPOINTS
-from tests.sample.conftest import cut
+from journeymine.retailer import generate, true_journeys
+from journeymine.retailer.blueprint import TOUCHPOINTS
+from tests.retailer.conftest import cut
 
 SEEDS = range(100, 120)
 LABELS = ["channel", "touchpoint", "device", "week", "n_steps", "crossing"]

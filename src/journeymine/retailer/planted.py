@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from journeymine.sample.draws import Bools, Codes, Draws, Floats, Ints
-from journeymine.sample.figures import order_values, surveys
-from journeymine.sample.labels import Labels
-from journeymine.sample.outcomes import NULL_ONWARD, first_handover
-from journeymine.sample.retailer import CHANNEL_CODE, FIRST_DAY, STAGES, TOUCHPOINT_CODE, fault_monday
-from journeymine.sample.simulate import World, simulate
-from journeymine.sample.timeline import CONSIDERATION
-from journeymine.sample.truth import is_mature
+from journeymine.retailer.blueprint import CHANNEL_CODE, FIRST_DAY, STAGES, TOUCHPOINT_CODE, fault_monday
+from journeymine.retailer.draws import Bools, Codes, Draws, Floats, Ints
+from journeymine.retailer.figures import order_values, surveys
+from journeymine.retailer.labels import Labels
+from journeymine.retailer.outcomes import NULL_ONWARD, first_handover
+from journeymine.retailer.simulate import World, simulate
+from journeymine.retailer.timeline import CONSIDERATION
+from journeymine.retailer.truth import is_mature
 
 __all__ = ["planted_facts"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from journeymine.sample.draws import Bools, Draws, Ints, failures_before_stop, waiting
+from journeymine.retailer.draws import Bools, Draws, Ints, failures_before_stop, waiting
 
 __all__ = [
     "AFTER_SALE",

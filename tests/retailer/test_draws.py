@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from journeymine.sample.draws import Draws, chosen, failures_before_stop, standard_normal, waiting
+from journeymine.retailer.draws import Draws, chosen, failures_before_stop, standard_normal, waiting
 
 N = 20_000
 DRAWS = Draws(3)

@@ -6,6 +6,6 @@ arguments; see ``docs/sample-data.md``.
 
 from __future__ import annotations
 
-from journeymine.sample.entry import SampleManifest, generate, planted_in, sample_events, true_journeys, write_sample
+from journeymine.retailer.entry import SampleManifest, generate, planted_in, sample, true_journeys, write_sample
 
-__all__ = ["SampleManifest", "generate", "planted_in", "sample_events", "true_journeys", "write_sample"]
+__all__ = ["SampleManifest", "generate", "planted_in", "sample", "true_journeys", "write_sample"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from journeymine.sample.draws import Bools, Codes, Draws, Ints
-from journeymine.sample.people import People
-from journeymine.sample.retailer import CHANNEL_CODE
-from journeymine.sample.timeline import BASKET, N_SLOTS
+from journeymine.retailer.blueprint import CHANNEL_CODE
+from journeymine.retailer.draws import Bools, Codes, Draws, Ints
+from journeymine.retailer.people import People
+from journeymine.retailer.timeline import BASKET, N_SLOTS
 
 __all__ = ["browsers", "cookies", "customers", "logged_in", "user_names"]
 

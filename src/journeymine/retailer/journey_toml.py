@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journeymine.sample.retailer import STAGES, TOUCHPOINTS
+from journeymine.retailer.blueprint import STAGES, TOUCHPOINTS
 
 __all__ = ["journey_toml"]
 

@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from journeymine.events import Events, read_events
-from journeymine.sample import SampleManifest, sample_events, write_sample
+from journeymine.retailer import SampleManifest, sample, write_sample
 
 TEXTS = [".toml", ".json", ".md", ".csv", ".ndjson"]
 
@@ -93,7 +93,7 @@ def test_a_few_channels_are_unknown(events: Events) -> None:
 
 
 def test_from_memory_the_events_are_those_of_the_files(events: Events) -> None:
-    assert_frame_equal(sample_events().frame, events.frame)
+    assert_frame_equal(sample().frame, events.frame)
 
 
 def test_stages_owners_and_kinds_are_known(events: Events) -> None:

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from journeymine.sample import generate, planted_in, true_journeys
+from journeymine.retailer import generate, planted_in, true_journeys
 
 COMPANY = ("ad_shown", "newsletter_sent")
 

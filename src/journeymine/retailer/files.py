@@ -11,14 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.sample.draws import Draws
-from journeymine.sample.journey_toml import journey_toml
-from journeymine.sample.log import log_of
-from journeymine.sample.planted import planted_facts
-from journeymine.sample.readme import readme
-from journeymine.sample.retailer import NOTHING_PLANTED, Facts, Retailer
-from journeymine.sample.simulate import simulate
-from journeymine.sample.sources import RawSource, raw_sources
+from journeymine.retailer.blueprint import NOTHING_PLANTED, Facts, Retailer
+from journeymine.retailer.draws import Draws
+from journeymine.retailer.journey_toml import journey_toml
+from journeymine.retailer.log import log_of
+from journeymine.retailer.planted import planted_facts
+from journeymine.retailer.readme import readme
+from journeymine.retailer.simulate import simulate
+from journeymine.retailer.sources import RawSource, raw_sources
 
 __all__ = ["SampleFiles", "sample_files"]
 

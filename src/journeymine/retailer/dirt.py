@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from journeymine.sample.draws import Draws, Ints
+from journeymine.retailer.draws import Draws, Ints
 
 __all__ = ["DIRTY_SHARE", "Defect", "soil"]
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from journeymine.sample.draws import Bools, Codes, Draws, Ints, chosen
-from journeymine.sample.people import Attempts, People
-from journeymine.sample.retailer import CHANNEL_CODE, TOUCHPOINT_CODE
-from journeymine.sample.timeline import (
+from journeymine.retailer.blueprint import CHANNEL_CODE, TOUCHPOINT_CODE
+from journeymine.retailer.draws import Bools, Codes, Draws, Ints, chosen
+from journeymine.retailer.people import Attempts, People
+from journeymine.retailer.timeline import (
     AFTER_SALE,
     AWARENESS,
     BASKET,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from journeymine.sample.draws import Bools, Codes, Draws, Ints, chosen, failures_before_stop
-from journeymine.sample.retailer import CHANNEL_CODE, Retailer
+from journeymine.retailer.blueprint import CHANNEL_CODE, Retailer
+from journeymine.retailer.draws import Bools, Codes, Draws, Ints, chosen, failures_before_stop
 
 __all__ = ["Attempts", "People", "draw_attempts", "draw_people", "starts"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from journeymine.sample.sources import RawSource
+from journeymine.retailer.sources import RawSource
 
 __all__ = ["readme"]
 

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.sample.draws import Bools, Draws, failures_before_stop
-from journeymine.sample.figures import IMPRESSION_COST, click_costs, order_values, surveys
-from journeymine.sample.identity import browsers, cookies, logged_in, user_names
-from journeymine.sample.retailer import CHANNEL_CODE, CHANNELS, TOUCHPOINT_CODE, TOUCHPOINTS
-from journeymine.sample.simulate import DAY_S, FIRST_SECOND, World
-from journeymine.sample.timeline import N_SLOTS, ORDER
+from journeymine.retailer.blueprint import CHANNEL_CODE, CHANNELS, TOUCHPOINT_CODE, TOUCHPOINTS
+from journeymine.retailer.draws import Bools, Draws, failures_before_stop
+from journeymine.retailer.figures import IMPRESSION_COST, click_costs, order_values, surveys
+from journeymine.retailer.identity import browsers, cookies, logged_in, user_names
+from journeymine.retailer.simulate import DAY_S, FIRST_SECOND, World
+from journeymine.retailer.timeline import N_SLOTS, ORDER
 
 __all__ = ["EVENT_COLUMNS", "log_of"]
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from journeymine.errors import QuestionError
-from journeymine.sample import generate, true_journeys
-from journeymine.sample.retailer import STAGES, TOUCHPOINTS
+from journeymine.retailer import generate, true_journeys
+from journeymine.retailer.blueprint import STAGES, TOUCHPOINTS
 
 
 def test_the_same_arguments_give_the_same_log_and_another_seed_another() -> None:

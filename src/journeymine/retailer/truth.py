@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from journeymine.sample.draws import Bools, Draws, Ints
-from journeymine.sample.figures import order_values
-from journeymine.sample.identity import user_names
-from journeymine.sample.outcomes import Outcomes
-from journeymine.sample.retailer import CHANNELS, MATURE_AFTER_DAYS, STAGES
-from journeymine.sample.simulate import DAY_S, FIRST_SECOND, World
-from journeymine.sample.timeline import AWARENESS, N_SLOTS, ORDER
+from journeymine.retailer.blueprint import CHANNELS, MATURE_AFTER_DAYS, STAGES
+from journeymine.retailer.draws import Bools, Draws, Ints
+from journeymine.retailer.figures import order_values
+from journeymine.retailer.identity import user_names
+from journeymine.retailer.outcomes import Outcomes
+from journeymine.retailer.simulate import DAY_S, FIRST_SECOND, World
+from journeymine.retailer.timeline import AWARENESS, N_SLOTS, ORDER
 
 __all__ = ["is_mature", "journeys_of"]
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from journeymine.sample import planted_in
-from journeymine.sample.retailer import TOUCHPOINTS
+from journeymine.retailer import planted_in
+from journeymine.retailer.blueprint import TOUCHPOINTS
 
 
 def mature(steps: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:

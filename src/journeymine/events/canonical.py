@@ -28,6 +28,7 @@ class Canonical:
 
     Attributes
     ----------
+    frame : the raw rows that all other expressions are over.
     ids : ``user`` and, where declared, ``anonymous``, ``event_id``: String, null when absent (`user` may be empty too).
     timestamp : Int64 µs UTC.
     labels : ``touchpoint`` always; ``channel``, ``account``, attributes, where this source declares them: String.
@@ -36,6 +37,7 @@ class Canonical:
     faults : what makes a row unusable.
     """
 
+    frame: pl.LazyFrame
     ids: dict[str, pl.Expr]
     timestamp: pl.Expr
     labels: dict[str, pl.Expr]
@@ -89,7 +91,8 @@ def canonical(file: LogFile) -> Canonical:
             faults += more
     currency = _currency(file, numbers, faults)
     _tie_breaks(file, numbers, faults)
-    return Canonical(ids, when.us, labels, numbers, currency, faults)
+    frame = file.frame.with_columns(**when.prepared) if when.prepared else file.frame
+    return Canonical(frame, ids, when.us, labels, numbers, currency, faults)
 
 
 def _ids(file: LogFile) -> dict[str, pl.Expr]:

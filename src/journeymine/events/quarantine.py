@@ -25,10 +25,11 @@ def _set_aside(log: RawLog, loaded: LoadedLog, *, raw: bool) -> list[pl.DataFram
             continue
         index = free_name(file)
         texts = [pl.col(column).cast(pl.String).alias(f"raw_{column}") for column in file.schema.used_columns] * raw
-        code = first_fault(canonical(file).faults).alias("reason")
+        read = canonical(file)
+        code = first_fault(read.faults).alias("reason")
         rows = pl.concat([pl.Series("row", faulty), judged.get_column("row")])
         query = (
-            file.frame.with_row_index(index)
+            read.frame.with_row_index(index)
             .select(pl.col(index).cast(pl.Int64).alias("row"), code, *texts)
             .filter((pl.col("reason") != ACCEPTED) | pl.col("row").is_in(rows.implode()))
         )

@@ -99,7 +99,7 @@ def memory_queries(log: RawLog, categories: Mapping[str, pl.Categories]) -> list
         ]
         money = [] if read.currency is None else [read.currency.alias("currency")]
         queries.append(
-            file.frame.select(
+            read.frame.select(
                 *ids, read.timestamp.alias("timestamp"), *coded, *numbers, *money, usable(read.faults).alias("usable")
             )
         )
@@ -124,7 +124,7 @@ def scan_files(log: RawLog, identity: Identity | None) -> list[pl.LazyFrame]:
             (read.numbers[name] if name in read.numbers else pl.lit(None, dtype=pl.Int64)).alias(name)
             for name in (*log.numbers, *log.tie_breaks)
         ]
-        frame = file.frame.with_row_index(index).select(
+        frame = read.frame.with_row_index(index).select(
             *ids,
             read.timestamp.alias("timestamp"),
             *labels,
@@ -145,7 +145,7 @@ def learn_log_identity(log: RawLog) -> Identity:
         read = canonical(file)
         if "anonymous" in read.ids:
             pairs.append(
-                file.frame.select(
+                read.frame.select(
                     read.ids["user"].alias("user"),
                     read.ids["anonymous"].alias("anonymous"),
                     usable(read.faults).alias("usable"),

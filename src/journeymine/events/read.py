@@ -112,6 +112,7 @@ def _open(sources: Sequence[Source], schema: EventSchema | None) -> list[LogFile
         names.add(opened[0].source_name)
         for file in opened:
             canonical(file)
-            check_first_rows(file)
+        # one file speaks for its source: a stray later one is judged row by row
+        any(check_first_rows(file) for file in opened)
         files += opened
     return files

@@ -23,6 +23,7 @@ from journeymine.events.timestamps import check_sample
 __all__ = ["LogFile", "Source", "check_first_rows", "open_source"]
 
 _SAMPLE_ROWS = 1_000
+_FEWEST_ROWS_PER_CHUNK = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,14 @@ def _frame_scan(data: Any, name: str) -> Scan:
             f"{name} is a {type(data).__name__}, which is no source",
             hint="a path, a glob, a list, a Polars frame, or anything with __arrow_c_stream__",
         )
-    return lambda _: (frame.lazy(), frame.schema)
+
+    def scan(columns: Sequence[str]) -> tuple[pl.LazyFrame, Mapping[str, pl.DataType]]:
+        used = frame.select([column for column in columns if column in frame.columns])
+        # engines that hand over batches of 2,048 rows would make every expression pay per batch
+        scattered = used.width and used.n_chunks() > 1 + used.height // _FEWEST_ROWS_PER_CHUNK
+        return (used.rechunk() if scattered else used).lazy(), frame.schema
+
+    return scan
 
 
 def _expand(path: str) -> list[str]:
@@ -182,12 +190,15 @@ def _used(
     raise SchemaError(f"{path} has no column {column!r}{also}{held}", hint=kind + ", ".join(map(repr, listed)) + way)
 
 
-def check_first_rows(file: LogFile) -> None:
-    """Raise at once when the first timestamps show that the schema does not say how to read them."""
+def check_first_rows(file: LogFile) -> bool:
+    """Raise at once when the first timestamps show that the schema does not say how to read them.
+
+    Returns whether there was anything to judge by.
+    """
     if file.dtypes[file.schema.timestamp] != pl.String:
-        return
+        return True
     try:
         sample = file.frame.select(file.schema.timestamp).head(_SAMPLE_ROWS).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceError(f"{file.path} cannot be read: {error}", hint="check the file and its format") from error
-    check_sample(file.schema, pl.String(), sample, file.path)
+    return check_sample(file.schema, sample, file.path)

@@ -64,7 +64,7 @@ def survey(log: RawLog) -> LogSurvey:
         channel = read.labels.get("channel", pl.lit(None, dtype=pl.String))
         currency = pl.lit(None, dtype=pl.String) if read.currency is None else read.currency
         queries.append(
-            file.frame.select(
+            read.frame.select(
                 read.timestamp.alias("timestamp"),
                 read.labels["touchpoint"].alias("touchpoint"),
                 channel.alias("channel"),

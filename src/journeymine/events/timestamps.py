@@ -9,13 +9,14 @@ first instant, also where clocks skip or repeat midnight.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import polars as pl
 
 from journeymine.errors import SchemaError
 from journeymine.events.faults import Fault
+from journeymine.events.iso_text import ISO_TIMES, read_iso
 from journeymine.events.schema import EventSchema
 
 __all__ = ["EARLIEST_US", "LATEST_US", "Instants", "check_sample", "instants"]
@@ -31,15 +32,23 @@ _DAY_US = 86_400_000_000
 _UTC = frozenset({"UTC", "Etc/UTC", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "Universal", "Etc/Universal"})
 _HOUR = re.compile(r"%[-_0]?[HkIlTRXcsr+]")
 _OFFSET = re.compile(r"%[:#]*z|%\+")
-_ISO_ZONE = r"T[0-9:.]+ ?(Z|z|UTC|[+-][0-2][0-9](?::?[0-5][0-9])?)$"
+_READ = "__read"
 
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """µs UTC (null or meaningless where a fault applies), and the faults."""
+    """How to read timestamps.
+
+    Attributes
+    ----------
+    us : µs UTC; null or meaningless where a fault applies.
+    faults : what can be wrong.
+    prepared : columns that `us` and `faults` refer to, to be added before.
+    """
 
     us: pl.Expr
     faults: list[Fault]
+    prepared: dict[str, pl.Expr] = field(default_factory=dict)
 
 
 def instants(schema: EventSchema, dtype: pl.DataType, where: str) -> Instants:
@@ -75,15 +84,20 @@ def instants(schema: EventSchema, dtype: pl.DataType, where: str) -> Instants:
     raise SchemaError(f"{named} does not hold times", hint="a date-time, a number with time_unit, or text")
 
 
-def check_sample(schema: EventSchema, dtype: pl.DataType, sample: pl.DataFrame, where: str) -> None:
-    """Raise when the first timestamps, as text, show that the schema does not say how to read them."""
-    text = sample.get_column(schema.timestamp).cast(pl.String).str.strip_chars()
+def check_sample(schema: EventSchema, sample: pl.DataFrame, where: str) -> bool:
+    """Raise when the first timestamps, as text, show that the schema does not say how to read them.
+
+    Returns whether there was any timestamp.
+    """
+    text = sample.get_column(schema.timestamp).str.strip_chars()
     text = text.filter(text.str.len_bytes() > 0)
-    if dtype != pl.String or not len(text):
-        return
-    read = instants(schema, dtype, where)
-    flags = text.to_frame(schema.timestamp).select(
-        **{fault.reason: fault.rows for fault in read.faults if fault.reason in _UNREADABLE}
+    if not len(text):
+        return False
+    read = instants(schema, pl.String(), where)
+    flags = (
+        text.to_frame(schema.timestamp)
+        .with_columns(**read.prepared)
+        .select(**{fault.reason: fault.rows for fault in read.faults if fault.reason in _UNREADABLE})
     )
     counts = {reason: int(flags[reason].sum()) for reason in flags.columns}
     named = f"timestamp column {schema.timestamp!r} of {where}"
@@ -93,14 +107,15 @@ def check_sample(schema: EventSchema, dtype: pl.DataType, sample: pl.DataFrame, 
             f"{named} holds local times such as {bare!r} and no zone is declared",
             hint="timezone='UTC', or the zone the clock was in, such as 'Europe/Berlin'",
         )
-    if counts["timestamp unparsable"] == len(text):
+    if counts["timestamp unparsable"] + counts["timestamp out of range"] >= len(text):
         raise SchemaError(
             f"{named}: none of the first {len(text)} values can be read, such as {text[0]!r}",
             hint=_format_hint(text[0], schema),
         )
+    return True
 
 
-_UNREADABLE = ("timestamp unparsable", "timestamp without zone")
+_UNREADABLE = ("timestamp unparsable", "timestamp without zone", "timestamp out of range")
 
 
 def _format_hint(value: str, schema: EventSchema) -> str:
@@ -261,35 +276,23 @@ def _check_format(pattern: str) -> None:
 
 
 def _iso(text: pl.Expr, present: pl.Expr, schema: EventSchema) -> Instants:
-    """ISO 8601 and its everyday cousins: blank for T, comma for point, offset with or without colon, UTC for Z."""
-    joined = text.str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ", "${1}T").str.replace(",", ".", literal=True)
-    zone = joined.str.extract(_ISO_ZONE, 1)
-    clock = pl.when(zone.is_null()).then(joined).otherwise(joined.str.strip_suffix(zone).str.strip_chars_end())
-    clock = pl.when(clock.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)")).then(clock)
-    local = pl.coalesce(
-        _parse(clock, "%Y-%m-%dT%H:%M:%S%.f"), _parse(clock, "%Y-%m-%dT%H:%M"), _parse(clock, "%Y-%m-%d")
-    )
-    zoned = pl.when(zone.is_not_null()).then(local - _offset_us(zone))
-    inside = local.is_between(EARLIEST_US, LATEST_US, closed="left").fill_null(value=False)
-    faults = [Fault("timestamp unparsable", present & local.is_null()), Fault("timestamp missing", ~present)]
-    bare = present & local.is_not_null() & zone.is_null()
+    # read a batch at a time into a column of its own, because what Python reads would be read again at every use
+    read = text.map_batches(read_iso, return_dtype=ISO_TIMES, is_elementwise=True)
+    utc, clock, midnight = (pl.col(_READ).struct.field(kind) for kind in ("utc", "clock", "midnight"))
+    local = pl.coalesce(clock, midnight)
+    inside = local.is_between(EARLIEST_US, LATEST_US, closed="left")
+    bare = local.is_not_null()
+    faults = [
+        Fault("timestamp missing", ~present),
+        Fault("timestamp unparsable", present & utc.is_null() & ~bare),
+    ]
+    us: pl.Expr = utc
     if schema.timezone is None:
-        us: pl.Expr = zoned
         faults.append(Fault("timestamp without zone", bare))
     else:
-        is_date = clock.str.len_bytes() == 10
-        naive, skipped = _localised(pl.when(bare & inside & ~is_date).then(local), schema)
-        midnight, no_day = _first_instants(pl.when(bare & inside & is_date).then(local), schema)
-        us, faults = pl.coalesce(zoned, naive, midnight), [*faults, *skipped, *no_day]
-    inside_utc = us.is_between(EARLIEST_US, LATEST_US, closed="left")
-    outside = local.is_not_null() & (~inside | ~inside_utc.fill_null(value=True))
-    return Instants(us, [*faults, Fault("timestamp out of range", outside)])
-
-
-def _offset_us(zone: pl.Expr) -> pl.Expr:
-    """µs east of UTC of ``Z``, ``UTC``, ``+05``, ``+0530`` or ``+05:30``."""
-    digits = zone.str.replace_all(r"[^0-9]", "")
-    minutes = digits.str.slice(0, 2).cast(pl.Int64, strict=False).fill_null(0) * 60 + digits.str.slice(2, 2).cast(
-        pl.Int64, strict=False
-    ).fill_null(0)
-    return pl.when(zone.str.starts_with("-")).then(-minutes).otherwise(minutes) * 60_000_000
+        in_range = inside.fill_null(value=False)
+        at, skipped = _localised(pl.when(in_range).then(clock), schema)
+        begin, no_day = _first_instants(pl.when(in_range).then(midnight), schema)
+        us, faults = pl.coalesce(utc, at, begin), [*faults, *skipped, *no_day]
+    outside = ~pl.coalesce(utc.is_between(EARLIEST_US, LATEST_US, closed="left"), inside).fill_null(value=True)
+    return Instants(us, [*faults, Fault("timestamp out of range", outside)], {_READ: read})

@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001  local times without a zone are what is tested
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta

@@ -18,6 +18,7 @@ from journeymine.events.memory_pass import LoadedLog, code_frame, load
 from journeymine.events.quarantine import check_limit, quarantine_frame, reason_counts
 from journeymine.events.raw_log import RawLog, learn_log_identity, scan_files
 from journeymine.events.report import EventReport, build_report
+from journeymine.events.schema import EventSchema
 from journeymine.events.stage_map import StageMap
 from journeymine.events.survey import LogSurvey, survey
 
@@ -88,6 +89,11 @@ class Events:
     def files(self) -> tuple[str, ...]:
         """Paths or labels of every file and frame, in input order; position is the ``file`` of `scan`."""
         return tuple(file.path for file in self._log.files)
+
+    @property
+    def schemas(self) -> tuple[EventSchema, ...]:
+        """The schema of each file, in the order of `files`."""
+        return tuple(self._log.schemas)
 
     @property
     def rules(self) -> EventRules:
@@ -235,6 +241,7 @@ def _frame(coded: CodedEvents) -> pl.DataFrame:
     labels = [*(name for name in order if name in coded.labels), *(name for name in coded.labels if name not in order)]
     columns |= {name: coded.labels[name].decode() for name in labels}
     for name, micro in coded.numbers.items():
-        whole = pl.Series(name, micro)
-        columns[name] = whole.set(whole == MISSING, None).cast(pl.Float64) / MICRO
+        # NumPy divides to the nearest float; Polars multiplies by the inverse, and 20.76 would not come back
+        units = pl.Series(name, micro / MICRO)
+        columns[name] = units.set(pl.Series(micro == MISSING), None)
     return pl.DataFrame(columns)

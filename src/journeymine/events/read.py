@@ -73,6 +73,8 @@ def read_events(
     limit = config.max_quarantine_share if max_quarantine_share is None else max_quarantine_share
     if not 0 <= limit <= 1:
         raise SchemaError(f"max_quarantine_share {limit!r} is no share", hint="a number from 0 to 1")
+    if not config.sources:
+        raise SourceError("the configuration names no source", hint="[[sources]] with a path, or pass the log itself")
     files = _open(config.sources, own)
     log = RawLog(tuple(files), EventRules.of(config.event_rules if event_rules is None else event_rules))
     if not any(file.schema.currency_column for file in files):

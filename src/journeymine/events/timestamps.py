@@ -99,15 +99,15 @@ def check_sample(schema: EventSchema, sample: pl.DataFrame, where: str) -> bool:
         .with_columns(**read.prepared)
         .select(**{fault.reason: fault.rows for fault in read.faults if fault.reason in _UNREADABLE})
     )
-    counts = {reason: int(flags[reason].sum()) for reason in flags.columns}
+    unreadable = flags["timestamp unparsable"] | flags["timestamp out of range"]
     named = f"timestamp column {schema.timestamp!r} of {where}"
-    if counts.get("timestamp without zone"):
+    if "timestamp without zone" in flags.columns and flags["timestamp without zone"].any():
         bare = text.filter(flags["timestamp without zone"])[0]
         raise SchemaError(
             f"{named} holds local times such as {bare!r} and no zone is declared",
             hint="timezone='UTC', or the zone the clock was in, such as 'Europe/Berlin'",
         )
-    if counts["timestamp unparsable"] + counts["timestamp out of range"] >= len(text):
+    if unreadable.all():
         raise SchemaError(
             f"{named}: none of the first {len(text)} values can be read, such as {text[0]!r}",
             hint=_format_hint(text[0], schema),

@@ -1,0 +1,183 @@
+"""Linear algebra of absorbing chains, exact, for the whole and for every replicate at once.
+
+With Q the probabilities of moves between states and b what a visit to a state yields on leaving the chain from it,
+
+    N = (I − Q)⁻¹        expected visits [1]_
+    x = N b              expected yield from each state
+    v = s N              expected visits from the start
+
+and the yield that passes through a set of states A, which is lost when those states are taken away, is
+
+    v_A (N_AA)⁻¹ x_A
+
+since (N_AA)⁻¹ turns visits into the chance of a *first* visit. For one state c it is v_c x_c / N_cc.
+
+References
+----------
+.. [1] J. G. Kemeny, J. L. Snell, *Finite Markov Chains* (1960), ch. III.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["DENSE", "Flow", "removal_effects"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+DENSE = 600
+"""Chains of up to this many states are solved as dense matrices, with replicates; larger ones sparse, and once."""
+_BATCH = 1 << 22
+_FEW = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Counts of moves as arrays, the whole in front and its replicates behind it.
+
+    Attributes
+    ----------
+    n_states : number of states.
+    source, target : states of each kind of move; -1 is outside, before the start or after the end.
+    n : times, shape [R, moves].
+    """
+
+    n_states: int
+    source: Ints
+    target: Ints
+    n: Floats
+
+    def per_visit(self, amounts: Floats) -> Floats:
+        """Sum of the amounts on the moves out of each state ÷ its visits; shape [R, states], 0 where never visited."""
+        total, out = self._by_source(amounts), self._by_source(self.n)
+        return _over(total, out)
+
+    def start(self) -> Floats:
+        """Share of paths that begin in each state, shape [R, states]."""
+        begins = self._sum(self.n, self.target, (self.source < 0) & (self.target >= 0))
+        total = begins.sum(axis=1, keepdims=True)
+        return _over(begins, total)
+
+    def moves(self) -> tuple[Ints, Ints, Floats]:
+        """Source, target and probability of each move between states."""
+        inner = np.flatnonzero((self.source >= 0) & (self.target >= 0))
+        out = self._by_source(self.n)[:, self.source[inner]]
+        n = self.n[:, inner]
+        return self.source[inner], self.target[inner], _over(n, out)
+
+    def _by_source(self, amounts: Floats) -> Floats:
+        return self._sum(amounts, self.source, self.source >= 0)
+
+    def _sum(self, amounts: Floats, state: Ints, which: npt.NDArray[np.bool_]) -> Floats:
+        rows = np.flatnonzero(which)
+        total = np.zeros((amounts.shape[0], self.n_states))
+        np.add.at(total.T, state[rows], amounts[:, rows].T)
+        return total
+
+
+def fundamental(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
+    """N = (I − Q)⁻¹ as dense matrices, shape [R, states, states]."""
+    Q = np.zeros((len(probability), n_states, n_states))
+    Q[:, source, target] = probability
+    return np.asarray(np.linalg.inv(np.eye(n_states) - Q))
+
+
+def removal_effects(flow: Flow, groups: Sequence[Ints], yields: Sequence[Floats]) -> list[Floats]:
+    """Share of the yield that is lost when the states of a group are taken away, one group at a time.
+
+    Parameters
+    ----------
+    groups : states to take away together, G sets; a path that would enter one ends there with nothing.
+    yields : what a visit to each state yields on leaving the chain from it, each of shape [R, states].
+
+    Returns
+    -------
+    One array of shape [R, G] per yield; 0 where nothing is yielded. NaN in the replicates of a chain too large for them.
+    """
+    start, (source, target, probability) = flow.start(), flow.moves()
+    R, K = start.shape
+    lost = [np.full((R, len(groups)), np.nan) for _ in yields]
+    if K > DENSE:
+        one = _removed_sparse(K, source, target, probability[0], start[0], groups, [b[0] for b in yields])
+        for found, effect in zip(lost, one, strict=True):
+            found[0] = effect
+        return lost
+    step = max(1, _BATCH // max(K * K, 1))  # so many replicates at a time that their matrices stay small
+    for low in range(0, R, step):
+        part = slice(low, low + step)
+        N = fundamental(K, source, target, probability[part])
+        v = np.einsum("rk,rkl->rl", start[part], N)
+        for found, b in zip(lost, yields, strict=True):
+            x = np.einsum("rkl,rl->rk", N, b[part])
+            found[part] = _over(_through(N, v, x, groups), (start[part] * x).sum(axis=1, keepdims=True))
+    return lost
+
+
+def _through(N: Floats, v: Floats, x: Floats, groups: Sequence[Ints]) -> Floats:
+    """Yield that passes through each group, shape [R, G]."""
+    out = np.zeros((len(N), len(groups)))
+    for g, states in enumerate(groups):
+        if len(states) == 1:
+            c = int(states[0])
+            out[:, g] = v[:, c] * x[:, c] / N[:, c, c]
+        elif len(states):
+            block = N[:, states[:, None], states[None, :]]
+            out[:, g] = (v[:, states] * np.linalg.solve(block, x[:, states, None])[:, :, 0]).sum(axis=1)
+    return out
+
+
+def _over(part: Floats, whole: Floats) -> Floats:
+    shape = np.broadcast_shapes(part.shape, whole.shape)
+    return np.asarray(np.divide(part, whole, out=np.zeros(shape), where=whole != 0))
+
+
+def factorise(n_states: int, source: Ints, target: Ints, probability: Floats) -> Any:
+    """LU factors of I − Q; it is a diagonally dominant M-matrix, so no row has to be exchanged."""
+    import scipy.sparse as sparse
+    from scipy.sparse.linalg import splu
+
+    Q = sparse.csc_array((probability, (source, target)), shape=(n_states, n_states))
+    return splu(
+        (sparse.eye_array(n_states, format="csc") - Q).tocsc(),
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
+
+
+def _removed_sparse(
+    K: int, source: Ints, target: Ints, probability: Floats, start: Floats, groups: Sequence[Ints],
+    yields: Sequence[Floats],
+) -> list[Floats]:  # fmt: skip
+    whole = factorise(K, source, target, probability)
+    v, x = whole.solve(start, trans="T"), np.column_stack([whole.solve(b) for b in yields])
+    base = start @ x
+    lost = np.zeros((len(groups), len(yields)))
+    for g, states in enumerate(groups):
+        if len(states) <= _FEW:
+            unit = np.zeros((K, len(states)))
+            unit[states, np.arange(len(states))] = 1.0
+            through = np.linalg.solve(whole.solve(unit)[states].T, v[states]) @ x[states]
+        else:  # so many columns of N cost more than a second factorisation
+            through = base - _yield_without(K, source, target, probability, start, states, yields)
+        lost[g] = _over(through, base)
+    return list(lost.T)
+
+
+def _yield_without(
+    K: int, source: Ints, target: Ints, probability: Floats, start: Floats, states: Ints, yields: Sequence[Floats]
+) -> Floats:
+    """What is still yielded when moves into some states end with nothing."""
+    kept = np.ones(K, dtype=bool)
+    kept[states] = False
+    if not kept.any():
+        return np.zeros(len(yields))
+    number, inside = np.cumsum(kept) - 1, kept[source] & kept[target]
+    rest = factorise(int(kept.sum()), number[source[inside]], number[target[inside]], probability[inside])
+    visits = rest.solve(start[kept], trans="T")
+    return np.array([visits @ b[kept] for b in yields])

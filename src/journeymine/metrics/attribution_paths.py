@@ -1,0 +1,237 @@
+"""Attribution straight from a table of paths, as advertising platforms export them: no users, no times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import NONE
+from journeymine.counting.counts import Basis
+from journeymine.counting.result import Result
+from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.events.coded import Coded, code_strings
+from journeymine.graph.markov_counts import moves_of
+from journeymine.graph.markov_solve import Flow
+from journeymine.graph.markov_states import check_order, unpack, walks
+from journeymine.journeys.context import LogContext
+from journeymine.journeys.rules import JourneyRules
+from journeymine.metrics.attribution_markov import credit_flow, holders
+from journeymine.metrics.attribution_rules import TouchPaths, chosen_rules, weigh
+
+__all__ = ["PathTable", "attribution_from_paths", "path_table"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PathTable:
+    """Paths as codes, and what stands behind each.
+
+    Attributes
+    ----------
+    coded : the label of each touch, path after path.
+    offsets : where the touches of each path begin, and the end of the last.
+    conversions, value, nulls : per path.
+    """
+
+    coded: Coded
+    offsets: Ints
+    conversions: Floats
+    value: Floats
+    nulls: Floats
+
+    @property
+    def lengths(self) -> Ints:
+        """Touches of each path."""
+        return np.diff(self.offsets)
+
+
+def path_table(
+    frame: Any, *, path: str, conversions: str | None, value: str | None, nulls: str | None, sep: str
+) -> PathTable:
+    """Read a table of paths.
+
+    Raises
+    ------
+    UnknownLabelError : a column that is not there.
+    QuestionError : a negative, missing or non-finite number.
+    """
+    table = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
+    for column in (path, conversions, value, nulls):
+        if column is not None and column not in table.columns:
+            raise UnknownLabelError.naming("column", column, table.columns)
+    paths = table[path]
+    if paths.dtype == pl.String:
+        paths = paths.str.split(sep).list.eval(pl.element().str.strip_chars())
+        paths = paths.list.eval(pl.element().filter(pl.element() != ""))
+    lengths = paths.list.len().fill_null(0).cast(pl.Int64).to_numpy()
+    touches = paths.list.explode(keep_nulls=False, empty_as_null=False)
+    coded = code_strings(touches.cast(pl.String))
+    return PathTable(
+        coded,
+        np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths))),
+        _numbers(table, conversions, 1.0, least=0.0),
+        _numbers(table, value, 0.0),
+        _numbers(table, nulls, 0.0, least=0.0),
+    )
+
+
+def attribution_from_paths(
+    frame: Any,
+    *,
+    path: str = "path",
+    conversions: str | None = None,
+    value: str | None = None,
+    nulls: str | None = None,
+    sep: str = " > ",
+    rules: Sequence[str] | str | None = None,
+    direct: Sequence[str] = ("direct",),
+    middle: str | None = None,
+    order: int = 1,
+) -> Result:
+    """Credit for conversions, by rule and channel, from a table of paths that are already counted.
+
+    Parameters
+    ----------
+    frame : a Polars frame or whatever `polars.DataFrame` takes, one row per path; a path may stand in several rows.
+    path : column of paths: text with `sep` between the touches, or lists of labels.
+    conversions : column of how often each path converted; None means that each row is one conversion.
+    value : column of the value of those conversions together.
+    nulls : column of how often each path ended without conversion; None means never, and then the removal effect asks
+        only which paths hold a channel.
+    rules, direct, middle, order : as in `attribution`; there is no time to decay with, and `middle` is a label.
+
+    Returns
+    -------
+    Result; frame has one row per rule and label:
+        rule, label str · conversions f64 · share f64 of all · value f64 (null without values) · n f64 conversions of
+        paths that hold the label. No intervals: a table of paths does not say which paths are of the same person.
+
+    Raises
+    ------
+    UnknownLabelError, QuestionError : as `path_table` and `attribution`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> paths = pl.DataFrame({"path": ["ad > email", "ad", "email"], "sold": [2, 1, 0], "not": [1, 5, 3]})
+    >>> found = attribution_from_paths(paths, conversions="sold", nulls="not", rules=["linear", "markov"])
+    >>> found.frame.select("rule", "label", "conversions").rows()
+    [('linear', 'ad', 2.0), ('linear', 'email', 1.0), ('markov', 'ad', 2.0), ('markov', 'email', 1.0)]
+    """
+    asked = chosen_rules(rules, middle=middle, timed=False)
+    paths = path_table(frame, path=path, conversions=conversions, value=value, nulls=nulls, sep=sep)
+    labels, n = list(paths.coded.labels), _holding(paths)
+    empty = paths.lengths == 0
+    if paths.conversions[empty].any():
+        labels, n = [*labels, NONE], np.append(n, paths.conversions[empty].sum())
+    total, has_value = float(paths.conversions.sum()), value is not None
+    blocks = []
+    for rule in asked:
+        credit, worth = (
+            np.append(shared, amounts[empty].sum())[: len(labels)]
+            for shared, amounts in zip(
+                _credit(rule, paths, direct, middle, check_order(order)), (paths.conversions, paths.value), strict=True
+            )
+        )
+        share = credit / total if total else np.full(len(labels), np.nan)
+        blocks.append(
+            pl.DataFrame(
+                {
+                    "rule": pl.Series([rule] * len(labels), dtype=pl.String),
+                    "label": pl.Series(labels, dtype=pl.String),
+                    "conversions": credit,
+                    "share": pl.Series(share).fill_nan(None),
+                    "value": pl.Series(worth if has_value else np.full(len(labels), np.nan)).fill_nan(None),
+                    "n": n,
+                }
+            )
+        )
+    return Result(
+        name="attribution",
+        question="Which label earns the credit for conversions?",
+        frame=pl.concat(blocks),
+        schema_version=1,
+        confidence=0.95,
+        basis=Basis(JourneyRules(), LogContext(0, 0)),
+        notes=("A table of paths tells no users apart, and so carries no intervals.",),
+    )
+
+
+def _credit(rule: str, paths: PathTable, direct: Sequence[str] | str, middle: str | None, order: int) -> list[Floats]:
+    """Conversions and value of each label by one rule."""
+    amounts = [paths.conversions, paths.value]
+    if rule == "markov":
+        return _removal(paths, order)
+    path = np.repeat(np.arange(len(paths.lengths)), paths.lengths)
+    n_labels = len(paths.coded.labels)
+    if rule == "shapley":
+        pair = np.unique(path * n_labels + paths.coded.codes) if n_labels else path
+        of, label = np.divmod(pair, max(n_labels, 1))
+        share = 1 / np.bincount(of, minlength=len(paths.lengths))[of]
+        return [_sum(label, share * each[of], n_labels) for each in amounts]
+    names = (direct,) if isinstance(direct, str) else tuple(direct)
+    kept = np.flatnonzero(paths.lengths)
+    touches = TouchPaths(
+        np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(paths.lengths[kept]))),
+        _is_any(paths.coded, names),
+        None if middle is None else _is_any(paths.coded, (middle,)),
+        None,
+        1,
+    )
+    weights = weigh(rule, touches).astype(np.float64)
+    share = weights / np.bincount(path, weights, minlength=len(paths.lengths))[path]
+    return [_sum(paths.coded.codes, share * each[path], n_labels) for each in amounts]
+
+
+def _removal(paths: PathTable, order: int) -> list[Floats]:
+    labels, kept = paths.coded.labels, np.flatnonzero(paths.lengths)
+    conversions, value, nulls = (each[kept] for each in (paths.conversions, paths.value, paths.nulls))
+    offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(paths.lengths[kept])))
+    walk = walks(paths.coded.codes, offsets, len(labels), order, collapse=True)
+    states, codes = np.unique(walk.states, return_inverse=True)
+    source, target, _, last = moves_of(walk, codes, -1)
+    move, at = np.unique((source + 1) * (len(states) + 1) + target + 1, return_inverse=True)
+    times = np.repeat(conversions + nulls, np.diff(walk.offsets) + 1)
+    n, won, worth = (
+        _sum(rows, amounts, len(move))[None]
+        for rows, amounts in ((at, times), (at[last], conversions), (at[last], value))
+    )
+    flow = Flow(len(states), move // (len(states) + 1) - 1, move % (len(states) + 1) - 1, n)
+    groups = holders([unpack(int(state), walk.base) for state in states], len(labels))
+    return [found[0] for found in credit_flow(flow, groups, [won, worth])]
+
+
+def _holding(paths: PathTable) -> Floats:
+    """Conversions of the paths that hold each label."""
+    n_labels = max(len(paths.coded.labels), 1)
+    path = np.repeat(np.arange(len(paths.lengths)), paths.lengths)
+    of, label = np.divmod(np.unique(path * n_labels + paths.coded.codes), n_labels)
+    return _sum(label, paths.conversions[of], len(paths.coded.labels))
+
+
+def _is_any(coded: Coded, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    return np.isin(coded.codes, [code for code, label in enumerate(coded.labels) if label in names])
+
+
+def _numbers(table: pl.DataFrame, column: str | None, default: float, *, least: float = -np.inf) -> Floats:
+    if column is None:
+        return np.full(table.height, default)
+    numbers = table[column].cast(pl.Float64).to_numpy()
+    wrong = int(np.count_nonzero(~(np.isfinite(numbers) & (numbers >= least))))
+    if wrong:
+        raise QuestionError(
+            f"{wrong:,} of {table.height:,} rows of {column!r} hold no number or a negative one",
+            hint="fill what is missing with 0, and give how often each path occurred",
+        )
+    return np.asarray(numbers)
+
+
+def _sum(at: npt.NDArray[np.integer], amounts: Floats, n: int) -> Floats:
+    return np.asarray(np.bincount(at, amounts, minlength=n), dtype=np.float64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
+from journeymine.counting.merging import merge_coded, spelled
 from journeymine.errors import MergeError
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.rules import JourneyRules
@@ -25,7 +27,9 @@ from journeymine.stats.wide import to_float
 
 __all__ = ["FORMAT", "Basis", "Counts", "Merge", "TableSpec"]
 
-Merge = Literal["sum", "min", "max", "wide"]
+Merge = Literal["sum", "min", "max", "wide", "users"]
+"""How a column merges. ``"users"`` counts distinct users: parts of the users add up, but the same user may stand in several
+nights, so over nights the largest count is kept, which is a lower bound."""
 FORMAT = 1
 """Version of the stored form of counts."""
 
@@ -65,18 +69,20 @@ class TableSpec:
         """A table without rows."""
         return pl.DataFrame(schema=self.schema)
 
-    def merge(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-        """Add tables of this shape."""
+    def merge(self, frames: Sequence[pl.DataFrame], *, nights: bool = False) -> pl.DataFrame:
+        """Add tables of this shape: of different users, or, with `nights`, of different journeys of the same ones."""
         if not frames:
             return self.empty()
-        together = pl.concat(frames) if len(frames) > 1 else frames[0]
-        aggregates = [_aggregate(name, merge) for name, merge in self.values.items() if merge != "wide"]
+        how = self._merges(nights=nights)
+        merged = merge_coded(frames, self.key_names, how)
+        if merged is None:
+            together = pl.concat([spelled(frame) for frame in frames])
+            aggregates = [getattr(pl.col(column), merge)() for column, merge in how.items()]
+            if self.key_names:
+                merged = together.group_by(self.key_names).agg(aggregates).sort(self.key_names)
+            else:
+                merged = together.select(aggregates) if together.height else together
         wide = [name for name, merge in self.values.items() if merge == "wide"]
-        aggregates += [pl.col(column).sum() for name in wide for column in limbs(name)]
-        if self.key_names:
-            merged = together.group_by(self.key_names).agg(aggregates).sort(self.key_names)
-        else:
-            merged = together.select(aggregates) if together.height else together
         carried = [
             expression
             for name in wide
@@ -85,10 +91,14 @@ class TableSpec:
         ]
         return merged.with_columns(carried).select(list(self.schema))
 
-
-def _aggregate(name: str, merge: Merge) -> pl.Expr:
-    column = pl.col(name)
-    return {"sum": column.sum, "min": column.min, "max": column.max}[merge]()
+    def _merges(self, *, nights: bool) -> dict[str, str]:
+        """How each stored column merges: ``"sum"``, ``"min"`` or ``"max"``."""
+        plain = {"sum": "sum", "wide": "sum", "min": "min", "max": "max", "users": "max" if nights else "sum"}
+        return {
+            column: plain[merge]
+            for name, merge in self.values.items()
+            for column in (limbs(name) if merge == "wide" else (name,))
+        }
 
 
 def limbs(name: str) -> tuple[str, str]:
@@ -125,13 +135,18 @@ class Counts:
     question : fingerprint of the measure that counted.
     basis : rules and bounds it was counted under.
     specs : shape of each table.
-    tables : the tables, each sorted by key.
+    coded : the tables, whose labels may still be codes; see `tables`.
     """
 
     question: str
     basis: Basis
     specs: Mapping[str, TableSpec] = field(repr=False)
-    tables: Mapping[str, pl.DataFrame] = field(repr=False)
+    coded: Mapping[str, pl.DataFrame] = field(repr=False)
+
+    @cached_property
+    def tables(self) -> Mapping[str, pl.DataFrame]:
+        """The tables, each sorted by key; labels are plain strings."""
+        return {name: spelled(frame) for name, frame in self.coded.items()}
 
     @classmethod
     def of(
@@ -161,8 +176,23 @@ class Counts:
                     f"{other.basis.to_data()}",
                     hint="fix observed_until over the whole log before counting its parts",
                 )
-        merged = {name: spec.merge([part.tables[name] for part in parts]) for name, spec in first.specs.items()}
+        merged = {name: spec.merge([part.coded[name] for part in parts]) for name, spec in first.specs.items()}
         return cls(first.question, first.basis, first.specs, merged)
+
+    @classmethod
+    def over_nights(cls, counts: Iterable[Counts], basis: Basis) -> Counts:
+        """Add counts of different journeys of the same users, made on different nights, as of a later `basis`.
+
+        The caller sees to it that every journey is counted once, and that nothing counted depends on the basis any more.
+        """
+        parts = list(counts)
+        if not parts:
+            raise MergeError("there are no counts to merge", hint="count at least one part, if an empty one")
+        first = parts[0]
+        if any(part.question != first.question for part in parts):
+            raise MergeError("counts of two different questions", hint="merge counts of one measure")
+        merged = {n: spec.merge([part.coded[n] for part in parts], nights=True) for n, spec in first.specs.items()}
+        return cls(first.question, basis, first.specs, merged)
 
     def equals(self, other: Counts) -> bool:
         """Whether both hold the same integers under the same keys."""

@@ -11,13 +11,14 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.by import as_names, group_journeys, places
-from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.by import as_names, group_journeys
+from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
-from journeymine.counting.tabulate import Key, distinct_users, integer_key, key_of, pack, tabulate
+from journeymine.counting.runs import changes, runs_of
+from journeymine.counting.tabulate import Key, coded_key, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.graph.transition_graph import TransitionGraph
 from journeymine.journeys.heads import CONVERTED, STATUSES
@@ -27,8 +28,8 @@ from journeymine.stats.histogram import bucket_of
 __all__ = ["Transitions", "transitions"]
 
 Ints = npt.NDArray[np.int64]
-_WEIGHTS: dict[str, Literal["sum", "min", "max", "wide"]] = {
-    "n": "sum", "n_journeys": "sum", "n_users": "sum", "mature": "sum", "converted": "sum", "value": "wide",
+_WEIGHTS: dict[str, Merge] = {
+    "n": "sum", "n_journeys": "sum", "n_users": "users", "mature": "sum", "converted": "sum", "value": "wide",
 }  # fmt: skip
 
 
@@ -71,34 +72,25 @@ class Transitions:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count edges between neighbouring steps, start and end edges, and nodes."""
-        specs = self.specs()
-        coded = journeys.codes(self.grain)
-        of_step = journeys.journey_of_step
-        grouped = group_journeys(journeys, self.names, "entry")
-        inner = np.flatnonzero(of_step[1:] == of_step[:-1]) if len(of_step) else of_step
-        labels = pl.Series([*coded.labels, None], dtype=pl.String)
-        absent = len(coded.labels)
-        first, last = journeys.offsets[:-1], journeys.offsets[1:] - 1
-        n, m = len(inner), len(journeys)
-        from_ = np.concatenate((coded.codes[inner], np.full(m, absent), coded.codes[last]))
-        to = np.concatenate((coded.codes[inner + 1], coded.codes[first], np.full(m, absent)))
-        status = np.concatenate((np.full(n, len(STATUSES)), np.full(m, len(STATUSES)), journeys.heads.status))
-        journey = np.concatenate((of_step[inner], np.arange(m), np.arange(m)))
-        by = {name: key.take(journey) for name, key in grouped.keys.items()}
-        edges = {**by, "from": Key(from_, labels), "to": Key(to, labels), "status": key_of(status, (*STATUSES, None))}
-        nodes = {
-            **{name: key.take(of_step) for name, key in grouped.keys.items()},
-            "label": Key(coded.codes, labels[:-1]),
-        }
-        timed = {name: key.take(slice(0, n)) for name, key in edges.items() if name != "status"}
+        specs, steps = self.specs(), _Labelled.of(journeys, self.grain, self.names)
+        inner, between = steps.between()
         took = journeys.coded.time[inner + 1] - journeys.coded.time[inner]
+        timed = {name: key for name, key in between.items() if name != "status"}
+        edges, nodes = specs["edges"], specs["nodes"]
+        every = np.arange(len(journeys))
         return Counts.of(
             question_of(self),
             basis_of(journeys),
             specs,
             {
-                "edges": _weights(specs["edges"], edges, journey, journeys),
-                "nodes": _weights(specs["nodes"], nodes, of_step, journeys),
+                "edges": pl.concat(
+                    [
+                        _weights(edges, between, steps.journey[inner], journeys),
+                        _weights(edges, steps.entering(), every, journeys),
+                        _weights(edges, steps.leaving(), every, journeys),
+                    ]
+                ),
+                "nodes": _weights(nodes, steps.nodes(), steps.journey, journeys),
                 "times": tabulate(specs["times"], timed, {"time": took, "least": took, "greatest": took}),
                 "histogram": tabulate(specs["histogram"], {**timed, "bucket": integer_key(bucket_of(took))}, {}),
             },
@@ -161,24 +153,67 @@ def transitions(
     return TransitionGraph(finish(measure, count_in_memory(measure, journeys), confidence=confidence))
 
 
-def _weights(spec: TableSpec, keys: dict[str, Key], journey: Ints, journeys: Journeys) -> pl.DataFrame:
-    """Times used, and journeys and users that use it, each counted once."""
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """Steps with their labels at one grain, and the key columns of edges and nodes between them."""
+
+    journeys: Journeys
+    label: Key
+    status: Key
+    by: Mapping[str, Key]
+    journey: Ints
+
+    @classmethod
+    def of(cls, journeys: Journeys, grain: str, by: Sequence[str]) -> _Labelled:
+        coded = journeys.codes(grain)
+        return cls(
+            journeys,
+            coded_key(coded.codes, coded.labels),
+            coded_key(journeys.heads.status, STATUSES),
+            group_journeys(journeys, by, "entry").keys,
+            journeys.journey_of_step,
+        )
+
+    def between(self) -> tuple[Ints, dict[str, Key]]:
+        """Steps that have a next one, and the edges from there."""
+        goes_on = np.ones(len(self.journey), dtype=bool)
+        goes_on[self.journeys.offsets[1:] - 1] = False
+        inner = np.flatnonzero(goes_on)
+        by = {name: key.take(self.journey[inner]) for name, key in self.by.items()}
+        return inner, {**by, **self._edge(self.label.take(inner), self.label.take(inner + 1), None)}
+
+    def entering(self) -> dict[str, Key]:
+        """The edge into each journey."""
+        return {**self.by, **self._edge(None, self.label.take(self.journeys.offsets[:-1]), None)}
+
+    def leaving(self) -> dict[str, Key]:
+        """The edge out of each journey."""
+        return {**self.by, **self._edge(self.label.take(self.journeys.offsets[1:] - 1), None, self.status)}
+
+    def nodes(self) -> dict[str, Key]:
+        """The node of each step."""
+        return {**{name: key.take(self.journey) for name, key in self.by.items()}, "label": self.label}
+
+    def _edge(self, from_: Key | None, to: Key | None, status: Key | None) -> dict[str, Key]:
+        n = next(len(key.codes) for key in (from_, to) if key is not None)
+        return {"from": from_ or self.label.null(n), "to": to or self.label.null(n),
+                "status": status or self.status.null(n)}  # fmt: skip
+
+
+def _weights(spec: TableSpec, keys: Mapping[str, Key], journey: Ints, journeys: Journeys) -> pl.DataFrame:
+    """Times used, and journeys and users that use it, each counted once. Rows come journey after journey."""
     cell, size = pack([keys[name] for name in spec.keys], len(journey))
-    heads = journeys.heads
-    once = np.zeros(len(journey), dtype=bool)
-    order = np.argsort(journey, kind="stable")
-    once[order[places(cell[order], size, journey[order])]] = True
-    mature = once & heads.mature[journey]
-    won = mature & (heads.status[journey] == CONVERTED)
-    user = heads.user[journey]
-    people = np.zeros(len(journey), dtype=bool)
-    people[order] = distinct_users(cell[order], user[order], once[order], size)
+    runs = runs_of(cell, size, journey)
+    at = runs.first
+    journey, heads = journey.take(at), journeys.heads
+    user, mature = heads.user.take(journey), heads.mature.take(journey)
+    won = mature & (heads.status == CONVERTED).take(journey)
     return tabulate(
         spec,
-        keys,
-        {"n_journeys": once, "n_users": people, "mature": mature, "converted": won,
-         "value": np.where(won, heads.value[journey], 0)},
-        journeys.folds[user],
+        {name: key.take(at) for name, key in keys.items()},
+        {"n": runs.lengths, "n_users": changes(cell.take(at)) | changes(user), "mature": mature, "converted": won,
+         "value": np.where(won, heads.value.take(journey), 0)},
+        journeys.folds.take(user),
     )  # fmt: skip
 
 

@@ -6,11 +6,12 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from journeymine.columns import MISSING, UNKNOWN
 from journeymine.errors import RulesError, UnknownLabelError
@@ -25,7 +26,7 @@ from journeymine.journeys.heads import Heads
 from journeymine.journeys.journeys import Journeys, Steps
 from journeymine.journeys.predicate import Predicate
 from journeymine.journeys.rules import JourneyRules
-from journeymine.journeys.status import heads_of
+from journeymine.journeys.status import Prior, heads_of
 from journeymine.stats.folds import fold_of
 
 __all__ = ["build_coded"]
@@ -43,19 +44,37 @@ class _Plan:
     cut: CutRules
     goal_rank: int | None
     column: str | None
+    prior: Prior | None = None
 
 
-def build_coded(events: CodedEvents, rules: JourneyRules, context: LogContext, stages: StageMap | None) -> Journeys:
+def build_coded(
+    events: CodedEvents,
+    rules: JourneyRules,
+    context: LogContext,
+    stages: StageMap | None,
+    order: EventOrder | None = None,
+    prior: pl.DataFrame | None = None,
+) -> Journeys:
     """Build journeys from whole users' events.
 
+    Parameters
+    ----------
+    order : that of `events`, where it is known already.
+    prior : what was counted earlier of some users: user, journeys, goals. Their events here begin where a journey does.
+
+    Notes
+    -----
     The answer for a user depends on that user's events, the rules, the context and the stage map only, so any partition
     of the users gives the same journeys.
     """
     facts = facts_of(stages, events.labels)
     check_goal_not_company(rules, facts, events.labels)
     own, company = split_company(events, facts)
-    order = order_events(own)
+    if order is None or company is not None:
+        order = order_events(own)
     plan = _plan(rules, context, stages, own, facts)
+    if prior is not None:
+        plan = replace(plan, prior=_prior_of(order.users, prior))
     steps, heads, offsets = _build_parts(own, order, facts, plan)
     journeys = Journeys(
         coded=steps,
@@ -70,6 +89,11 @@ def build_coded(events: CodedEvents, rules: JourneyRules, context: LogContext, s
         stages=stages.names if stages is not None and "stage" in steps.labels else (),
     )
     return journeys if company is None else _with_company(journeys, attach_company(journeys, company, facts))
+
+
+def _prior_of(users: pl.Series, prior: pl.DataFrame) -> Prior:
+    known = users.to_frame("user").join(prior, on="user", how="left", maintain_order="left").fill_null(0)
+    return Prior(known["journeys"].cast(pl.Int64).to_numpy(), known["goals"].cast(pl.Int64).to_numpy())
 
 
 def _with_company(journeys: Journeys, company: CompanyTouches) -> Journeys:
@@ -118,7 +142,8 @@ def _build_parts(
             steps.numbers[name][there] = numbers.take(rows)
         steps.time[there] = events.timestamp.take(rows)
         part = steps.slice(there)
-        starts, heads = _build_part(part, order.offsets[users.start : users.stop + 1] - there.start, plan)
+        here = plan if plan.prior is None else replace(plan, prior=plan.prior.slice(users))
+        starts, heads = _build_part(part, order.offsets[users.start : users.stop + 1] - there.start, here)
         return starts + there.start, heads.replace(user=heads.user + users.start)
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
@@ -162,7 +187,7 @@ def _build_part(steps: Steps, user_offsets: npt.NDArray[np.int64], plan: _Plan) 
     starts = np.flatnonzero(cuts.journey)
     heads = heads_of(
         steps, starts, new_user, cuts.session, plan.rules, plan.context,
-        goal=goal, lost=lost, earlier=earlier, aftersale=aftersale, counts_value=_counts_value(steps, rules, goal),
+        goal=goal, lost=lost, earlier=earlier, aftersale=aftersale, counts_value=_counts_value(steps, rules, goal), prior=plan.prior,
     )  # fmt: skip
     return starts, heads
 

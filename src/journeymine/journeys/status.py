@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,27 @@ from journeymine.journeys.rules import JourneyRules
 if TYPE_CHECKING:
     from journeymine.journeys.journeys import Steps
 
-__all__ = ["heads_of"]
+__all__ = ["Prior", "heads_of"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What went before a user's first step here, where the log's earlier part was counted already; one entry per user.
+
+    Attributes
+    ----------
+    journeys, goals : journeys, and converted ones among them.
+    """
+
+    journeys: Ints
+    goals: Ints
+
+    def slice(self, users: slice) -> Prior:
+        """Some of the users."""
+        return Prior(self.journeys[users], self.goals[users])
 
 
 def heads_of(
@@ -34,10 +52,11 @@ def heads_of(
     earlier: Bools | None,
     aftersale: Bools | None,
     counts_value: Bools | None,
+    prior: Prior | None = None,
 ) -> Heads:
     """One row per journey, from flags per step. `starts` are the first steps of the journeys of whole users."""
     n_steps, n = len(steps), len(starts)
-    ends = np.append(starts[1:], n_steps)
+    ends = np.append(starts[1:], n_steps)[:n]
     user = np.cumsum(new_user)[starts] - 1 if n else np.zeros(0, dtype=np.int64)
     first = _changes(user)
     start, end = steps.time[starts], steps.time[ends - 1]
@@ -47,6 +66,9 @@ def heads_of(
     goal_step = _first_flag(goal, starts, n)
     converted = goal_step >= 0
     prior_goals = _before_in_group(converted.astype(np.int64), first)
+    nth = _before_in_group(np.ones(n, dtype=np.int64), first) + 1
+    if prior is not None:
+        prior_goals, nth = prior_goals + prior.goals[user], nth + prior.journeys[user]
     idle_out = (next_start != MISSING) | (end < context.observed_until - rules.idle_us)
     lost_flag = _count(lost, starts) > 0 if lost is not None else np.zeros(n, dtype=bool)
     status = np.full(n, OPEN, dtype=np.uint8)
@@ -62,7 +84,7 @@ def heads_of(
         start=start,
         end=end,
         goal_step=goal_step,
-        nth=_before_in_group(np.ones(n, dtype=np.int64), first) + 1,
+        nth=nth,
         prior_goals=prior_goals,
         next_start=next_start,
         n_sessions=_count(new_session, starts),

@@ -67,7 +67,7 @@ class Conversion:
         keys = dict.fromkeys(self.names, pl.String)
         outcomes = TableSpec(
             keys,
-            {"n_journeys": "sum", "n_users_all": "sum", "n": "sum", "n_users": "sum", "converted": "sum", "users_converted": "sum",
+            {"n_journeys": "sum", "n_users_all": "users", "n": "sum", "n_users": "users", "converted": "sum", "users_converted": "users",
              "lost": "sum", "open": "sum", "service": "sum", "immature": "sum", "left_truncated": "sum",
              "value": "wide"},
         )  # fmt: skip

@@ -64,8 +64,8 @@ class DropOff:
         keys = dict.fromkeys(self.names, pl.String)
         outcomes = TableSpec(
             keys,
-            {"n_reached": "sum", "n": "sum", "n_users": "sum", "went_on": "sum", "converted_later": "sum",
-             "users_converted": "sum", "lost_here": "sum", "open_here": "sum", "came_back": "sum", "value": "wide"},
+            {"n_reached": "sum", "n": "sum", "n_users": "users", "went_on": "sum", "converted_later": "sum",
+             "users_converted": "users", "lost_here": "sum", "open_here": "sum", "came_back": "sum", "value": "wide"},
         )  # fmt: skip
         return {"places": outcomes, "returns": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
 

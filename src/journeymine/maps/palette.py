@@ -27,7 +27,7 @@ LIGHT: Mapping[str, str] = MappingProxyType(
         "ink2": "#4d545c",
         "ink3": "#686f77",
         "accent": "#23598f",
-        "loss": "#b3391b",
+        "loss": "#a32f12",
         "back": "#8a5a00",
         "good": "#0c6b5c",
         "lane0": "#3a6ea5",

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["channel_name", "default_flow_count", "draw_lanes", "flow_name", "name_lanes", "node_name", "path_data"]
 
+HEAT_LEAST, HEAT_MOST = 0.03, 0.19
+"""Opacity of the loss colour on a cell's ground; the most keeps the caption readable on it."""
+
 _ERRORS = frozenset({"error", "complaint", "support"})
 
 
@@ -132,7 +135,7 @@ def _ground(cell: Cell, worst_share: float, is_worst: bool) -> Svg:
                 height=box.height,
                 rx=7,
                 class_="heat",
-                fill_opacity=round(0.03 + 0.2 * lost / worst_share, 3),
+                fill_opacity=round(HEAT_LEAST + (HEAT_MOST - HEAT_LEAST) * lost / worst_share, 3),
             )
         )
     if is_worst:
@@ -166,7 +169,6 @@ def _node(placed: PlacedNode, most: int, prefix: str, live: bool) -> Svg:
             "data_key": f"{prefix}{placed.id}",
             "tabindex": "-1",
             "role": "button",
-            "aria_label": node_name(placed),
             "data_rank": str(placed.rank),
         }
         if live
@@ -216,7 +218,6 @@ def _flow(route: Route, names: dict[str, str], lane_of: dict[str, int], prefix: 
             "data_rank": str(route.rank),
             "tabindex": "-1",
             "role": "button",
-            "aria_label": name,
             "data_from": f"{prefix}{flow.source}",
             "data_to": f"{prefix}{flow.target}",
         }

@@ -83,7 +83,6 @@ def _node(placed: ProcessNode, lanes: dict[str, int], key: str, i: int) -> Svg:
         data_rank=str(i),
         tabindex="-1",
         role="button",
-        aria_label=name,
     )
 
 
@@ -117,7 +116,6 @@ def _edge(edge: ProcessEdge, names: list[str], keys: list[str], most: int, label
         data_rank=str(rank),
         tabindex="-1",
         role="button",
-        aria_label=note,
         data_from=keys[edge.source],
         data_to=keys[edge.target],
     )

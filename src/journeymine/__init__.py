@@ -45,8 +45,10 @@ if TYPE_CHECKING:
     from journeymine.maps import map_measures as map_measures
     from journeymine.metrics import Conversion as Conversion
     from journeymine.metrics import DropOff as DropOff
+    from journeymine.metrics import Dwell as Dwell
     from journeymine.metrics import conversion as conversion
     from journeymine.metrics import drop_off as drop_off
+    from journeymine.metrics import dwell as dwell
     from journeymine.retailer import sample as sample
     from journeymine.retailer import write_sample as write_sample
 
@@ -60,7 +62,7 @@ _ROOMS = {
     "graph": ("TransitionGraph", "Transitions", "TypicalOrder", "Variants", "transitions", "typical_order", "variants"),
     "journeys": ("JourneyRules", "Journeys", "Predicate", "build_journeys"),
     "maps": ("JourneyMap", "journey_map", "map_measures"),
-    "metrics": ("Conversion", "DropOff", "conversion", "drop_off"),
+    "metrics": ("Conversion", "DropOff", "Dwell", "conversion", "drop_off", "dwell"),
     "retailer": ("sample", "write_sample"),
 }
 """The public names and the rooms they live in; a room is imported when one of its names is first used."""

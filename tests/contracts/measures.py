@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journeymine.counting import Measure
 from journeymine.graph import Transitions, Variants
-from journeymine.metrics import Conversion, DropOff
+from journeymine.metrics import Conversion, DropOff, Dwell
 
 # Logs of the suite have the columns stage, channel, owner, kind, plan (an attribute), and value, cost, satisfaction;
 # touchpoints are those of tests/oracles/logs.py. The journeys are built with many kinds of rules.
@@ -21,4 +21,6 @@ MEASURES: list[Measure] = [
     DropOff(by="touchpoint"),
     DropOff(by=("channel", "plan")),
     DropOff(by="kind"),
+    Dwell(),
+    Dwell(by=("channel", "plan")),
 ]

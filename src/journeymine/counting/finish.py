@@ -82,11 +82,11 @@ def _in_stage_order(frame: pl.DataFrame, answer: Answer, counts: Counts) -> pl.D
 
 def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
     """The columns of an answer; `reason` says why the first estimate of a row, its headline, is missing."""
-    columns: dict[str, Any] = {name: answer.keys[name] for name in answer.keys.columns}
+    columns: dict[str, Any] = {name: _own(answer.keys[name]) for name in answer.keys.columns}
     headline: list[str | None] | None = None
     for name, value in answer.columns.items():
         if isinstance(value, Share | Difference | Number | Quantile):
-            found, with_limits = _interval(value, confidence, answer.keys.height or 1)
+            found, with_limits = _interval(value, confidence, answer.keys.height if answer.keys.columns else 1)
             columns[name] = _series(found.estimate)
             if with_limits:
                 columns[f"{name}_lower"] = _series(found.lower)
@@ -103,6 +103,11 @@ def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
         given = answer.reasons or headline
         columns["reason"] = pl.Series([a or b for a, b in zip(given, headline, strict=True)], dtype=pl.String)
     return pl.DataFrame(columns)
+
+
+def _own(column: pl.Series) -> pl.Series:
+    """The same labels without the buffers of the table they were taken from: equal answers, equal bytes."""
+    return pl.Series(column.name, column.to_list(), dtype=column.dtype)
 
 
 def _series(values: npt.NDArray[np.float64]) -> pl.Series:

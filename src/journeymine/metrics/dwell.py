@@ -1,0 +1,196 @@
+"""Dwell: how long journeys stay in each stage, or in each place of another kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import MICRO
+from journeymine.counting.by import as_names, step_keys
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer, Number, Quantile
+from journeymine.counting.finish import finish
+from journeymine.counting.mature import too_short
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
+from journeymine.counting.tally import Tally, histogram_of
+from journeymine.journeys.heads import SERVICE
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.endings import still_running
+from journeymine.stats.histogram import bucket_of
+
+__all__ = ["Dwell", "dwell"]
+
+Ints = npt.NDArray[np.int64]
+COUNTED = ("n_reached", "n", "n_users", "n_visits", "running", "left_truncated", "immature")
+UNKNOWN_HERE = "no journey's time here is known: each came before the log was watched for idle, or may still be here"
+
+
+@dataclass(frozen=True)
+class Dwell:
+    """The measure behind `dwell`, for `mine`. Parameters as there."""
+
+    by: str | Sequence[str] | None = None
+
+    name: ClassVar[str] = "dwell"
+    unit: ClassVar[Literal["journey", "user"]] = "journey"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", as_names(self.by) or ("stage",))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        return f"How long do journeys stay in each {' × '.join(self.names)}?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Journeys by place with their time there, summed and as a histogram."""
+        keys = dict.fromkeys(self.names, pl.String)
+        places = TableSpec(keys, {**dict.fromkeys(COUNTED, "sum"), "time": "wide"})
+        return {"places": places, "times": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Add up the visits that each journey pays to each place."""
+        specs, heads = self.specs(), journeys.heads
+        keys = step_keys(journeys, self.names)
+        cell, size = pack(list(keys.values()), len(journeys.coded))
+        at, visits, time = stays(journeys, cell, size)
+        journey = journeys.journey_of_step[at]
+        asked = np.flatnonzero(heads.status[journey] != SERVICE)
+        at, visits, time, journey = at[asked], visits[asked], time[asked], journey[asked]
+        first_here = cell[journeys.offsets[:-1]][journey] == cell[at]
+        last_here = cell[journeys.offsets[1:] - 1][journey] == cell[at]
+        mature = heads.mature[journey]
+        truncated = mature & heads.left_truncated[journey] & first_here
+        running = mature & ~truncated & last_here & still_running(journeys)[journey]
+        known = mature & ~truncated & ~running
+        user = heads.user[journey]
+        values = {
+            "n": known,
+            "n_users": distinct_users(cell[at], user, known, size),
+            "n_visits": np.where(known, visits, 0),
+            "running": running,
+            "left_truncated": truncated,
+            "immature": ~mature,
+            "time": np.where(known, time, 0),
+        }
+        rows = np.flatnonzero(known)
+        timed = {
+            **{name: key.take(at[rows]) for name, key in keys.items()},
+            "bucket": integer_key(bucket_of(time[rows])),
+        }
+        tables = {
+            "places": tabulate(
+                specs["places"], {name: key.take(at) for name, key in keys.items()}, values, journeys.folds[user]
+            ),
+            "times": tabulate(specs["times"], timed, {}, journeys.folds[user[rows]]),
+        }
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Quantiles and means of the time; stages come in their order."""
+        tally = tallies["places"]
+        times, n_folds = histogram_of(tallies["times"], tally.rows), tally.by_fold("n")[tally.present]
+        n, immature, reached = tally.total("n"), tally.total("immature"), tally.total("n_reached")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = tally.spread("time") / MICRO / tally.spread("n")
+            visits = tally.spread("n_visits") / tally.spread("n")
+        reasons = [
+            None if known else too_short(basis) if young == everyone else UNKNOWN_HERE
+            for known, young, everyone in zip(n, immature, reached, strict=True)
+        ]
+        answer = Answer(
+            keys=tally.rows,
+            columns={
+                **{name: tally.total(name) for name in COUNTED if name != "n_visits"},
+                "p50_s": Quantile(times, 0.5, 1 / MICRO),
+                "p90_s": Quantile(times, 0.9, 1 / MICRO),
+                "mean_s": Number(mean, n_folds),
+                "mean_visits": Number(visits, n_folds),
+            },
+            users=tally.total("n_users"),
+            reasons=reasons,
+        )
+        return {"dwell": answer}
+
+
+def stays(journeys: Journeys, cell: Ints, size: int) -> tuple[Ints, Ints, Ints]:
+    """Each (journey, cell): its first step there, the number of visits, and the µs spent in all of them."""
+    of_step, time, n = journeys.journey_of_step, journeys.coded.time, len(journeys.coded)
+    enters = np.ones(n, dtype=bool)
+    enters[1:] = (cell[1:] != cell[:-1]) | (of_step[1:] != of_step[:-1])
+    visit = np.flatnonzero(enters)
+    journey = of_step[visit]
+    # A visit lasts until the first step of the next one, the last of a journey until the journey's last step.
+    until = journeys.heads.end[journey]
+    inner = np.flatnonzero(journey[1:] == journey[:-1])
+    until[inner] = time[visit[inner + 1]]
+    there = cell[visit]
+    order = np.argsort(there.astype(np.uint16) if size <= 1 << 16 else there, kind="stable")
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (np.diff(there[order]) != 0) | (np.diff(journey[order]) != 0)
+    starts = np.flatnonzero(new)
+    if not len(starts):
+        return visit, visit, visit
+    total = np.add.reduceat((until - time[visit])[order], starts)
+    return visit[order[starts]], np.diff(np.append(starts, len(order))), total
+
+
+def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confidence: float = 0.95) -> Result:
+    """Time that a journey spends in each place (by default each stage), all its visits there together.
+
+    dwell(journey, place) = Σ over its visits (first step of the next visit − first step of this one)
+
+    A *visit* is a run of consecutive steps in one place; a journey's last visit lasts until the journey's last step.
+
+    Parameters
+    ----------
+    by : what a place is: one or several of stage (the default), channel, touchpoint, owner, any attribute or segment.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per place, stages in their order:
+        n_reached i64 journeys with a step here · n i64 of them, those whose time here is known · n_users i64 distinct
+        users in n · running, left_truncated, immature i64 of n_reached, left out · p50_s, p90_s, mean_s f64 seconds per
+        journey · mean_visits f64 visits per journey · sparse bool · reason str.
+        Estimates have …_lower and …_upper.
+
+    Raises
+    ------
+    UnknownLabelError : `by` names no column, for instance ``"stage"`` in a log without stages.
+
+    Notes
+    -----
+    Only mature journeys are asked; those of status ``service`` are outside. *running*: the last visit is here and may
+    still go on after the log ends. *left_truncated*: the journey came here first, and begins within `idle` of the
+    log's start, so that steps before may be missing. The silence after the last step belongs to no place: a journey
+    that ends with its only step here spent 0 s. Steps at one instant take the documented order. Null labels are
+    ``"(unknown)"``; company touches are no steps. Empty input gives no row. Merges exactly. Quantiles are within 0.8 %.
+    Intervals: quantiles by Woodruff (1952), means by the jackknife, both clustered by user through the 64 folds.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from journeymine import build_journeys, read_events
+    >>> log = pl.DataFrame({"user": ["ann"] * 4, "s": [0, 10, 40, 50], "event": ["ad", "ad", "shop", "shop"]})
+    >>> events = read_events(log, user="user", timestamp="s", time_unit="s", touchpoint="event")
+    >>> journeys = build_journeys(events, idle="1m", session_gap="1m", mature_after="1s", observed_until=200_000_000)
+    >>> dwell(journeys, by="touchpoint").frame.select("touchpoint", "n_reached", "n", "left_truncated", "mean_s").rows()
+    [('ad', 1, 0, 1, None), ('shop', 1, 1, 0, 10.0)]
+    """
+    measure = Dwell(by=by)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

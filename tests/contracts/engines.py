@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from journeymine.engines import Engine, InMemory
+from journeymine.engines import Buckets, Engine, InMemory
 
 
 @dataclass(frozen=True)
@@ -25,4 +25,8 @@ class EngineCase:
     part: str | None = field(default=None)
 
 
-ENGINES = [EngineCase("in memory", lambda folder: InMemory())]
+ENGINES = [
+    EngineCase("in memory", lambda folder: InMemory()),
+    EngineCase("buckets", lambda folder: Buckets(folder / "buckets", n_buckets=5)),
+    EngineCase("one bucket", lambda folder: Buckets(n_buckets=1)),
+]

@@ -12,7 +12,7 @@ from journeymine.errors import RulesError, UnknownLabelError, WildTimestampError
 from journeymine.events.stage_map import StageMap
 from journeymine.journeys.rules import JourneyRules
 
-__all__ = ["LogContext", "check_wild", "goal_rank", "longest_idle"]
+__all__ = ["LogContext", "check_latest", "check_wild", "goal_rank", "longest_idle", "n_latest"]
 
 _WILD_FROM = 1_000
 
@@ -42,15 +42,25 @@ def check_wild(time: npt.NDArray[np.int64], rules: JourneyRules) -> None:
     WildTimestampError : the gap is longer than `idle`.
     """
     n = len(time)
-    if n < _WILD_FROM or rules.observed_until is not None:
+    if n >= _WILD_FROM and rules.observed_until is None:
+        check_latest(n, np.partition(time, n - n_latest(n))[n - n_latest(n) :], rules)
+
+
+def n_latest(n_events: int) -> int:
+    """How many of the latest timestamps of a log `check_latest` must see."""
+    return max(1, n_events // 10_000) + 1
+
+
+def check_latest(n_events: int, latest: npt.NDArray[np.int64], rules: JourneyRules) -> None:
+    """`check_wild` for who holds only the `n_latest` latest timestamps of `n_events`, in any order."""
+    if n_events < _WILD_FROM or rules.observed_until is not None:
         return
-    rank = n - 1 - max(1, n // 10_000)
-    usual, last = int(np.partition(time, rank)[rank]), int(time.max())
+    usual, last = int(latest.min()), int(latest.max())
     if last - usual > rules.idle_us:
-        wild = int(np.count_nonzero(time > usual + rules.idle_us))
+        wild = int(np.count_nonzero(latest > usual + rules.idle_us))
         raise WildTimestampError(
-            f"{wild} of {n:,} events lie after {np.datetime64(usual, 'us')} by more than idle={rules.idle}, the last at "
-            f"{np.datetime64(last, 'us')}: they alone would decide which journeys are still open",
+            f"{wild} of {n_events:,} events lie after {np.datetime64(usual, 'us')} by more than idle={rules.idle}, "
+            f"the last at {np.datetime64(last, 'us')}: they alone would decide which journeys are still open",
             hint="mend or drop those rows, or say until when the log is complete with observed_until=",
         )
 

@@ -28,7 +28,7 @@ def default_flow_count(n_nodes: int, n_routes: int) -> int:
     >>> default_flow_count(12, 80), default_flow_count(100, 400), default_flow_count(5, 9)
     (30, 110, 9)
     """
-    return min(n_routes, 110, max(30, round(n_nodes * 2.2)))
+    return min(n_routes, 110, max(30, round(n_nodes * 1.7)))
 
 
 def channel_name(name: str) -> str:

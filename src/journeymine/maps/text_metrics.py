@@ -6,11 +6,13 @@ the size; a margin covers the wider system fonts. Wide scripts and emoji count a
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 __all__ = ["fit", "width", "wrap"]
 
 _MARGIN = 1.06
+_PIECE = re.compile(r"[^ _/\-]*[ _/\-]+|[^ _/\-]+")
 _ASCII = (
     278,
     278,
@@ -150,22 +152,23 @@ def fit(text: str, size: float, room: float, *, bold: bool = False) -> str:
 
 
 def wrap(text: str, size: float, room: float, *, lines: int, bold: bool = False) -> list[str]:
-    """Break `text` at spaces into at most `lines` lines of at most `room` px; the last is cut.
+    """Break `text` after spaces, underscores, hyphens and slashes into at most `lines` lines of `room` px; the last is cut.
 
     >>> wrap("one two three four", 10, 45, lines=2)
     ['one two', 'three fo…']
+    >>> wrap("organic_search", 13, 70, lines=2)
+    ['organic_', 'search']
     """
     out: list[str] = []
-    words = text.split(" ")
-    while words and len(out) < lines - 1:
-        line = words[0]
-        taken = 1
-        while taken < len(words) and width(f"{line} {words[taken]}", size, bold=bold) <= room:
-            line = f"{line} {words[taken]}"
+    pieces = _PIECE.findall(text)
+    while pieces and len(out) < lines - 1:
+        line, taken = pieces[0], 1
+        while taken < len(pieces) and width((line + pieces[taken]).rstrip(), size, bold=bold) <= room:
+            line += pieces[taken]
             taken += 1
-        if width(line, size, bold=bold) > room:
+        if width(line.rstrip(), size, bold=bold) > room:
             break
-        out.append(line)
-        words = words[taken:]
-    rest = " ".join(words)
-    return [*out, fit(rest, size, room, bold=bold)] if rest else out
+        out.append(line.rstrip())
+        pieces = pieces[taken:]
+    rest = "".join(pieces).strip()
+    return [*out, fit(rest, size, room, bold=bold)] if rest else [line for line in out if line]

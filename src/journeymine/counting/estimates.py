@@ -24,12 +24,14 @@ class Share:
     successes, trials : by fold, shape [64, rows].
     users : distinct users behind each row, where known.
     once : rows in which each user stands once, so that the plain interval is right.
+    certain : rows in which the share is what it is by definition: the limits are the share itself.
     """
 
     successes: Floats
     trials: Floats
     users: npt.NDArray[Any] | None = None
     once: npt.NDArray[np.bool_] | None = None
+    certain: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,9 +116,14 @@ def _series(values: npt.NDArray[np.float64]) -> pl.Series:
 
 def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, bool]:
     if isinstance(value, Share):
-        return share_interval(
+        found = share_interval(
             value.successes, value.trials, users=value.users, each_user_once=value.once, confidence=confidence
-        ), True
+        )
+        if value.certain is not None:
+            certain = value.certain & ~np.isnan(found.estimate)
+            found.lower[certain] = found.upper[certain] = found.estimate[certain]
+            found.reason[certain] = None
+        return found, True
     if isinstance(value, Difference):
         a, b = value.first, value.second
         users = (a.users, b.users) if a.users is not None and b.users is not None else None

@@ -26,13 +26,18 @@ class Measure(Protocol):
     Attributes
     ----------
     name : short name, unique among measures; the key of its result and the stem of its file.
-    unit : what is counted; user-unit measures cannot be added over nights without a ledger.
+    unit : what is counted; user-unit measures cannot be added over nights without a ledger. A session lies inside one
+        journey.
     schema_version : of the result's frame.
     """
 
     name: ClassVar[str]
-    unit: ClassVar[Literal["journey", "user"]]
     schema_version: ClassVar[int]
+
+    @property
+    def unit(self) -> Literal["journey", "user", "session"]:
+        """What is counted: the same for all questions of a measure, or a part of the question."""
+        ...
 
     @property
     def question(self) -> str:

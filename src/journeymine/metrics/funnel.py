@@ -1,0 +1,309 @@
+"""Funnel: which share of those that enter gets through a sequence of steps in time, and how long they take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import NONE
+from journeymine.counting.by import as_names, step_keys
+from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
+from journeymine.counting.estimates import Answer
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tabulate import Key, distinct_users, integer_key, pack, tabulate
+from journeymine.counting.tally import Tally
+from journeymine.durations import Duration, describe, microseconds
+from journeymine.errors import QuestionError
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.funnel_answer import StepGrid, funnel_answers
+from journeymine.metrics.funnel_match import add_optional, furthest, match_any, match_loose, match_strict
+from journeymine.metrics.funnel_question import check_combination, check_labels, parse_exclusions, parse_steps
+from journeymine.metrics.funnel_runs import runs_of
+from journeymine.metrics.periods import check_zone, period_of
+from journeymine.stats.histogram import bucket_of
+
+__all__ = ["Funnel", "funnel"]
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+_OPTIONS: dict[str, tuple[str | None, ...]] = {
+    "sequence": ("loose", "strict", "any"),
+    "ties": ("order", "favour"),
+    "unit": ("journey", "user", "session"),
+    "trend": (None, "day", "week", "month"),
+}
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """The measure behind `funnel`, for `mine`. Parameters as there."""
+
+    steps: Sequence[Any]
+    within: Duration | None = "7d"
+    sequence: str = "loose"
+    exclude: Any = None
+    same: str | None = None
+    by: str | Sequence[str] | None = None
+    at: str | int = "first"
+    ties: str = "order"
+    unit: Literal["journey", "user", "session"] = "journey"
+    trend: str | None = None
+    timezone: str = "UTC"
+
+    name: ClassVar[str] = "funnel"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "steps", parse_steps(self.steps))
+        put(self, "exclude", parse_exclusions(self.exclude, self.steps))
+        put(self, "by", as_names(self.by))
+        if self.within is not None:
+            put(self, "within", describe(microseconds(self.within, name="within")))
+        check_combination(self.steps, self.exclude, self.sequence)
+        self._check_options()
+
+    def _check_options(self) -> None:
+        for name, options in _OPTIONS.items():
+            if getattr(self, name) not in options:
+                known = ", ".join(map(repr, options))
+                raise QuestionError(f"{name}={getattr(self, name)!r}", hint=f"give one of {known}")
+        number = isinstance(self.at, int) and not isinstance(self.at, bool) and 1 <= self.at <= len(self.steps)
+        if self.at not in ("first", "last") and not number:
+            raise QuestionError(
+                f"at={self.at!r}", hint=f"give 'first', 'last' or the number of a step, 1 to {len(self.steps)}"
+            )
+        taken = sorted({"nth", "step", "period", "bucket", "n", "fold"} & set(self.names))
+        if taken:
+            raise QuestionError(f"by={taken[0]!r} is a column of the answer", hint="rename the attribute or segment")
+        check_zone(self.timezone)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def required(self) -> list[int]:
+        """Numbers of the required steps, from 0."""
+        return [k for k, step in enumerate(self.steps) if not step.optional]
+
+    @property
+    def step_names(self) -> list[str]:
+        """What the rows of the answer are called."""
+        if self.sequence == "any":
+            return [f"any {k} of {len(self.steps)}" for k in range(1, len(self.steps) + 1)]
+        return [step.name for step in self.steps]
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        names = [f"({step.name})" if step.optional else step.name for step in self.steps]
+        through = " and ".join(names) + " in any order" if self.sequence == "any" else " → ".join(names)
+        detail = " at once" if self.sequence == "strict" else ""
+        within = f" within {self.within}" if self.within is not None else ""
+        per = f", per {' × '.join(self.names)} at the {self.at} step" if self.names else ""
+        return f"What share of {self.unit}s gets through {through}{detail}{within}{per}?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Units by the steps they reach, and histograms of the times to get there."""
+        keys = dict.fromkeys(self.names, pl.String)
+        numbers = range(1, len(self.steps) + 1)
+        reached: dict[str, Merge] = {f"{what}_{k}": "sum" for what in ("n", "immature", "users") for k in numbers}
+        specs = {
+            "steps": TableSpec(keys, reached),
+            "times": TableSpec({**keys, "nth": pl.Int64, "bucket": pl.Int64}, {"n": "sum"}),
+        }
+        if self.trend is not None:
+            specs["trend"] = TableSpec({**keys, "period": pl.Int64}, reached)
+        return specs
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Find the match of each unit and count how far it goes."""
+        specs = self.specs()
+        at, mature = self._matches(journeys)
+        reached = at >= 0
+        user = journeys.heads.user[np.searchsorted(journeys.offsets, at[0], side="right") - 1]
+        fold = journeys.folds[user]
+        keys = self._keys(journeys, at)
+        tables = {"steps": tabulate(specs["steps"], keys, _flags(reached, mature, keys, user), fold)}
+        tables["times"] = self._times(specs["times"], journeys.coded.time, at, mature, keys, fold)
+        if self.trend is not None:
+            dated = {**keys, "period": integer_key(period_of(journeys.coded.time[at[0]], self.trend, self.timezone))}
+            tables["trend"] = tabulate(specs["trend"], dated, _flags(reached, mature, dated, user), fold)
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def _matches(self, journeys: Journeys) -> tuple[Ints, Bools]:
+        """Of each unit with an entry: the step of the journeys that fills each step, and whether a window closed."""
+        runs = runs_of(
+            journeys,
+            [step.condition for step in self.steps],
+            [each.condition for each in self.exclude],
+            unit=self.unit,
+            same=self.same,
+            favour=self.ties == "favour",
+            consecutive=self.sequence == "strict",
+        )
+        within = None if self.within is None else microseconds(self.within)
+        spans = [(each.first - 1, each.last - 1) for each in self.exclude]
+        if self.sequence == "any":
+            matches = match_any(runs, within)
+        elif self.sequence == "strict":
+            matches = match_strict(runs, self.required, within)
+        else:
+            matches = match_loose(runs, self.required, spans, within)
+        entry = matches.at[0]
+        if within is None:
+            of = np.searchsorted(journeys.offsets, runs.row_at(entry), side="right") - 1
+            closed = journeys.heads.mature[of]
+        else:
+            closed = runs.time[entry] <= journeys.context.observed_until - within
+        chosen = furthest(matches, runs, closed)
+        matches = matches.take(chosen)
+        if self.sequence == "loose" and len(self.required) < len(self.steps):
+            matches = add_optional(matches, runs, self.required, spans, within)
+        at = matches.at if runs.row is None else np.where(matches.at < 0, -1, runs.row[matches.at])
+        return at, closed[chosen]
+
+    def _keys(self, journeys: Journeys, at: Ints) -> dict[str, Key]:
+        """The labels that each unit goes by."""
+        if self.at == "first":
+            row = at[0]
+        elif self.at == "last":
+            row = at[len(at) - 1 - np.argmax(at[::-1] >= 0, axis=0), np.arange(at.shape[1])]
+        else:
+            row = at[int(self.at) - 1]
+        found = {}
+        for name, key in step_keys(journeys, self.names).items():
+            if (row >= 0).all():
+                found[name] = key.take(row)
+            else:
+                codes = np.where(row >= 0, key.codes[row].astype(np.int64), len(key.values))
+                found[name] = Key(codes, key.values.append(pl.Series([NONE])))
+        return found
+
+    def _times(
+        self, spec: TableSpec, time: Ints, at: Ints, mature: Bools, keys: Mapping[str, Key], fold: npt.NDArray[Any]
+    ) -> pl.DataFrame:
+        """Histogram of the time from the entry to each later step."""
+        step, rows = np.nonzero((at >= 0) & mature)
+        later = step > 0
+        step, rows = step[later], rows[later]
+        took = time[at[step, rows]] - time[at[0, rows]]
+        at_step = {name: key.take(rows) for name, key in keys.items()}
+        at_step |= {"nth": integer_key(step + 1), "bucket": integer_key(bucket_of(took))}
+        return tabulate(spec, at_step, {}, fold[rows])
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Shares and times from the counts."""
+        grid = StepGrid.of(self.step_names, [step.optional for step in self.steps])
+        return funnel_answers(grid, tallies, basis, None if self.within is None else str(self.within))
+
+
+def _flags(reached: Bools, mature: Bools, keys: Mapping[str, Key], user: Ints) -> dict[str, Bools]:
+    """Which units count in each column of the tables of steps."""
+    packed, size = pack(list(keys.values()), len(user))
+    flags = {}
+    for k, there in enumerate(reached, 1):
+        flags[f"n_{k}"] = there & mature
+        flags[f"immature_{k}"] = there & ~mature
+        flags[f"users_{k}"] = distinct_users(packed, user, there & mature, size)
+    return flags
+
+
+def funnel(
+    journeys: Journeys,
+    *,
+    steps: Sequence[Any],
+    within: Duration | None = "7d",
+    sequence: str = "loose",
+    exclude: Any = None,
+    same: str | None = None,
+    by: str | Sequence[str] | None = None,
+    at: str | int = "first",
+    ties: str = "order",
+    unit: Literal["journey", "user", "session"] = "journey",
+    trend: str | None = None,
+    timezone: str = "UTC",
+    confidence: float = 0.95,
+) -> Result:
+    """Share of those that enter which gets through the steps, in order and in time.
+
+    share_k = |units whose best entry reaches step k| / |units with an entry whose window has closed|
+
+    An entry is any event that fills step 1. Its match takes later events, each for one step, until `within` after it.
+    Of a unit's entries the one that goes furthest counts, the earliest of several. ``docs/funnel.md`` has the
+    definition in full, and where other tools answer differently.
+
+    Parameters
+    ----------
+    steps : each a touchpoint, a list of touchpoints, a predicate (see `Predicate`), or
+        ``{"step": …, "optional": True, "name": "…"}``.
+    within : time allowed from the entry on, inclusive; None for as long as the unit lasts.
+    sequence : ``"loose"`` (other events may come between), ``"strict"`` (consecutive steps of the unit), or ``"any"``
+        (any order, from the earliest of them on; row k is then "k different steps").
+    exclude : an event that voids a match when it lies strictly between its first and its last step; or a list of
+        ``{"step": …, "between": [i, j]}``. Only the match is void: the unit may have another.
+    same : a label column that must have one value throughout a match; absent values match nothing.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment.
+    at : the step whose label counts: ``"first"``, ``"last"`` (the furthest reached), or its number, from 1; units
+        that do not reach that step are ``"(none)"``.
+    ties : events at one instant come in the documented order (``"order"``) or in that of the steps they fill
+        (``"favour"``).
+    unit : what is counted and what a match stays inside: ``"journey"``, ``"user"`` or ``"session"``.
+    trend : ``"day"``, ``"week"`` (from Monday) or ``"month"`` of the entry, in `timezone`: adds the table ``trend``.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per value of `by` and step:
+        nth i64 number of the step · step str its name · n i64 units that reach it · n_entrants i64 units below the line ·
+        share f64 n of n_entrants · share_of_previous f64 n of those that reach the required step before ·
+        dropped i64 reached that one and not this · p50_s, p90_s f64 seconds from the entry · immature i64 units that
+        are this far and have no entry whose window has closed · n_users i64 distinct users in n · sparse bool ·
+        reason str. Estimates have …_lower and …_upper. Table ``times``: nth, step, low_s, high_s, n. Table ``trend``:
+        the same columns as the frame without times, per period (date of its first day).
+
+    Raises
+    ------
+    QuestionError : fewer than two steps, an unknown option, exclusions out of range, options that exclude each other.
+    RulesError : `within` is not a positive length of time, or a step is no condition.
+    UnknownLabelError : a touchpoint or column that the log does not have, with the nearest that it has.
+
+    Notes
+    -----
+    A window is closed when it ends by ``observed_until``; with ``within=None`` an entry counts when its journey is
+    mature. Left-truncated journeys count, as each entry was seen. Without anyone below the line shares are null and
+    the reason says why. Merges exactly. Interval: Wilson (1927), clustered by user through the 64 folds; times by
+    Woodruff (1952). Cost: a few passes over the events per step.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from journeymine import build_journeys, read_events
+    >>> rows = pl.DataFrame(
+    ...     {
+    ...         "user": ["a", "a", "a", "b", "b", "c"],
+    ...         "t": [0, 10, 30, 0, 50, 99],
+    ...         "what": ["visit", "visit", "order", "visit", "order", "visit"],
+    ...     }
+    ... )
+    >>> journeys = build_journeys(read_events(rows, user="user", timestamp="t", time_unit="s", touchpoint="what"))
+    >>> found = funnel(journeys, steps=["visit", "order"], within="20s")
+    >>> found.frame.select("step", "n", "n_entrants", "share", "immature").rows()
+    [('visit', 2, 2, 1.0, 1), ('order', 1, 2, 0.5, 0)]
+    """
+    measure = Funnel(
+        steps=steps, within=within, sequence=sequence, exclude=exclude, same=same, by=by, at=at, ties=ties, unit=unit,
+        trend=trend, timezone=timezone,
+    )  # fmt: skip
+    check_labels([each.condition for each in (*measure.steps, *measure.exclude)], journeys)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

@@ -17,7 +17,7 @@ from tests.contracts.engines import ENGINES, EngineCase
 from tests.contracts.measures import MEASURES
 from tests.oracles.logs import CHANNELS, MINUTE, TOUCHPOINTS, Row, frame_of, read
 
-EVERY = pytest.mark.parametrize("case", ENGINES, ids=lambda case: case.name)
+EVERY = pytest.mark.parametrize("case", ENGINES, ids=[case.name for case in ENGINES])
 RULES: list[dict[str, Any]] = [
     {"goal": "order", "lost_at": "quit", "idle": "10m", "session_gap": "3m"},
     {"goal": ["order", "🛒"], "after_goal": "cut", "idle": "10m", "session_gap": "3m", "value_from": "any"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from journeymine.counting import Counts, Measure, Result, count_in_memory, finish, question_of
@@ -20,9 +21,13 @@ from journeymine.journeys import JourneyRules
 from tests.contracts.measures import MEASURES
 from tests.oracles.logs import Row, build, build_part, logs, rule_fields
 
-EVERY = pytest.mark.parametrize("measure", MEASURES, ids=lambda m: f"{m.name}-{MEASURES.index(m)}")
+EVERY = pytest.mark.parametrize("measure", MEASURES, ids=[f"{m.name}-{i}" for i, m in enumerate(MEASURES)])
+# The same examples come for every measure, so that journeys are built once; shrinking is left to the thorough profile.
+THOROUGH = os.environ.get("JOURNEYMINE_HYPOTHESIS") == "thorough"
 FEW = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=300 if THOROUGH else 12,
+    phases=[Phase.explicit, Phase.generate, *([Phase.shrink] if THOROUGH else [])],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
+from journeymine.columns import MICRO, MISSING
 from journeymine.events import Events, StageMap, read_events
-from journeymine.events.coded import Coded, CodedEvents
+from journeymine.events.coded import Coded, CodedEvents, recode
 from journeymine.journeys import JourneyRules, Journeys
 from journeymine.journeys.build import build_coded
-from journeymine.journeys.building import build_journeys, context_of
+from journeymine.journeys.context import LogContext
 
 MINUTE = 60_000_000
 
@@ -113,32 +114,63 @@ def read(frame: pl.DataFrame, *, stages: StageMap | None = STAGES, **fields: Any
     )  # fmt: skip
 
 
-@lru_cache(maxsize=256)
-def events_of(log: tuple[Row, ...]) -> Events:
-    """The log, read once."""
-    events = read(frame_of(log))
-    events.coded()
-    return events
+def context_of(log: tuple[Row, ...], rules: JourneyRules) -> LogContext:
+    """The bounds of the whole log."""
+    times = [row.us + START for row in log]
+    return LogContext(min(times), max(times) if rules.observed_until is None else rules.observed_until)
+
+
+def code(log: tuple[Row, ...]) -> CodedEvents:
+    """Code rows by a vocabulary of their own, without the events room: thousands of logs are built here."""
+    labels = {name: [getattr(row, name) for row in log] for name in ("touchpoint", "channel", "plan")}
+    numbers = {"value": "value", "cost": "cost", "satisfaction": "score"}
+    return CodedEvents(
+        user=pl.Series("user", [row.user for row in log], dtype=pl.String),
+        timestamp=np.array([row.us + START for row in log], dtype=np.int64),
+        labels={name: _coded(column) for name, column in labels.items()},
+        numbers={
+            name: np.array(
+                [MISSING if (number := getattr(row, field)) is None else round(number * MICRO) for row in log],
+                dtype=np.int64,
+            )
+            for name, field in numbers.items()
+        },
+    )
+
+
+def _coded(column: list[str | None]) -> Coded:
+    known = list(dict.fromkeys(column))
+    return recode(np.array([known.index(label) for label in column], dtype=np.int64), known)
 
 
 def build(log: tuple[Row, ...], **fields: Any) -> Journeys:
     """Journeys of the whole log."""
-    return build_journeys(events_of(log), **fields)
+    return _build(log, _Rules(JourneyRules(**fields)))
 
 
 def build_part(log: tuple[Row, ...], part: tuple[Row, ...], rules: JourneyRules) -> Journeys:
     """Journeys of some whole users, as an engine builds them: own vocabulary, the whole log's bounds."""
-    whole = events_of(log)
-    coded = events_of(part).coded() if part else nothing(whole.coded())
-    return build_coded(coded, rules, context_of(whole, rules), whole.stages)
+    return _build_part(log, part, _Rules(rules))
 
 
-def nothing(coded: CodedEvents) -> CodedEvents:
-    """A part without rows, with the columns of `coded` and empty vocabularies."""
-    return CodedEvents(
-        user=pl.Series("user", [], dtype=pl.String),
-        timestamp=np.zeros(0, np.int64),
-        labels={name: Coded(np.zeros(0, np.uint8), ()) for name in coded.labels},
-        numbers={name: np.zeros(0, np.int64) for name in coded.numbers},
-        tie_break=tuple(np.zeros(0, np.int64) for _ in coded.tie_break),
-    )
+class _Rules:
+    """Rules as a key: the same examples come again for every measure, and are built once."""
+
+    def __init__(self, rules: JourneyRules) -> None:
+        self.rules = rules
+
+    def __hash__(self) -> int:
+        return hash(self.rules.fingerprint)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Rules) and self.rules == other.rules
+
+
+@lru_cache(maxsize=256)
+def _build(log: tuple[Row, ...], key: _Rules) -> Journeys:
+    return build_coded(code(log), key.rules, context_of(log, key.rules), STAGES)
+
+
+@lru_cache(maxsize=1024)
+def _build_part(log: tuple[Row, ...], part: tuple[Row, ...], key: _Rules) -> Journeys:
+    return build_coded(code(part), key.rules, context_of(log, key.rules), STAGES)

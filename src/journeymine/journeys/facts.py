@@ -55,7 +55,7 @@ def facts_of(stages: StageMap | None, labels: Mapping[str, Coded]) -> Facts:
     channels = labels["channel"].labels if "channel" in labels else None
     n_channels = max(1, len(channels or ()))
     n_pairs = len(touchpoints) * n_channels
-    if stages is None or not n_pairs:
+    if stages is None or not (stages.names or stages.facts):
         return Facts(n_channels, {}, np.zeros(n_pairs, dtype=bool))
     each = [name for name in touchpoints for _ in range(n_channels)]
     asked = stages.lookup(each, None if channels is None else list(channels) * len(touchpoints))
@@ -63,7 +63,8 @@ def facts_of(stages: StageMap | None, labels: Mapping[str, Coded]) -> Facts:
     if stages.names:
         columns["stage"] = _coded(asked["stage"], (*stages.names, UNMAPPED), UNMAPPED)
     for name in ("owner", "kind"):
-        known = sorted(asked[name].drop_nulls().unique().to_list())
+        # All that is declared, whether it occurs here or not: every part has the same columns and labels.
+        known = sorted({label for fact in stages.facts if (label := getattr(fact, name)) is not None})
         if known:
             columns[name] = _coded(asked[name], (*known, UNKNOWN), UNKNOWN)
     return Facts(n_channels, columns, asked["by_company"].to_numpy())

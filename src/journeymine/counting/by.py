@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from journeymine.counting.runs import runs_of
 from journeymine.counting.tabulate import Key, key_of, pack
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.journeys.journeys import Journeys
@@ -102,11 +103,7 @@ def group_steps(journeys: Journeys, keys: Sequence[Key]) -> Ints:
 
 def places(cell: Ints, size: int, journey: Ints) -> Ints:
     """The first row of each (cell, journey), where rows come journey after journey."""
-    order = np.argsort(cell.astype(np.uint8 if size <= 256 else np.uint16) if size <= 1 << 16 else cell, kind="stable")
-    there, of = cell[order], journey[order]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (there[1:] != there[:-1]) | (of[1:] != of[:-1])
-    return order[new]
+    return runs_of(cell, size, journey).first
 
 
 def _known(journeys: Journeys, name: str) -> Any:

@@ -15,13 +15,14 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
+from journeymine.counting.runs import changes, sort_cells
 from journeymine.stats.wide import split
 
-__all__ = ["Key", "distinct_users", "key_of", "pack", "tabulate"]
+__all__ = ["Key", "coded_key", "distinct_users", "integer_key", "key_of", "pack", "tabulate"]
 
 Ints = npt.NDArray[np.int64]
 _DENSE = 1 << 22
-"""Up to this many possible keys are counted in an array of their own, without looking for those that occur."""
+"""Up to this many possible keys, and four per row, are counted in an array of their own, without sorting rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,26 @@ class Key:
         """The same column over some rows."""
         return Key(self.codes[rows], self.values)
 
+    def null(self, n: int) -> Key:
+        """`n` rows of null, where null is the last of the values."""
+        return Key(np.full(n, len(self.values) - 1, dtype=np.int64), self.values)
+
 
 def key_of(codes: npt.NDArray[np.integer], labels: Sequence[str | None]) -> Key:
     """A key column from codes and labels."""
     return Key(codes, pl.Series(labels, dtype=pl.String))
+
+
+def coded_key(codes: npt.NDArray[np.integer], labels: Sequence[str]) -> Key:
+    """A key column whose labels stay codes until the counts are looked at: for large tables, which merge much faster.
+
+    A code of ``len(labels)`` stands for null.
+    """
+    order = sorted(labels)
+    if list(labels) != order:
+        position = {label: code for code, label in enumerate(order)}
+        codes = np.array([*(position[label] for label in labels), len(labels)]).take(codes)
+    return Key(codes, pl.Series([*order, None], dtype=pl.Enum(order)))
 
 
 def integer_key(numbers: Ints) -> Key:
@@ -72,13 +89,14 @@ def distinct_users(packed: Ints, user: Ints, which: npt.NDArray[np.bool_], size:
     user : user of each row; rows of one key come with users together.
     """
     rows = np.flatnonzero(which)
-    key, who = packed[rows], user[rows]
-    order = np.argsort(key.astype(np.uint16) if size <= 1 << 16 else key, kind="stable")
-    key, who = key[order], who[order]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (key[1:] != key[:-1]) | (who[1:] != who[:-1])
+    key = packed[rows]
+    if np.any(key[1:] < key[:-1]):
+        key, order = sort_cells(key, size)
+        rows = rows[order]
+    new = changes(key)
+    new |= changes(user[rows])
     flags = np.zeros(len(packed), dtype=bool)
-    flags[rows[order[new]]] = True
+    flags[rows[new]] = True
     return flags
 
 
@@ -94,8 +112,10 @@ def tabulate(
     fold : the fold of each row's user, where the spec is folded.
     """
     n = len(fold) if fold is not None else len(next(iter(keys.values())).codes)
+    coded = {name: key.values.dtype for name, key in keys.items() if isinstance(key.values.dtype, pl.Enum)}
+    schema = {**spec.schema, **coded}
     if not n:
-        return spec.empty()
+        return pl.DataFrame(schema=schema)
     columns = [keys[name] for name in spec.keys]
     names = list(spec.keys)
     if spec.folded:
@@ -103,23 +123,26 @@ def tabulate(
         columns.append(Key(fold, pl.Series(np.arange(64), dtype=pl.UInt8)))
         names.append("fold")
     cell, size = pack(columns, n)
-    if size > _DENSE:
-        first, cell = np.unique(cell, return_index=True, return_inverse=True)[1:]
-        size = len(first)
+    if size > min(_DENSE, 4 * n + 4096):
+        there, rows = sort_cells(cell, size)
+        new = changes(there)
+        first = rows[new]
+        cell = np.empty(n, dtype=np.int64)
+        cell[rows] = np.cumsum(new) - 1
+        size, used = len(first), np.arange(len(first))
     else:
-        used = np.zeros(size, dtype=bool)
-        used[cell] = True
-        first = np.zeros(size, dtype=np.int64)
-        first[cell] = np.arange(n)
-        first = first[used]
-    frame = {
+        row = np.full(size, -1, dtype=np.int64)
+        row[cell] = np.arange(n)
+        used = np.flatnonzero(row >= 0)
+        first = row[used]
+    frame: dict[str, pl.Series] = {
         name: column.values.gather(pl.Series(column.codes[first]).cast(pl.UInt32))
         for name, column in zip(names, columns, strict=True)
     }
     for name, merge in spec.values.items():
         for column, data in _totals(name, merge, values.get(name), cell, size).items():
-            frame[column] = pl.Series(data if len(data) == len(first) else data[used])
-    return pl.DataFrame(frame, schema=spec.schema)
+            frame[column] = pl.Series(data[used])
+    return pl.DataFrame(frame, schema=schema)
 
 
 def _totals(name: str, merge: str, values: Any, cell: Ints, size: int) -> dict[str, Ints]:
@@ -134,11 +157,12 @@ def _totals(name: str, merge: str, values: Any, cell: Ints, size: int) -> dict[s
     if values is None:
         return {name: np.bincount(cell, minlength=size)}
     if values.dtype == bool:
-        return {name: np.bincount(cell[values], minlength=size)}
+        return {name: np.bincount(cell.take(np.flatnonzero(values)), minlength=size)}
     return {name: _sum(values, cell, size)}
 
 
 def _sum(values: Ints, cell: Ints, size: int) -> Ints:
     total = np.zeros(size, dtype=np.int64)
-    np.add.at(total, cell, values)
+    if values.any():
+        np.add.at(total, cell, values)
     return total

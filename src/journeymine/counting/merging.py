@@ -1,0 +1,65 @@
+"""Adding tables of counts whose keys are still codes: one sort of packed integers instead of a grouping of strings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.runs import changes, sort_cells
+
+__all__ = ["merge_coded", "spelled"]
+
+Ints = npt.NDArray[np.int64]
+_ADD = {"sum": np.add, "min": np.minimum, "max": np.maximum}
+
+
+def spelled(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same table with plain strings for codes."""
+    return frame.with_columns(pl.col(pl.Enum).cast(pl.String))
+
+
+def merge_coded(frames: Sequence[pl.DataFrame], keys: Sequence[str], how: Mapping[str, str]) -> pl.DataFrame | None:
+    """Add tables of the same codes into one, sorted by key.
+
+    Parameters
+    ----------
+    keys : key columns, of which at least one is an Enum and the others Enums or integers.
+    how : ``"sum"``, ``"min"`` or ``"max"`` for each value column.
+
+    Returns
+    -------
+    None where the tables do not fit this way: other vocabularies, strings among the keys, or too many combinations.
+    """
+    dtypes = [frames[0].schema[name] for name in keys]
+    if any(frame.schema != frames[0].schema for frame in frames[1:]) or not _are_codes(dtypes):
+        return None
+    together = pl.concat(frames)
+    if not together.height:
+        return together
+    packed, size = np.zeros(together.height, dtype=np.int64), 1
+    for name in keys:
+        code = together[name].to_physical().cast(pl.Int64).fill_null(-1).to_numpy()  # null sorts first, as in Polars
+        low = int(code.min())
+        width = int(code.max()) - low + 1
+        size *= width
+        if size >= 1 << 62:
+            return None
+        packed *= width
+        packed += code - low
+    there, order = sort_cells(packed, size)
+    starts = np.flatnonzero(changes(there))
+    first = order.take(starts)
+    columns = {name: together[name].gather(first) for name in keys}
+    for name, merge in how.items():
+        values = together[name].to_numpy()
+        columns[name] = pl.Series(_ADD[merge].reduceat(values.take(order), starts))
+    return pl.DataFrame(columns)
+
+
+def _are_codes(dtypes: Sequence[pl.DataType]) -> bool:
+    return any(isinstance(dtype, pl.Enum) for dtype in dtypes) and all(
+        isinstance(dtype, pl.Enum) or dtype.is_integer() for dtype in dtypes
+    )

@@ -1,0 +1,86 @@
+"""Rows brought together by what they count towards, by one in-place sort of packed integers.
+
+The number of a row is packed below its cell (the combination of keys it counts towards), so that plain values are
+sorted, several times faster than an ``argsort``, and rows of one cell keep their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Runs", "changes", "runs_of", "sort_cells"]
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Rows by (cell, journey): rows of one pair are a run.
+
+    Attributes
+    ----------
+    rows : all rows, sorted by cell and then as they came.
+    starts : where in `rows` each run begins.
+    """
+
+    rows: Ints
+    starts: Ints
+
+    @property
+    def first(self) -> Ints:
+        """The first row of each run."""
+        return self.rows.take(self.starts)
+
+    @property
+    def lengths(self) -> Ints:
+        """Rows in each run."""
+        return np.diff(self.starts, append=len(self.rows))
+
+    def any(self, flags: Bools) -> Bools:
+        """Whether any row of each run is flagged."""
+        if not len(self.starts):
+            return np.zeros(0, dtype=bool)
+        return np.maximum.reduceat(flags.take(self.rows).view(np.uint8), self.starts).view(np.bool_)
+
+
+def runs_of(cell: Ints, size: int, journey: Ints) -> Runs:
+    """Runs of rows that come journey after journey; `cell` is below `size`."""
+    there, rows = sort_cells(cell, size)
+    new = changes(there)
+    new |= changes(journey.take(rows))
+    return Runs(rows, np.flatnonzero(new))
+
+
+def sort_cells(cell: npt.NDArray[np.integer], size: int) -> tuple[Ints, Ints]:
+    """Cells in ascending order, and the row that each came from; equal cells keep the order of their rows.
+
+    >>> sort_cells(np.array([2, 0, 2, 1]), 3)
+    (array([0, 1, 2, 2]), array([1, 3, 0, 2]))
+    """
+    n = len(cell)
+    bits = max(n - 1, 1).bit_length()
+    if size.bit_length() + bits > 63:  # only with enormous alphabets
+        rows = np.argsort(cell, kind="stable").astype(np.int64, copy=False)
+        return cell.take(rows).astype(np.int64, copy=False), rows
+    key = cell.astype(np.int64)
+    key <<= bits
+    key |= np.arange(n)
+    key.sort()
+    there = key >> bits
+    key &= (1 << bits) - 1
+    return there, key
+
+
+def changes(values: npt.NDArray[np.generic]) -> Bools:
+    """Where a value differs from the one before it; true for the first.
+
+    >>> changes(np.array([3, 3, 1])).tolist()
+    [True, False, True]
+    """
+    new = np.ones(len(values), dtype=bool)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return new

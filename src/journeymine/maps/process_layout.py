@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessEdge", "ProcessLayout", "ProcessNode", "lay_out_process", "simplify"]
 
-NODE_WIDTH, NODE_HEIGHT = 150.0, 36.0
+NODE_WIDTH, NODE_HEIGHT = 172.0, 36.0
 END_WIDTH, END_HEIGHT = 86.0, 26.0
 FAST_ABOVE = 40
 EndKind = Literal["start", "converted", "lost", "open", "ended", "service"]

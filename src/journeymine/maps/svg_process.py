@@ -69,15 +69,16 @@ def _node(placed: ProcessNode, lanes: dict[str, int], key: str, i: int) -> Svg:
         )
     node = placed.node
     n = compact(node.n_journeys)
+    middle = box.y + (16 if node.channel else 22)
     room = box.width - 24 - width(n, 11)
     name = f"{legible(node.touchpoint)}{f' ({legible(node.channel)})' if node.channel else ''}: {plural(node.n_journeys, 'journey')}"
     return group(
         title(name),
         element("rect", x=box.x, y=box.y, width=box.width, height=box.height, rx=5, class_="box"),
         element("rect", x=box.x, y=box.y + 5, width=3.5, height=box.height - 10, rx=1.5, class_="fill"),
-        label(box.x + 11, box.y + 16, fit(legible(node.touchpoint), 12, room), "t12"),
+        label(box.x + 11, middle, fit(legible(node.touchpoint), 12, room), "t12"),
         label(box.x + 11, box.y + 29, fit(legible(node.channel), 9.5, box.width - 20), "quiet t9"),
-        label(box.right - 8, box.y + 16, n, "quiet", anchor="end"),
+        label(box.right - 8, middle, n, "quiet", anchor="end"),
         class_=f"node c{lanes[node.channel]}",
         data_key=key,
         data_rank=str(i),

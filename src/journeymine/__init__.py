@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from journeymine.counting import Measure as Measure
     from journeymine.counting import Result as Result
     from journeymine.counting import finish as finish
+    from journeymine.engines import Buckets as Buckets
     from journeymine.engines import InMemory as InMemory
     from journeymine.engines import Mined as Mined
     from journeymine.engines import mine as mine
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
     from journeymine.events import StageMap as StageMap
     from journeymine.events import read_config as read_config
     from journeymine.events import read_events as read_events
+    from journeymine.graph import Markov as Markov
+    from journeymine.graph import MarkovChain as MarkovChain
     from journeymine.graph import TransitionGraph as TransitionGraph
     from journeymine.graph import Transitions as Transitions
     from journeymine.graph import TypicalOrder as TypicalOrder
     from journeymine.graph import Variants as Variants
+    from journeymine.graph import markov as markov
     from journeymine.graph import transitions as transitions
     from journeymine.graph import typical_order as typical_order
     from journeymine.graph import variants as variants
@@ -43,9 +47,15 @@ if TYPE_CHECKING:
     from journeymine.maps import JourneyMap as JourneyMap
     from journeymine.maps import journey_map as journey_map
     from journeymine.maps import map_measures as map_measures
+    from journeymine.metrics import Attribution as Attribution
     from journeymine.metrics import Conversion as Conversion
     from journeymine.metrics import DropOff as DropOff
     from journeymine.metrics import Dwell as Dwell
+    from journeymine.metrics import OrderChoice as OrderChoice
+    from journeymine.metrics import attribution as attribution
+    from journeymine.metrics import attribution_from_paths as attribution_from_paths
+    from journeymine.metrics import choose_order as choose_order
+    from journeymine.metrics import choose_order_from_paths as choose_order_from_paths
     from journeymine.metrics import conversion as conversion
     from journeymine.metrics import drop_off as drop_off
     from journeymine.metrics import dwell as dwell
@@ -56,13 +66,37 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "counting": ("Counts", "Measure", "Result", "finish"),
-    "engines": ("InMemory", "Mined", "mine"),
+    "engines": ("Buckets", "InMemory", "Mined", "mine"),
     "errors": ("JourneymineError",),
     "events": ("EventSchema", "Events", "Source", "StageMap", "read_config", "read_events"),
-    "graph": ("TransitionGraph", "Transitions", "TypicalOrder", "Variants", "transitions", "typical_order", "variants"),
+    "graph": (
+        "Markov",
+        "MarkovChain",
+        "TransitionGraph",
+        "Transitions",
+        "TypicalOrder",
+        "Variants",
+        "markov",
+        "transitions",
+        "typical_order",
+        "variants",
+    ),
     "journeys": ("JourneyRules", "Journeys", "Predicate", "build_journeys"),
     "maps": ("JourneyMap", "journey_map", "map_measures"),
-    "metrics": ("Conversion", "DropOff", "Dwell", "conversion", "drop_off", "dwell"),
+    "metrics": (
+        "Attribution",
+        "Conversion",
+        "DropOff",
+        "Dwell",
+        "OrderChoice",
+        "attribution",
+        "attribution_from_paths",
+        "choose_order",
+        "choose_order_from_paths",
+        "conversion",
+        "drop_off",
+        "dwell",
+    ),
     "retailer": ("sample", "write_sample"),
 }
 """The public names and the rooms they live in; a room is imported when one of its names is first used."""

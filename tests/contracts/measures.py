@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from journeymine.counting import Measure
-from journeymine.graph import Transitions, Variants
-from journeymine.metrics import Conversion, DropOff, Dwell
+from journeymine.graph import Markov, Transitions, Variants
+from journeymine.metrics import Attribution, Conversion, DropOff, Dwell
 
 # Logs of the suite have the columns stage, channel, owner, kind, plan (an attribute), and value, cost, satisfaction;
 # touchpoints are those of tests/oracles/logs.py. The journeys are built with many kinds of rules.
@@ -21,6 +21,20 @@ MEASURES: list[Measure] = [
     DropOff(by="touchpoint"),
     DropOff(by=("channel", "plan")),
     DropOff(by="kind"),
+    Attribution(),
+    Attribution(
+        rules=("w_shaped", "last_non_direct", "markov"),
+        grain="channel:touchpoint",
+        by="plan",
+        middle="visit",
+        direct=("web",),
+        order=2,
+        include_goal=True,
+    ),
+    Attribution(rules=("time_decay", "markov"), grain="touchpoint", by=("channel", "plan"), half_life="2m", order=3),
     Dwell(),
     Dwell(by=("channel", "plan")),
+    Markov(),
+    Markov(grain="channel:touchpoint", order=2),
+    Markov(grain="stage", order=3),
 ]

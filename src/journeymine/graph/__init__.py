@@ -1,8 +1,21 @@
-"""The process-mining core: transitions and variants."""
+"""The process-mining core: transitions, variants and the Markov chain."""
 
+from journeymine.graph.markov import Markov, markov
+from journeymine.graph.markov_chain import MarkovChain
 from journeymine.graph.positions import TypicalOrder, typical_order
 from journeymine.graph.transition_graph import TransitionGraph
 from journeymine.graph.transitions import Transitions, transitions
 from journeymine.graph.variants import Variants, variants
 
-__all__ = ["TransitionGraph", "Transitions", "TypicalOrder", "Variants", "transitions", "typical_order", "variants"]
+__all__ = [
+    "Markov",
+    "MarkovChain",
+    "TransitionGraph",
+    "Transitions",
+    "TypicalOrder",
+    "Variants",
+    "markov",
+    "transitions",
+    "typical_order",
+    "variants",
+]

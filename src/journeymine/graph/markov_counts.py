@@ -30,7 +30,8 @@ class Paths:
     outcome : code into `OUTCOMES`.
     value : micro-units, of converted paths.
     fold : of its user.
-    time : µs from the arrival in each state to the next one's, or to the goal; None not to count time.
+    time : µs from the arrival in each state to the next one's, or to the end; None not to count time.
+    lead : µs from the path's first step to its first state; none where that is the first step.
     """
 
     keys: Mapping[str, Key]
@@ -38,6 +39,7 @@ class Paths:
     value: Ints
     fold: npt.NDArray[np.integer]
     time: Ints | None = None
+    lead: Ints | None = None
 
 
 def chain_spec(by: tuple[str, ...], order: int, *, timed: bool) -> TableSpec:
@@ -61,6 +63,8 @@ def count_walks(spec: TableSpec, walk: Walks, labels: tuple[str, ...], paths: Pa
     amounts = {"value": _placed(paths.value, last, len(source))}
     if paths.time is not None:
         amounts["time"] = _placed(paths.time, into + 1, len(source))
+        if paths.lead is not None:
+            amounts["time"][last - np.diff(walk.offsets)] = paths.lead
     lengths = np.diff(walk.offsets)
     of_path = np.repeat(np.arange(len(lengths)), lengths + 1)
     keys = {name: key.take(of_path) for name, key in paths.keys.items()}

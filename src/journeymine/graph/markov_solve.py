@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DENSE", "Flow", "removal_effects"]
+__all__ = ["DENSE", "Flow", "expected", "over", "removal_effects"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -55,20 +55,19 @@ class Flow:
     def per_visit(self, amounts: Floats) -> Floats:
         """Sum of the amounts on the moves out of each state ÷ its visits; shape [R, states], 0 where never visited."""
         total, out = self._by_source(amounts), self._by_source(self.n)
-        return _over(total, out)
+        return over(total, out)
 
     def start(self) -> Floats:
-        """Share of paths that begin in each state, shape [R, states]."""
+        """Share of all paths that begin in each state, shape [R, states]; less than 1 where some visit none."""
         begins = self._sum(self.n, self.target, (self.source < 0) & (self.target >= 0))
-        total = begins.sum(axis=1, keepdims=True)
-        return _over(begins, total)
+        return over(begins, self.n[:, self.source < 0].sum(axis=1, keepdims=True))
 
     def moves(self) -> tuple[Ints, Ints, Floats]:
         """Source, target and probability of each move between states."""
         inner = np.flatnonzero((self.source >= 0) & (self.target >= 0))
         out = self._by_source(self.n)[:, self.source[inner]]
         n = self.n[:, inner]
-        return self.source[inner], self.target[inner], _over(n, out)
+        return self.source[inner], self.target[inner], over(n, out)
 
     def _by_source(self, amounts: Floats) -> Floats:
         return self._sum(amounts, self.source, self.source >= 0)
@@ -85,6 +84,30 @@ def fundamental(n_states: int, source: Ints, target: Ints, probability: Floats) 
     Q = np.zeros((len(probability), n_states, n_states))
     Q[:, source, target] = probability
     return np.asarray(np.linalg.inv(np.eye(n_states) - Q))
+
+
+def expected(
+    n_states: int, source: Ints, target: Ints, probability: Floats, start: Floats, yields: Floats
+) -> tuple[Floats, Floats]:
+    """Expected visits from the start, shape [R, states], and expected yields from each state, shape [R, states, Y].
+
+    Parameters
+    ----------
+    source, target, probability : moves between states; probability of shape [R, moves].
+    start : share of paths that begin in each state, shape [R, states].
+    yields : what a visit to each state yields, in Y kinds, shape [R, states, Y].
+
+    Notes
+    -----
+    The replicates of a chain of more than `DENSE` states are NaN.
+    """
+    if n_states > DENSE:
+        visits, x = np.full_like(start, np.nan), np.full_like(yields, np.nan)
+        lu = factorise(n_states, source, target, probability[0])
+        visits[0], x[0] = lu.solve(start[0], trans="T"), lu.solve(yields[0])
+        return visits, x
+    N = fundamental(n_states, source, target, probability)
+    return np.einsum("rk,rkl->rl", start, N), np.einsum("rkl,rly->rky", N, yields)
 
 
 def removal_effects(flow: Flow, groups: Sequence[Ints], yields: Sequence[Floats]) -> list[Floats]:
@@ -114,7 +137,7 @@ def removal_effects(flow: Flow, groups: Sequence[Ints], yields: Sequence[Floats]
         v = np.einsum("rk,rkl->rl", start[part], N)
         for found, b in zip(lost, yields, strict=True):
             x = np.einsum("rkl,rl->rk", N, b[part])
-            found[part] = _over(_through(N, v, x, groups), (start[part] * x).sum(axis=1, keepdims=True))
+            found[part] = over(_through(N, v, x, groups), (start[part] * x).sum(axis=1, keepdims=True))
     return lost
 
 
@@ -131,7 +154,8 @@ def _through(N: Floats, v: Floats, x: Floats, groups: Sequence[Ints]) -> Floats:
     return out
 
 
-def _over(part: Floats, whole: Floats) -> Floats:
+def over(part: Floats, whole: Floats) -> Floats:
+    """Quotient, and 0 where the whole is 0: what never happens yields nothing."""
     shape = np.broadcast_shapes(part.shape, whole.shape)
     return np.asarray(np.divide(part, whole, out=np.zeros(shape), where=whole != 0))
 
@@ -165,7 +189,7 @@ def _removed_sparse(
             through = np.linalg.solve(whole.solve(unit)[states].T, v[states]) @ x[states]
         else:  # so many columns of N cost more than a second factorisation
             through = base - _yield_without(K, source, target, probability, start, states, yields)
-        lost[g] = _over(through, base)
+        lost[g] = over(through, base)
     return list(lost.T)
 
 

@@ -57,7 +57,7 @@ def walks(codes: npt.NDArray[np.integer], offsets: Ints, n_labels: int, order: i
     Parameters
     ----------
     codes : labels of the paths, path after path.
-    offsets : where each path begins, and the end of the last; no path is empty.
+    offsets : where each path begins, and the end of the last; an empty path visits no state.
     n_labels : how many labels there are.
     collapse : whether a state that follows itself is visited once. It changes no probability of absorption: it removes
         loops of a state to itself.
@@ -81,7 +81,7 @@ def walks(codes: npt.NDArray[np.integer], offsets: Ints, n_labels: int, order: i
         return Walks(states, begins, base, at)
     fresh = np.ones(len(states), dtype=bool)
     fresh[1:] = states[1:] != states[:-1]
-    fresh[begins[:-1]] = True
+    fresh[begins[:-1][lengths > 0]] = True
     before = np.concatenate(([0], np.cumsum(fresh)))
     return Walks(states[fresh], before[begins], base, at[fresh])
 
@@ -93,13 +93,14 @@ def _windows(
     kept = np.minimum(lengths, order)
     # A window ends at each label that has order - 1 before it; in a short path, at its last label.
     at = np.flatnonzero(np.arange(len(codes)) - np.repeat(offsets[:-1], lengths) >= np.repeat(kept - 1, lengths))
-    reach = np.repeat(kept, lengths - kept + 1)
+    windows = np.where(lengths > 0, lengths - kept + 1, 0)
+    reach = np.repeat(kept, windows)
     states = np.zeros(len(at), dtype=np.int64)
     for back in range(order - 1, -1, -1):
         there = reach > back
         states *= np.where(there, base, 1)
         states += np.where(there, codes[np.maximum(at - back, 0)].astype(np.int64) + 1, 0)
-    return states, at, np.concatenate(([0], np.cumsum(lengths - kept + 1)))
+    return states, at, np.concatenate(([0], np.cumsum(windows)))
 
 
 def unpack(state: int, base: int) -> list[int]:

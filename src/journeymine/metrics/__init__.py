@@ -1,7 +1,26 @@
 """Metric modules: each a mergeable measure and its short form."""
 
+from journeymine.metrics.attribution import Attribution, attribution
+from journeymine.metrics.attribution_order import OrderChoice, choose_order, choose_order_from_paths
+from journeymine.metrics.attribution_paths import attribution_from_paths
 from journeymine.metrics.conversion import Conversion, conversion
 from journeymine.metrics.drop_off import DropOff, drop_off
 from journeymine.metrics.dwell import Dwell, dwell
+from journeymine.metrics.funnel import Funnel, funnel
 
-__all__ = ["Conversion", "DropOff", "Dwell", "conversion", "drop_off", "dwell"]
+__all__ = [
+    "Attribution",
+    "Conversion",
+    "DropOff",
+    "Dwell",
+    "Funnel",
+    "OrderChoice",
+    "attribution",
+    "attribution_from_paths",
+    "choose_order",
+    "choose_order_from_paths",
+    "conversion",
+    "drop_off",
+    "dwell",
+    "funnel",
+]

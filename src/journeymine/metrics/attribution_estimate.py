@@ -142,6 +142,8 @@ def _rows_of(by: Sequence[str], tallies: Mapping[str, Tally], markov: MarkovCred
     none = without.select(*by, pl.lit(NONE).alias("label"), pl.lit(value=True).alias("_none"))
     frame = pl.concat([pl.concat(labelled).unique().with_columns(_none=pl.lit(value=False)), none])
     frame = frame.sort([*by, "_none", "label"])
+    # Text made anew: which buffers a string came from would otherwise show in the bytes of a written frame.
+    frame = frame.with_columns(pl.Series(name, frame[name].to_list(), dtype=pl.String) for name in (*by, "label"))
     if by:
         group = frame.join(groups, on=list(by), how="left", nulls_equal=True, maintain_order="left")[
             "_group"

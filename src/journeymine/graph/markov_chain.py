@@ -1,0 +1,239 @@
+"""`MarkovChain`: where journeys end up, after how many steps and how long, and what would be if."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.result import Result
+from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.graph.markov_solve import Flow, expected, over
+from journeymine.graph.markov_states import OUTCOMES
+from journeymine.stats.shares import number_interval
+
+__all__ = ["ChainArrays", "MarkovChain", "Solved", "State"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+State = str | Sequence[str]
+"""A state: a label, or for a chain of higher order the last labels, oldest first."""
+_CONVERTED, _LOST = OUTCOMES.index("converted"), OUTCOMES.index("lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What a chain comes to, the whole in front and its replicates behind it.
+
+    Attributes
+    ----------
+    visits : expected visits to each state per journey, shape [R, states].
+    outcomes : chance of each outcome from each state, shape [R, states, outcomes].
+    steps, seconds : expected further steps, the goal among them, and time, from each state, shape [R, states].
+    total : outcomes, steps and seconds of a journey from its start, shape [R, outcomes + 2].
+    """
+
+    visits: Floats
+    outcomes: Floats
+    steps: Floats
+    seconds: Floats
+    total: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ChainArrays:
+    """Probabilities of a chain, the whole in front and its replicates behind it (shape [R, …] each).
+
+    Attributes
+    ----------
+    states : labels of each state, oldest first.
+    source, target : states of each move.
+    move : probability of each move.
+    exits : chance of each outcome right after each state, shape [R, states, outcomes].
+    start, direct : share of journeys that begin in each state, and that end without visiting any.
+    move_s, exit_s, start_s : mean seconds of each move, from each state to the goal, and before the first state is full.
+    """
+
+    states: tuple[tuple[str, ...], ...]
+    source: Ints
+    target: Ints
+    move: Floats
+    exits: Floats
+    start: Floats
+    direct: Floats
+    move_s: Floats
+    exit_s: Floats
+    start_s: Floats
+
+    def solve(self) -> Solved:
+        """Solve for visits, outcomes, steps and time."""
+        K = len(self.states)
+        stay = np.zeros_like(self.start)
+        np.add.at(stay.T, self.source, (self.move * self.move_s).T)
+        stay += self.exits[:, :, _CONVERTED] * self.exit_s
+        ones = np.ones_like(stay)
+        yields = np.concatenate((self.exits, ones[:, :, None], stay[:, :, None]), axis=2)
+        visits, x = expected(K, self.source, self.target, self.move, self.start, yields)
+        outcomes, seconds = x[:, :, : len(OUTCOMES)], x[:, :, -1]
+        # A visit to this state is no further step; the goal is one.
+        steps = x[:, :, -2] - 1 + outcomes[:, :, _CONVERTED]
+        length = np.array([len(state) for state in self.states], dtype=np.float64)
+        # States never visited in a replicate weigh nothing in its total.
+        total = np.concatenate(
+            (
+                np.einsum("rk,rko->ro", self.start, outcomes) + self.direct,
+                ((self.start * (steps + length)).sum(axis=1) + self.direct[:, _CONVERTED])[:, None],
+                ((self.start * (seconds + self.start_s)).sum(axis=1))[:, None],
+            ),
+            axis=1,
+        )
+        return Solved(visits, outcomes, steps, seconds, total)
+
+
+def chain_arrays(states: tuple[tuple[str, ...], ...], flow: Flow, outcome: Ints, seconds: Floats) -> ChainArrays:
+    """Probabilities from counts.
+
+    Parameters
+    ----------
+    outcome : code into `OUTCOMES` of each move that ends a journey, -1 of the others.
+    seconds : sum of the time on each move, shape [R, moves].
+    """
+    source, target, move = flow.moves()
+    inner = np.flatnonzero((flow.source >= 0) & (flow.target >= 0))
+    begins = np.flatnonzero((flow.source < 0) & (flow.target >= 0))
+    exits = np.stack([flow.per_visit(np.where(outcome == o, flow.n, 0.0)) for o in range(len(OUTCOMES))], axis=2)
+    paths = flow.n[:, flow.source < 0].sum(axis=1, keepdims=True)
+    direct = np.stack([flow.n[:, (flow.source < 0) & (outcome == o)].sum(axis=1) for o in range(len(OUTCOMES))], axis=1)
+    won = np.where(outcome == _CONVERTED, flow.n, 0.0)
+    exit_s = over(flow.per_visit(np.where(outcome == _CONVERTED, seconds, 0.0)), flow.per_visit(won))
+    start_s = np.zeros_like(exit_s)
+    start_s[:, flow.target[begins]] = over(seconds[:, begins], flow.n[:, begins])
+    return ChainArrays(
+        states, source, target, move, exits, flow.start(), over(direct, paths),
+        over(seconds[:, inner], flow.n[:, inner]), exit_s, start_s,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class MarkovChain:
+    """A chain of order k over the labels of journeys, up to the first goal.
+
+    Attributes
+    ----------
+    result : the answer behind it; `states` and `moves` are its frames.
+    arrays : its probabilities.
+    n_journeys : journeys it was counted from.
+    trials : those journeys by fold; None without folds.
+    changes : what was changed against the counts, in words.
+    base : the chain as counted, of a what-if.
+    """
+
+    result: Result
+    arrays: ChainArrays = field(repr=False)
+    n_journeys: int
+    trials: Floats | None = field(repr=False, default=None)
+    changes: tuple[str, ...] = ()
+    base: MarkovChain | None = field(repr=False, default=None)
+
+    @property
+    def states(self) -> pl.DataFrame:
+        """One row per state, as counted."""
+        return self.result.frame
+
+    @property
+    def moves(self) -> pl.DataFrame:
+        """One row per move, as counted."""
+        return self.result.tables["moves"]
+
+    @property
+    def conversion(self) -> float:
+        """Chance that a journey converts; of the chain as counted, the headline conversion share."""
+        return float(self.arrays.solve().total[0, _CONVERTED])
+
+    @property
+    def summary(self) -> pl.DataFrame:
+        """One row: outcomes, steps and seconds of a journey from its start, with intervals.
+
+        Of a what-if also ``change``, the difference in conversion from the chain as counted, and ``conversions``, that
+        difference times the journeys.
+        """
+        total = self.arrays.solve().total
+        columns = {name: total[:, i] for i, name in enumerate((*OUTCOMES, "steps", "seconds"))}
+        if self.base is not None:
+            columns["change"] = columns["converted"] - self.base.arrays.solve().total[:, _CONVERTED]
+            columns["conversions"] = columns["change"] * self.n_journeys
+        frame: dict[str, Any] = {"n_journeys": [self.n_journeys]}
+        for name, values in columns.items():
+            frame |= self._with_limits(name, values)
+        return pl.DataFrame(frame)
+
+    def __repr__(self) -> str:
+        changed = f", if {' and '.join(self.changes)}" if self.changes else ""
+        return f"<MarkovChain: {len(self.arrays.states)} states, {self.n_journeys:,} journeys{changed}>\n{self.summary}"
+
+    def _repr_html_(self) -> str:
+        return self.result._repr_html_()
+
+    def what_if(
+        self,
+        *,
+        remove: Collection[str] | str = (),
+        probability: Mapping[tuple[State, State], float] | None = None,
+        onward: Mapping[State, float] | None = None,
+    ) -> MarkovChain:
+        """The chain with some of its probabilities changed.
+
+        Parameters
+        ----------
+        remove : labels to take away: a journey that would enter a state with one of them is lost instead.
+        probability : (from, to) → probability of that move; the other ways on from there keep their proportions.
+        onward : state → chance that a journey does *not* end there as lost; all its ways on keep their proportions.
+
+        Returns
+        -------
+        MarkovChain; its `summary` has the change against the chain as counted.
+
+        Raises
+        ------
+        UnknownLabelError : no such label or state.
+        QuestionError : a probability outside 0–1, or a way on from a state that has none to scale.
+        """
+        from journeymine.graph.markov_what_if import change_onward, change_probability, remove_labels
+
+        changed, words = self.arrays, list(self.changes)
+        gone = (remove,) if isinstance(remove, str) else tuple(remove)
+        if gone:
+            changed = remove_labels(changed, gone)
+            words.append(f"without {', '.join(map(repr, gone))}")
+        for (a, b), p in (probability or {}).items():
+            changed = change_probability(changed, self._at(changed, a), self._at(changed, b), p)
+            words.append(f"{_spelled(a)} → {_spelled(b)} at {p:g}")
+        for state, p in (onward or {}).items():
+            changed = change_onward(changed, self._at(changed, state), p)
+            words.append(f"{_spelled(state)} onward at {p:g}")
+        if not words[len(self.changes) :]:
+            raise QuestionError("what_if without a change", hint="give remove=, probability= or onward=")
+        return replace(self, arrays=changed, changes=tuple(words), base=self.base or self)
+
+    def _at(self, arrays: ChainArrays, state: State) -> int:
+        wanted = (state,) if isinstance(state, str) else tuple(state)
+        if wanted not in arrays.states:
+            raise UnknownLabelError.naming("state", _spelled(wanted), map(_spelled, arrays.states))
+        return arrays.states.index(wanted)
+
+    def _with_limits(self, name: str, values: Floats) -> dict[str, Any]:
+        if self.trials is None or len(values) < 2:
+            return {name: [float(values[0])]}
+        trials = self.trials[self.trials > 0]
+        found = number_interval(values[:1], values[1:, None], trials_by_fold=trials[:, None],
+                                confidence=self.result.confidence)  # fmt: skip
+        limits = [None if np.isnan(limit[0]) else float(limit[0]) for limit in (found.lower, found.upper)]
+        return {name: [float(values[0])], f"{name}_lower": limits[:1], f"{name}_upper": limits[1:]}
+
+
+def _spelled(state: State) -> str:
+    return state if isinstance(state, str) else " > ".join(state)

@@ -1,0 +1,178 @@
+"""The command line as a batch job sees it: files, stdout, stderr, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from journeymine import __version__
+from journeymine.cli.app import run
+
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A small log: three users, two of whom order."""
+    rows = pl.DataFrame(
+        {
+            "who": ["a", "a", "b", "c", "c", "c"],
+            "at": [0, 60, 10, 5, 65, 125],
+            "what": ["visit", "order", "visit", "visit", "visit", "order"],
+            "where": ["web", "web", "app", "web", "app", "app"],
+        }
+    )
+    path = tmp_path / "log.parquet"
+    rows.write_parquet(path)
+    return path
+
+
+COLUMNS = ["--user", "who", "--timestamp", "at", "--time-unit", "s", "--touchpoint", "what", "--channel", "where"]
+
+
+def test_map_writes_the_page_and_says_so(log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "map.html"
+    assert run(["map", str(log), *COLUMNS, "--goal", "order", "-o", str(out), "--min-group", "1"]) == 0
+    assert out.read_text(encoding="utf-8").lower().startswith("<!doctype html>")
+    printed = capsys.readouterr()
+    assert "map.html" in printed.out
+    assert printed.err == ""  # no progress bar where stderr is no terminal
+
+
+def test_map_for_machines_is_one_json_object(log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "map.json"
+    assert run(["map", str(log), *COLUMNS, "--goal", "order", "-o", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["users"], told["journeys"], told["rows_read"], told["quarantined"]) == (3, 3, 6, 0)
+    assert json.loads(out.read_text(encoding="utf-8"))["header"]["n_users"] == 3
+
+
+def test_map_of_the_sample_is_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "map.html"
+    assert run(["map", str(SAMPLE), "--config", str(SAMPLE / "journey.toml"), "-o", str(out)]) == 0
+    assert "of mature journeys convert" in capsys.readouterr().out
+    again = tmp_path / "again.html"
+    assert run(["map", str(SAMPLE / "journey.toml"), "-o", str(again), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert again.stat().st_size == out.stat().st_size
+
+
+def test_check_reports_and_leaves_with_0(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", str(log), *COLUMNS]) == 0
+    printed = capsys.readouterr().out
+    assert "rows read" in printed
+    assert "touchpoints" in printed
+
+
+def test_check_leaves_with_1_above_the_quarantine_limit(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = pl.read_parquet(log).with_columns(who=pl.when(pl.col("at") > 50).then(None).otherwise("who"))
+    path, kept = tmp_path / "bad.parquet", tmp_path / "quarantine.csv"
+    bad.write_parquet(path)
+    assert run(["check", str(path), *COLUMNS, "--quarantine", str(kept)]) == 1
+    assert "the limit is 5.00%" in capsys.readouterr().out
+    assert pl.read_csv(kept).height == 3
+    assert run(["check", str(path), *COLUMNS, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["quarantined_by_reason"] == {"user missing": 3}
+    assert told["over_limit"] is True
+    assert run(["check", str(path), *COLUMNS, "--max-quarantine-share", "0.6"]) == 0
+
+
+def test_map_of_a_log_above_the_limit_is_refused_without_a_traceback(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.parquet"
+    pl.read_parquet(log).with_columns(who=pl.lit(None, dtype=pl.String)).write_parquet(path)
+    assert run(["map", str(path), *COLUMNS, "-o", str(tmp_path / "map.html")]) in (1, 3)
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    assert "Hint:" in printed.err
+    assert not (tmp_path / "map.html").exists()
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_mine_writes_every_table(log: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "tables"
+    assert run(["mine", str(log), *COLUMNS, "--goal", "order", "--out", str(out), "--format", form, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["tables"]
+    assert set(told) == {path.name for path in out.iterdir()} - {"report.json"}
+    read = pl.read_parquet if form == "parquet" else pl.read_csv
+    journeys = read(out / f"journeys.{form}")
+    assert journeys["status"].to_list() == ["converted", "open", "converted"]
+    assert read(out / f"flows.{form}").height == told[f"flows.{form}"]
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["accepted"] == 6
+
+
+def test_csv_cells_cannot_become_formulas(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"who": ["a", "a"], "at": [0, 60], "what": ["=1+1", "@x"], "where": ["-2", "+3"]})
+    rows.write_parquet(tmp_path / "log.parquet")
+    run(["mine", str(tmp_path / "log.parquet"), *COLUMNS, "--out", str(tmp_path / "out"), "--format", "csv", "-q"])
+    journeys = pl.read_csv(tmp_path / "out" / "journeys.csv")
+    assert journeys["entry_touchpoint"].to_list() == ["'=1+1"]
+    assert journeys["entry_channel"].to_list() == ["'-2"]
+
+
+def test_sample_writes_the_files_that_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sample", str(tmp_path / "s")]) == 0
+    assert (tmp_path / "s" / "journey.toml").read_bytes() == (SAMPLE / "journey.toml").read_bytes()
+    assert "journeymine map" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["check", "no/such/file.parquet"], 3, "does not exist"),
+        (["map", "LOG", "--user", "nobody", *COLUMNS[2:]], 3, "no column 'nobody'"),
+        (["map", "LOG", *COLUMNS, "--idle", "30"], 3, "not a length of time"),
+        (["map", "LOG", *COLUMNS, "-o", "map.docx"], 3, "saved as '.docx'"),
+        (["check", "LOG", "--config", "no.toml"], 3, "cannot be read"),
+    ],
+)
+def test_bad_input_gets_a_code_a_reason_and_a_way_out(
+    arguments: list[str], code: int, said: str, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([str(log) if word == "LOG" else word for word in arguments]) == code
+    printed = capsys.readouterr()
+    assert said in " ".join(printed.err.split())
+    assert "Hint:" in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+
+
+def test_errors_for_machines_are_json_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "no/such/file.parquet", "--json"]) == 3
+    told = json.loads(capsys.readouterr().err)
+    assert told["error"] == "SourceError"
+    assert told["exit_code"] == 3
+    assert told["hint"]
+
+
+def test_an_unknown_option_leaves_with_2() -> None:
+    assert run(["check", "x", "--no-such-option"]) == 2
+
+
+def test_the_program_runs_as_installed() -> None:
+    program = Path(sys.executable).with_name("journeymine")
+    done = subprocess.run([str(program), "version"], capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert done.stdout.strip() == __version__
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = pl.DataFrame({"who": ["a"], "at": [0], "what": ["\x1b[31mred\x07"], "where": ["web"]})
+    rows.write_parquet(tmp_path / "log.parquet")
+    config = tmp_path / "journey.toml"
+    config.write_text(
+        f'[[sources]]\npath = "{tmp_path / "log.parquet"}"\nuser = "who"\ntimestamp = "at"\ntime_unit = "s"\n'
+        'touchpoint = "what"\nchannel = "where"\n[[stages]]\nname = "s"\ntouchpoints = ["other"]\n',
+        encoding="utf-8",
+    )
+    assert run(["check", str(config)]) == 0
+    assert "\x1b" not in capsys.readouterr().out

@@ -92,7 +92,7 @@ def big_log(n: int = 400) -> pl.DataFrame:
             "cookie": rng.choice([None, *"pqrst"]),
             "ms": rng.choice([None, 2**60, *range(50)]),
             "what": rng.choice(["", "won", "seen", "lost", "x", "y", "z"]),
-            "where": rng.choice([None, "web", "store"]),
+            "where": rng.choice([None, "", "web", "store"]),
             "revenue": rng.choice([None, "1.25", "x", "7"]),
             "score": rng.choice([None, 1.0, 6.0]),
             "id": rng.choice([None, *map(str, range(30))]),
@@ -100,6 +100,15 @@ def big_log(n: int = 400) -> pl.DataFrame:
         for _ in range(n)
     ]
     return pl.DataFrame(rows, schema=TYPES)
+
+
+def test_a_larger_log_equals_a_loop_over_the_rows() -> None:
+    log = big_log()
+    expected = read_rows(log.to_dicts(), RULES)
+    events = read(log)
+    assert events.frame.to_dicts() == expected.accepted
+    assert events.quarantine.select("row", "reason").rows() == expected.quarantine
+    assert len({reason for _, reason in expected.quarantine}) >= 8
 
 
 def by_users(events: Events, n_parts: int) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
@@ -122,6 +131,7 @@ def test_streaming_in_parts_gives_what_one_pass_gives(n_parts: int) -> None:
     assert len(set(names)) >= 8
     whole = events.code_frame(pl.concat(kept).sort("file", "row"))
     coded = events.coded()
+    assert coded.labels["channel"].labels == ("(unknown)", "store", "web")
     assert whole.user.equals(coded.user)
     assert (whole.timestamp == coded.timestamp).all()
     assert {name: label.labels for name, label in whole.labels.items()} == {

@@ -19,7 +19,10 @@ from journeymine.events.timestamps import instants
 __all__ = ["LARGEST_NUMBER", "Canonical", "canonical", "label_names", "number_names", "tie_break_names"]
 
 LARGEST_NUMBER = 9.0e12
-"""Largest magnitude of a value, cost or score in units: its millionths still fit an int64."""
+"""Largest magnitude of a value, cost or score in units: its millionths still fit an int64.
+
+Text and floats are exact to the millionth up to 10⁹ units, integers up to the limit.
+"""
 
 
 @dataclass(frozen=True, slots=True)

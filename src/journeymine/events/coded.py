@@ -100,7 +100,7 @@ def recode(codes: npt.NDArray[np.integer], labels: list[str | None]) -> Coded:
     used = np.zeros(len(labels), dtype=bool)
     used[codes] = True
     ours = [UNKNOWN if label is None else escape_reserved(label) for label in labels]
-    kept = sorted(label for label, seen in zip(ours, used, strict=True) if seen)
+    kept = sorted({label for label, seen in zip(ours, used, strict=True) if seen})
     position = {label: i for i, label in enumerate(kept)}
     lookup = narrow(np.array([position.get(label, 0) for label in ours], dtype=np.uint32), len(kept))
     return Coded(lookup.take(codes) if len(labels) else lookup, tuple(kept))

@@ -1,0 +1,174 @@
+"""Write docs/schemas.md: every output table, column by column, as the library really gives it.
+
+    python scripts/output_schemas.py          # rewrites the page
+    python scripts/output_schemas.py --check  # fails where the page is out of date
+
+A column without an entry in MEANING stops the script: no output goes undocumented.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import polars as pl
+
+import journeymine as jm
+from journeymine.counting.result import Result
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "schemas.md"
+
+INTRO = """# Output schemas
+
+Made by `scripts/output_schemas.py` from the tables themselves; a test keeps it true. Every result carries a
+`schema_version`; a table changes its columns only in a major version, after one that warns. Estimates `x` are followed by
+`x_lower` and `x_upper`, null where there is no interval. Label columns (stage, channel, touchpoint, owner, segments,
+attributes) come first, as asked for with `by=`.
+"""
+
+MEANING = {
+    "user": "user id, after identities were resolved",
+    "nth_journey": "which journey of its user, from 1",
+    "prior_goals": "converted journeys of the user before it",
+    "n_steps": "steps",
+    "n_sessions": "sessions",
+    "start": "first step, UTC",
+    "end": "last step, UTC",
+    "goal_at": "the converting step, UTC; null without one",
+    "duration_s": "seconds from first to last step",
+    "entry_touchpoint": "touchpoint of the first step",
+    "entry_channel": "channel of the first step",
+    "entry_stage": "stage of the first step",
+    "exit_touchpoint": "touchpoint of the last step",
+    "exit_channel": "channel of the last step",
+    "exit_stage": "stage of the last step",
+    "furthest_stage": "latest mapped stage reached; null where none is mapped",
+    "n_channels": "different channels",
+    "value": "units of money",
+    "cost": "units of money, company touches included",
+    "status": "converted, lost, open, service or ended",
+    "mature": "journeys: started at least `mature_after` before `observed_until`; edges: such journeys",
+    "left_truncated": "journeys: begins within `idle` of the log's start; results: how many do",
+    "next_start": "start of the user's next journey, UTC; null without one",
+    "step": "position in the journey, from 1; null for a company touch",
+    "session": "session in the journey, from 1; null for a company touch",
+    "timestamp": "UTC",
+    "touchpoint": "what happened",
+    "channel": "where it happened",
+    "stage": "phase of the journey, in stage order",
+    "owner": "who is responsible",
+    "kind": "complaint, error, support, …",
+    "device": "an attribute of the sample",
+    "satisfaction": "score, on the scale of its source",
+    "is_goal": "the step that converts the journey",
+    "by_company": "the company acted, not the customer",
+    "reason": "why the first estimate of the row, its headline, is missing; quarantine: why the row was set aside",
+    "source": "source of the row",
+    "file": "file of the row",
+    "row": "data row in the file, from 0, header not counted",
+    "n": "what the row counts, named in its docstring",
+    "n_journeys": "journeys",
+    "n_users_all": "distinct users",
+    "n_users": "distinct users behind the headline; over several nights a lower bound",
+    "n_reached": "journeys with a step here, mature or not",
+    "converted": "of n: with the goal",
+    "lost": "of n: lost",
+    "open": "of n: still open",
+    "service": "journeys of earlier buyers that are only after-sale; outside n",
+    "ended": "journeys that ended, where there is no goal",
+    "immature": "too young to be judged; outside n",
+    "share": "0–1",
+    "covered": "share of journeys, added up from the top row",
+    "p50_s": "median, seconds",
+    "p90_s": "90 % quantile, seconds",
+    "p95_s": "95 % quantile, seconds",
+    "mean_s": "mean, seconds",
+    "min_s": "least, seconds",
+    "max_s": "greatest, seconds",
+    "mean_value": "units of money per converted journey",
+    "went_on": "of n: a later step in a higher stage",
+    "converted_later": "of n: the goal comes after",
+    "lost_here": "of n: lost, with the last step here",
+    "open_here": "of n: still open, with the last step here",
+    "came_back": "of lost_here: followed by another journey of the user",
+    "went_on_share": "went_on ÷ n",
+    "converted_share": "converted_later ÷ n",
+    "lost_share": "lost_here ÷ n",
+    "open_share": "open_here ÷ n",
+    "came_back_share": "came_back ÷ lost_here",
+    "came_back_p50_s": "median seconds from the last step to the next journey",
+    "conversions_at_stake": "lost_here × (converted_share of the best comparable place − own)",
+    "value_at_stake": "the same, in units of money",
+    "from": "step before; null where a journey begins",
+    "to": "step after; null where a journey ends",
+    "label": "the node",
+    "conversion": "converted ÷ mature, 0–1",
+    "path": "labels in order; null: journeys longer than max_steps, together",
+    "mean_duration_s": "mean seconds from first to last step",
+    "position": "mean place of the first such step, 0 first to 1 last",
+    "sparse": "under 300 users or 30 converting ones",
+}
+
+
+def results(journeys: jm.Journeys) -> Iterator[Result]:
+    """One result of each kind."""
+    yield jm.conversion(journeys, by="channel")
+    yield jm.drop_off(journeys)
+    yield jm.transitions(journeys).result
+    yield jm.variants(journeys)
+    yield jm.typical_order(journeys)
+
+
+def rows_of(frame: pl.DataFrame) -> list[str]:
+    """A line per column; the limits of an interval stand with their estimate."""
+    lines = ["| column | type | meaning |", "|---|---|---|"]
+    for name, kind in frame.schema.items():
+        if name.endswith(("_lower", "_upper")) and name.rpartition("_")[0] in frame.columns:
+            continue
+        plain = name.removeprefix("raw_")
+        meaning = MEANING.get(name) or (f"text of {plain} as it stood in the file" if name.startswith("raw_") else None)
+        if meaning is None:
+            raise SystemExit(f"column {name!r} has no meaning; add it to MEANING in {Path(__file__).name}")
+        with_interval = " · with interval" if f"{name}_lower" in frame.columns else ""
+        lines.append(f"| `{name}` | {str(kind).lower()} | {meaning}{with_interval} |")
+    return lines
+
+
+def page() -> str:
+    """The whole page."""
+    events = jm.sample(users=600)
+    journeys = jm.build_journeys(events)
+    parts = [INTRO]
+    quarantine = events.quarantine.select("reason", "source", "file", "row")
+    frames: Mapping[str, tuple[str, pl.DataFrame]] = {
+        "journeys.table": ("One row per journey, sorted by user and time.", journeys.table),
+        "journeys.steps": ("One row per step, and per company touch.", journeys.steps),
+        "events.quarantine": ("One row per row set aside, with its used columns as text behind `raw_`.", quarantine),
+    }
+    for title, (about, frame) in frames.items():
+        parts.append("\n".join([f"## {title}\n", f"{about}\n", *rows_of(frame)]) + "\n")
+    for result in results(journeys):
+        lines = [
+            f"## {result.name}\n",
+            f"{result.question} Schema version {result.schema_version}.\n",
+            *rows_of(result.frame),
+        ]
+        parts.append("\n".join(lines) + "\n")
+        for name, frame in result.tables.items():
+            parts.append("\n".join([f"### {result.name}: {name}\n", *rows_of(frame)]) + "\n")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Write the page, or check it."""
+    text = page()
+    if "--check" in sys.argv:
+        if PAGE.read_text("utf-8") != text:
+            raise SystemExit(f"{PAGE.name} is out of date: run python scripts/{Path(__file__).name}")
+        return
+    PAGE.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,8 @@ from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.runs import changes, sort_cells
 from journeymine.stats.wide import split
 
-__all__ = ["Key", "coded_key", "distinct_users", "integer_key", "key_of", "pack", "tabulate"]
+__all__ = ["Key", "coded_key", "distinct_users", "fold_key", "integer_key", "key_of", "pack", "tabulate",
+           "tabulate_runs"]  # fmt: skip
 
 Ints = npt.NDArray[np.int64]
 _DENSE = 1 << 22
@@ -34,7 +35,7 @@ class Key:
 
     def take(self, rows: Any) -> Key:
         """The same column over some rows."""
-        return Key(self.codes[rows], self.values)
+        return Key(self.codes[rows] if isinstance(rows, slice) else self.codes.take(rows), self.values)
 
     def null(self, n: int) -> Key:
         """`n` rows of null, where null is the last of the values."""
@@ -112,42 +113,88 @@ def tabulate(
     fold : the fold of each row's user, where the spec is folded.
     """
     n = len(fold) if fold is not None else len(next(iter(keys.values())).codes)
-    coded = {name: key.values.dtype for name, key in keys.items() if isinstance(key.values.dtype, pl.Enum)}
-    schema = {**spec.schema, **coded}
+    columns = _columns(spec, keys, fold)
     if not n:
-        return pl.DataFrame(schema=schema)
-    columns = [keys[name] for name in spec.keys]
-    names = list(spec.keys)
-    if spec.folded:
-        assert fold is not None
-        columns.append(Key(fold, pl.Series(np.arange(64), dtype=pl.UInt8)))
-        names.append("fold")
-    cell, size = pack(columns, n)
+        return pl.DataFrame(schema=_schema(spec, keys))
+    cell, size = pack(list(columns.values()), n)
     if size > min(_DENSE, 4 * n + 4096):
         there, rows = sort_cells(cell, size)
-        new = changes(there)
-        first = rows[new]
-        cell = np.empty(n, dtype=np.int64)
-        cell[rows] = np.cumsum(new) - 1
-        size, used = len(first), np.arange(len(first))
-    else:
-        row = np.full(size, -1, dtype=np.int64)
-        row[cell] = np.arange(n)
-        used = np.flatnonzero(row >= 0)
-        first = row[used]
-    frame: dict[str, pl.Series] = {
-        name: column.values.gather(pl.Series(column.codes[first]).cast(pl.UInt32))
-        for name, column in zip(names, columns, strict=True)
-    }
+        starts = np.flatnonzero(changes(there))
+        sorted_values = {name: None if column is None else column.take(rows) for name, column in values.items()}
+        return tabulate_runs(spec, keys, rows, starts, sorted_values, fold)
+    row = np.full(size, -1, dtype=np.int64)
+    row[cell] = np.arange(n)
+    used = np.flatnonzero(row >= 0)
+    frame = {name: _spell(column.take(row[used])) for name, column in columns.items()}
     for name, merge in spec.values.items():
         for column, data in _totals(name, merge, values.get(name), cell, size).items():
             frame[column] = pl.Series(data[used])
-    return pl.DataFrame(frame, schema=schema)
+    return pl.DataFrame(frame, schema=_schema(spec, keys))
+
+
+def tabulate_runs(
+    spec: TableSpec,
+    keys: Mapping[str, Key],
+    rows: Ints,
+    starts: Ints,
+    values: Mapping[str, Any],
+    fold: npt.NDArray[np.integer] | None = None,
+) -> pl.DataFrame:
+    """Count rows of which those with the same keys, and fold, are already together (see `runs`).
+
+    Parameters
+    ----------
+    rows : the rows of `keys` and `fold` that are counted, in the order of the values.
+    starts : where in `rows` each combination of keys begins.
+    values : as for `tabulate`, one entry per entry of `rows`.
+    """
+    if not len(rows):
+        return pl.DataFrame(schema=_schema(spec, keys))
+    there = rows.take(starts)
+    frame = {name: _spell(column.take(there)) for name, column in _columns(spec, keys, fold).items()}
+    lengths = np.diff(starts, append=len(rows))
+    for name, merge in spec.values.items():
+        for column, data in _run_totals(name, merge, values.get(name), starts, lengths).items():
+            frame[column] = pl.Series(data)
+    return pl.DataFrame(frame, schema=_schema(spec, keys))
+
+
+def fold_key(fold: npt.NDArray[np.integer]) -> Key:
+    """The folds as a key column."""
+    return Key(fold, pl.Series(np.arange(64), dtype=pl.UInt8))
+
+
+def _columns(spec: TableSpec, keys: Mapping[str, Key], fold: npt.NDArray[np.integer] | None) -> dict[str, Key]:
+    """Key columns in the order of the spec, the fold last."""
+    columns = {name: keys[name] for name in spec.keys}
+    if spec.folded:
+        assert fold is not None
+        columns["fold"] = fold_key(fold)
+    return columns
+
+
+def _schema(spec: TableSpec, keys: Mapping[str, Key]) -> dict[str, Any]:
+    """Types of the table: labels given as codes stay codes."""
+    coded = {name: key.values.dtype for name, key in keys.items() if isinstance(key.values.dtype, pl.Enum)}
+    return {**spec.schema, **coded}
+
+
+def _spell(key: Key) -> pl.Series:
+    return key.values.gather(pl.Series(key.codes).cast(pl.UInt32))
+
+
+def _run_totals(name: str, merge: str, values: Any, starts: Ints, lengths: Ints) -> dict[str, Ints]:
+    if merge == "wide":
+        hi, lo = split(values) if values.any() else (values, values)
+        return {c: np.add.reduceat(part, starts) for c, part in zip(limbs(name), (hi, lo), strict=True)}
+    if merge in ("min", "max"):
+        return {name: (np.minimum if merge == "min" else np.maximum).reduceat(values, starts)}
+    return {name: lengths if values is None else np.add.reduceat(values, starts, dtype=np.int64)}
 
 
 def _totals(name: str, merge: str, values: Any, cell: Ints, size: int) -> dict[str, Ints]:
     if merge == "wide":
-        hi, lo = split(values)
+        hi, lo = split(values) if values.any() else (values, values)
         return {c: _sum(part, cell, size) for c, part in zip(limbs(name), (hi, lo), strict=True)}
     if merge in ("min", "max"):
         limit = np.iinfo(np.int64)

@@ -18,7 +18,7 @@ from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.runs import changes, runs_of
-from journeymine.counting.tabulate import Key, coded_key, integer_key, pack, tabulate
+from journeymine.counting.tabulate import Key, coded_key, fold_key, integer_key, pack, tabulate, tabulate_runs
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.graph.transition_graph import TransitionGraph
 from journeymine.journeys.heads import CONVERTED, STATUSES
@@ -202,19 +202,24 @@ class _Labelled:
 
 def _weights(spec: TableSpec, keys: Mapping[str, Key], journey: Ints, journeys: Journeys) -> pl.DataFrame:
     """Times used, and journeys and users that use it, each counted once. Rows come journey after journey."""
-    cell, size = pack([keys[name] for name in spec.keys], len(journey))
+    heads = journeys.heads
+    fold = journeys.folds.take(heads.user).take(journey)
+    cell, size = pack([*(keys[name] for name in spec.keys), fold_key(fold)], len(journey))
     runs = runs_of(cell, size, journey)
     at = runs.first
-    journey, heads = journey.take(at), journeys.heads
-    user, mature = heads.user.take(journey), heads.mature.take(journey)
-    won = mature & (heads.status == CONVERTED).take(journey)
-    return tabulate(
-        spec,
-        {name: key.take(at) for name, key in keys.items()},
-        {"n": runs.lengths, "n_users": changes(cell.take(at)) | changes(user), "mature": mature, "converted": won,
-         "value": np.where(won, heads.value.take(journey), 0)},
-        journeys.folds.take(user),
-    )  # fmt: skip
+    starts = np.flatnonzero(changes(cell.take(at)))
+    journey = journey.take(at)
+    new_user = changes(heads.user.take(journey))
+    new_user[starts] = True
+    won = heads.mature & (heads.status == CONVERTED)
+    values = {
+        "n": runs.lengths,
+        "n_users": new_user,
+        "mature": heads.mature.take(journey),
+        "converted": won.take(journey),
+        "value": np.where(won, heads.value, 0).take(journey),
+    }
+    return tabulate_runs(spec, keys, at, starts, values, fold)
 
 
 def _answer(tally: Tally, more: Mapping[str, object]) -> Answer:

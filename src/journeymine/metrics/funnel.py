@@ -129,7 +129,7 @@ class Funnel:
     def count(self, journeys: Journeys) -> Counts:
         """Find the match of each unit and count how far it goes."""
         specs = self.specs()
-        at, mature = self._matches(journeys)
+        at, mature = self.matches(journeys)
         reached = at >= 0
         user = journeys.heads.user[np.searchsorted(journeys.offsets, at[0], side="right") - 1]
         fold = journeys.folds[user]
@@ -141,8 +141,14 @@ class Funnel:
             tables["trend"] = tabulate(specs["trend"], dated, _flags(reached, mature, dated, user), fold)
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
-    def _matches(self, journeys: Journeys) -> tuple[Ints, Bools]:
-        """Of each unit with an entry: the step of the journeys that fills each step, and whether a window closed."""
+    def matches(self, journeys: Journeys) -> tuple[Ints, Bools]:
+        """The match that counts, for each unit with an entry, in order.
+
+        Returns
+        -------
+        Step of the journeys that fills each step of the funnel, -1 where none does, shape [steps, units]; and whether
+        the window of the entry has closed, shape [units].
+        """
         runs = runs_of(
             journeys,
             [step.condition for step in self.steps],

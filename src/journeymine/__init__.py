@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import Conversion as Conversion
     from journeymine.metrics import DropOff as DropOff
     from journeymine.metrics import Dwell as Dwell
+    from journeymine.metrics import Funnel as Funnel
     from journeymine.metrics import OrderChoice as OrderChoice
     from journeymine.metrics import attribution as attribution
     from journeymine.metrics import attribution_from_paths as attribution_from_paths
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import conversion as conversion
     from journeymine.metrics import drop_off as drop_off
     from journeymine.metrics import dwell as dwell
+    from journeymine.metrics import funnel as funnel
     from journeymine.retailer import sample as sample
     from journeymine.retailer import write_sample as write_sample
 
@@ -88,6 +90,7 @@ _ROOMS = {
         "Conversion",
         "DropOff",
         "Dwell",
+        "Funnel",
         "OrderChoice",
         "attribution",
         "attribution_from_paths",
@@ -96,6 +99,7 @@ _ROOMS = {
         "conversion",
         "drop_off",
         "dwell",
+        "funnel",
     ),
     "retailer": ("sample", "write_sample"),
 }

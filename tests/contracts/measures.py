@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journeymine.counting import Measure
 from journeymine.graph import Markov, Transitions, Variants
-from journeymine.metrics import Attribution, Conversion, DropOff, Dwell
+from journeymine.metrics import Attribution, Conversion, DropOff, Dwell, Funnel
 
 # Logs of the suite have the columns stage, channel, owner, kind, plan (an attribute), and value, cost, satisfaction;
 # touchpoints are those of tests/oracles/logs.py. The journeys are built with many kinds of rules.
@@ -37,4 +37,25 @@ MEASURES: list[Measure] = [
     Markov(),
     Markov(grain="channel:touchpoint", order=2),
     Markov(grain="stage", order=3),
+    Funnel(steps=["visit", "order"], within="5m"),
+    Funnel(
+        steps=["visit", {"step": "call", "optional": True}, ["order", "review"]],
+        within="12m",
+        exclude=[{"step": "quit", "between": [1, 3]}],
+        by=("channel", "plan"),
+        at="last",
+        unit="user",
+        trend="day",
+        timezone="Asia/Kolkata",
+    ),
+    Funnel(
+        steps=["visit", {"not": "visit"}],
+        within=None,
+        sequence="strict",
+        same="channel",
+        ties="favour",
+        by="stage",
+        at=2,
+    ),
+    Funnel(steps=["ad", "visit", "order"], within="8m", sequence="any", unit="session", by="owner"),
 ]

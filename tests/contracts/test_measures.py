@@ -25,7 +25,7 @@ EVERY = pytest.mark.parametrize("measure", MEASURES, ids=[f"{m.name}-{i}" for i,
 # The same examples come for every measure, so that journeys are built once; shrinking is left to the thorough profile.
 THOROUGH = os.environ.get("JOURNEYMINE_HYPOTHESIS") == "thorough"
 FEW = settings(
-    max_examples=300 if THOROUGH else 12,
+    max_examples=300 if THOROUGH else 8,
     phases=[Phase.explicit, Phase.generate, *([Phase.shrink] if THOROUGH else [])],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -62,7 +62,7 @@ def partitions(draw: st.DrawFn) -> tuple[tuple[Row, ...], list[tuple[Row, ...]],
 
 @EVERY
 @FEW
-@given(partitions())
+@given(case=partitions())
 def test_any_partition_of_users_in_any_order_is_the_whole(measure: Measure, case: Any) -> None:
     log, parts, fields = case
     whole = build(log, **fields)
@@ -82,7 +82,7 @@ def test_any_partition_of_users_in_any_order_is_the_whole(measure: Measure, case
 
 @EVERY
 @FEW
-@given(partitions())
+@given(case=partitions())
 def test_merging_is_associative_and_commutative_and_has_an_identity(measure: Measure, case: Any) -> None:
     log, parts, fields = case
     rules = JourneyRules(**fields)
@@ -105,7 +105,7 @@ def test_merging_is_associative_and_commutative_and_has_an_identity(measure: Mea
 
 @EVERY
 @FEW
-@given(partitions(), st.integers(1, 9))
+@given(case=partitions(), n_steps=st.integers(1, 9))
 def test_views_of_whole_users_add_up_to_the_whole(measure: Measure, case: Any, n_steps: int) -> None:
     log, _, fields = case
     whole = build(log, **fields)
@@ -116,7 +116,7 @@ def test_views_of_whole_users_add_up_to_the_whole(measure: Measure, case: Any, n
 
 @EVERY
 @FEW
-@given(partitions())
+@given(case=partitions())
 def test_counts_are_integers_keyed_by_labels_sorted_and_of_the_declared_shape(measure: Measure, case: Any) -> None:
     log, parts, fields = case
     found = counted(measure, build_part(log, parts[0], JourneyRules(**fields)))
@@ -137,7 +137,7 @@ def test_counts_are_integers_keyed_by_labels_sorted_and_of_the_declared_shape(me
 
 @EVERY
 @FEW
-@given(partitions())
+@given(case=partitions())
 def test_a_save_and_a_load_give_the_same_counts(measure: Measure, case: Any, tmp_path: Path) -> None:
     log, parts, fields = case
     for number, part in enumerate([*parts, ()]):
@@ -154,7 +154,7 @@ def test_a_save_and_a_load_give_the_same_counts(measure: Measure, case: Any, tmp
 
 @EVERY
 @FEW
-@given(logs, rule_fields())
+@given(log=logs, fields=rule_fields())
 def test_finishing_twice_gives_the_same_bytes_and_changes_no_counts(
     measure: Measure, log: tuple[Row, ...], fields: dict[str, Any]
 ) -> None:
@@ -168,7 +168,7 @@ def test_finishing_twice_gives_the_same_bytes_and_changes_no_counts(
 
 @EVERY
 @FEW
-@given(logs, rule_fields())
+@given(log=logs, fields=rule_fields())
 def test_estimates_lie_inside_their_intervals_and_shares_between_0_and_1(
     measure: Measure, log: tuple[Row, ...], fields: dict[str, Any]
 ) -> None:
@@ -245,7 +245,7 @@ def test_counts_of_other_questions_rules_or_bounds_refuse_to_merge(measure: Meas
 @EVERY
 def test_a_measure_is_a_frozen_value_that_says_what_it_asks(measure: Measure) -> None:
     assert isinstance(measure, Measure)
-    assert measure.unit in ("journey", "user")
+    assert measure.unit in ("journey", "user", "session")
     assert measure.question.endswith("?")
     assert measure.schema_version >= 1
     assert measure == dataclasses.replace(measure)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from journeymine.journeys import Journeys, JourneyRules
+from journeymine.journeys import JourneyRules, Journeys
 from journeymine.journeys.build import build_coded
 from journeymine.journeys.context import LogContext
 from journeymine.metrics import Funnel

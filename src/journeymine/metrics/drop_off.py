@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO, MISSING
-from journeymine.counting.by import as_names, places, step_keys
+from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
@@ -19,7 +19,8 @@ from journeymine.counting.mature import too_short
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
+from journeymine.counting.runs import Runs, changes, runs_of
+from journeymine.counting.tabulate import distinct_users, fold_key, integer_key, pack, tabulate, tabulate_runs
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.journeys.heads import LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
@@ -72,42 +73,45 @@ class DropOff:
     def count(self, journeys: Journeys) -> Counts:
         """Count, for each place, the journeys that reach it and what became of them."""
         specs, heads = self.specs(), journeys.heads
-        keys = step_keys(journeys, self.names)
-        cell, size = pack(list(keys.values()), len(journeys.coded))
-        of_step = journeys.journey_of_step
-        at = places(cell, size, of_step)
-        at = at[heads.status[of_step[at]] != SERVICE]
-        journey = of_step[at]
-        mature, position = heads.mature[journey], at - journeys.offsets[journey]
+        keys, of_step = step_keys(journeys, self.names), journeys.journey_of_step
+        fold = journeys.folds.take(heads.user).take(of_step)
+        cell, size = pack([*keys.values(), fold_key(fold)], len(of_step))
+        runs = runs_of(cell, size, of_step)
+        counts = np.flatnonzero(heads.status.take(of_step.take(runs.first)) != SERVICE)
+        at = runs.first.take(counts)
+        place, journey = cell.take(at), of_step.take(at)
+        mature, user = heads.mature.take(journey), heads.user.take(journey)
         # The place of the last step, told apart from the others the journey reached.
-        last_here = cell[journeys.offsets[1:] - 1][journey] == cell[at] if len(at) else np.zeros(0, dtype=bool)
-        lost = mature & last_here & (heads.status[journey] == LOST)
-        back = lost & (heads.next_start[journey] != MISSING)
-        later = mature & (heads.goal_step[journey] > position)
-        user = heads.user[journey]
-        outcomes = tabulate(
+        last_here = cell.take(journeys.offsets[1:] - 1).take(journey) == place
+        lost = last_here & (heads.mature & (heads.status == LOST)).take(journey)
+        back = lost & (heads.next_start != MISSING).take(journey)
+        goal = np.where(heads.goal_step >= 0, journeys.offsets[:-1] + heads.goal_step, -1)
+        later = mature & (goal.take(journey) > at)
+        outcomes = tabulate_runs(
             specs["places"],
-            {name: key.take(at) for name, key in keys.items()},
+            keys,
+            at,
+            np.flatnonzero(changes(place)),
             {
                 "n": mature,
-                "n_users": distinct_users(cell[at], user, mature, size),
-                "went_on": mature & _went_on(journeys, cell, size, of_step, at),
+                "n_users": distinct_users(place, user, mature, size),
+                "went_on": mature & _went_on(journeys, of_step, runs).take(counts),
                 "converted_later": later,
-                "users_converted": distinct_users(cell[at], user, later, size),
+                "users_converted": distinct_users(place, user, later, size),
                 "lost_here": lost,
-                "open_here": mature & last_here & (heads.status[journey] == OPEN),
+                "open_here": last_here & (heads.mature & (heads.status == OPEN)).take(journey),
                 "came_back": back,
-                "value": np.where(later, heads.value[journey], 0),
+                "value": np.where(later, heads.value.take(journey), 0),
             },
-            journeys.folds[user],
+            fold,
         )
         rows = np.flatnonzero(back)
-        pause = heads.next_start[journey[rows]] - heads.end[journey[rows]]
+        pause = (heads.next_start - heads.end).take(journey[rows])
         returns = tabulate(
             specs["returns"],
             {**{name: key.take(at[rows]) for name, key in keys.items()}, "bucket": integer_key(bucket_of(pause))},
             {},
-            journeys.folds[user[rows]],
+            fold.take(at[rows]),
         )
         return Counts.of(question_of(self), basis_of(journeys), specs, {"places": outcomes, "returns": returns})
 
@@ -185,20 +189,16 @@ def default_places(journeys: Journeys) -> tuple[str, ...]:
     return tuple(name for name in ("stage", "channel") if name in journeys.coded.labels) or ("touchpoint",)
 
 
-def _went_on(journeys: Journeys, cell: Ints, size: int, of_step: Ints, at: Ints) -> Bools:
-    """Whether any step in the same place is followed by a step of a higher stage."""
+def _went_on(journeys: Journeys, of_step: Ints, runs: Runs) -> Bools:
+    """For each run of steps in one place: whether any of them is followed by a step of a higher stage."""
     if "stage" not in journeys.coded.labels:
-        return at < journeys.offsets[of_step[at] + 1] - 1
+        return runs.first < (journeys.offsets[1:] - 1).take(of_step.take(runs.first))
     stage = journeys.coded.labels["stage"]
     rank = np.where(stage.codes == len(stage.labels) - 1, -1, stage.codes.astype(np.int64))
     # Highest stage from here on: a running maximum from the end, in which each journey outranks those after it.
     base = (len(journeys) - of_step) * (len(stage.labels) + 1)
     highest = np.maximum.accumulate((rank + base)[::-1])[::-1] - base
-    rising = np.flatnonzero((highest > rank) & (rank >= 0))
-    rising = rising[places(cell[rising], size, of_step[rising])]
-    pair = cell[at] * max(len(journeys), 1) + of_step[at]
-    found = cell[rising] * max(len(journeys), 1) + of_step[rising]
-    return np.isin(pair, found, assume_unique=True)
+    return runs.any((highest > rank) & (rank >= 0))
 
 
 def _stakes(tally: Tally) -> tuple[Floats, Floats]:

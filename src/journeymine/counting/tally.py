@@ -9,12 +9,14 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
+from journeymine.counting.runs import changes, sort_cells
 from journeymine.stats.folds import FOLDS, replicates
 from journeymine.stats.wide import to_float
 
-__all__ = ["Tally", "histogram_of", "spread"]
+__all__ = ["Tally", "histogram_of", "over_folds", "spread"]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,3 +94,15 @@ def histogram_of(histogram: Tally, rows: pl.DataFrame) -> pl.DataFrame:
         return frame.with_columns(group=pl.lit(0, dtype=pl.Int64))
     numbered = rows.with_row_index("group").with_columns(pl.col("group").cast(pl.Int64))
     return frame.join(numbered, on=rows.columns, how="inner", nulls_equal=True)
+
+
+def over_folds(histogram: pl.DataFrame) -> tuple[Ints, Ints, Ints]:
+    """Group, bucket and n of a frame of `histogram_of`, added up over the folds and sorted."""
+    group, bucket, n = (histogram[name].to_numpy().astype(np.int64) for name in ("group", "bucket", "n"))
+    if not len(n):
+        return group, bucket, n
+    low, width = int(bucket.min()), int(np.ptp(bucket)) + 1
+    cell, rows = sort_cells(group * width + (bucket - low), (int(group.max()) + 1) * width)
+    starts = np.flatnonzero(changes(cell))
+    cell = cell.take(starts)
+    return cell // width, cell % width + low, np.add.reduceat(n.take(rows), starts)

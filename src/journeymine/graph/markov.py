@@ -65,7 +65,7 @@ class Markov:
         )
         journey, time = np.flatnonzero(kept), journeys.coded.time[inside]
         offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(length[journey])))
-        walk = walks(coded.codes[inside], offsets, len(coded.labels), self.order, collapse=False)
+        walk = walks(coded.codes[inside], offsets, len(coded.labels), self.order)
         goal = journeys.coded.time[journeys.offsets[journey] + np.maximum(heads.goal_step[journey], 0)]
         until = np.where(won[journey], goal, heads.end[journey])
         paths = Paths(
@@ -74,7 +74,7 @@ class Markov:
             value=np.where(won, heads.value, 0)[journey],
             fold=journeys.folds[heads.user[journey]],
             time=_stays(walk.at, walk.offsets, time, until),
-            lead=_leads(walk.at, walk.offsets, time, offsets),
+            lead=_leads(walk.at, walk.offsets, time, offsets) if self.order > 1 else None,
         )
         table = count_walks(specs["moves"], walk, coded.labels, paths)
         return Counts.of(question_of(self), basis_of(journeys), specs, {"moves": table})

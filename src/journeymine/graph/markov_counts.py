@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec
-from journeymine.counting.tabulate import Key, key_of, tabulate
+from journeymine.counting.tabulate import Key, tabulate
 from journeymine.graph.markov_states import OUTCOMES, Walks, state_texts
 
-__all__ = ["FOLDED_ORDER", "Paths", "chain_spec", "count_walks", "moves_of"]
+__all__ = ["FOLDED_ORDER", "Paths", "chain_spec", "count_walks"]
 
 Ints = npt.NDArray[np.int64]
 FOLDED_ORDER = 2
@@ -41,6 +42,15 @@ class Paths:
     time: Ints | None = None
     lead: Ints | None = None
 
+    def take(self, which: Ints) -> tuple[dict[str, Key], npt.NDArray[np.integer]]:
+        """Keys and fold of some paths."""
+        return {name: key.take(which) for name, key in self.keys.items()}, self.fold[which]
+
+    def repeat(self, times: Ints) -> tuple[dict[str, Key], npt.NDArray[np.integer]]:
+        """Keys and fold of each path, so many times."""
+        keys = {name: Key(np.repeat(key.codes, times), key.values) for name, key in self.keys.items()}
+        return keys, np.repeat(self.fold, times)
+
 
 def chain_spec(by: tuple[str, ...], order: int, *, timed: bool) -> TableSpec:
     """Shape of the table: `from` null begins a path, `to` null ends it with an outcome."""
@@ -53,55 +63,54 @@ def chain_spec(by: tuple[str, ...], order: int, *, timed: bool) -> TableSpec:
 
 
 def count_walks(spec: TableSpec, walk: Walks, labels: tuple[str, ...], paths: Paths) -> pl.DataFrame:
-    """Count every move of every path, the one that begins it and the one that ends it among them."""
-    codes, texts = _texts(walk.states, labels, walk.base)
-    absent = len(texts)
-    values = pl.concat([texts, pl.Series([None], dtype=pl.String)])
-    source, target, into, last = moves_of(walk, codes, absent)
-    outcome = np.full(len(source), len(OUTCOMES), dtype=np.int64)
-    outcome[last] = paths.outcome
-    amounts = {"value": _placed(paths.value, last, len(source))}
-    if paths.time is not None:
-        amounts["time"] = _placed(paths.time, into + 1, len(source))
-        if paths.lead is not None:
-            amounts["time"][last - np.diff(walk.offsets)] = paths.lead
-    lengths = np.diff(walk.offsets)
-    of_path = np.repeat(np.arange(len(lengths)), lengths + 1)
-    keys = {name: key.take(of_path) for name, key in paths.keys.items()}
-    keys |= {
-        "from": Key(source, values),
-        "to": Key(target, values),
-        "outcome": key_of(outcome, (*OUTCOMES, None)),
-    }
-    return tabulate(spec, keys, amounts, paths.fold[of_path])
+    """Count every move of every path: into its first state, between neighbours, and out of its last.
 
-
-def moves_of(walk: Walks, codes: Ints, outside: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Moves of paths, one more than each has states: into its first, between neighbours, and out of its last.
-
-    Returns
-    -------
-    Source and target of each move, `outside` before the start and after the end; the move that enters each state; and
-    the last move of each path.
+    A path without states makes one move, from outside to its outcome.
     """
+    values = pl.concat([state_texts(walk.seen, labels, walk.base), pl.Series([None], dtype=pl.String)])
     lengths = np.diff(walk.offsets)
-    path = np.arange(len(lengths))
-    into = np.arange(len(codes)) + np.repeat(path, lengths)
-    source = np.full(len(codes) + len(lengths), outside, dtype=np.int64)
-    target = source.copy()
-    source[into + 1] = codes
-    target[into] = codes
-    return source, target, into, walk.offsets[1:] + path
+    some, empty = np.flatnonzero(lengths), np.flatnonzero(lengths == 0)
+    first, last = walk.offsets[:-1][some], walk.offsets[1:][some] - 1
+    inner = np.ones(len(walk.codes), dtype=bool)
+    inner[last] = False
+    before = np.flatnonzero(inner)
+    between = np.maximum(lengths - 1, 0)
+    outside, value = len(values) - 1, {"value": paths.value}
+    lead = {} if paths.lead is None else {"time": paths.lead[some]}
+    stay = {} if paths.time is None else {"time": paths.time}
+    parts = [
+        _Moves(outside, walk.codes[first], len(OUTCOMES), paths.take(some), lead),
+        _Moves(walk.codes[before], walk.codes[before + 1], len(OUTCOMES), paths.repeat(between), _at(stay, before)),
+        _Moves(walk.codes[last], outside, paths.outcome[some], paths.take(some), _at(stay, last) | _at(value, some)),
+        _Moves(outside, outside, paths.outcome[empty], paths.take(empty), _at(value, empty)),
+    ]
+    return pl.concat([moves.table(spec, values) for moves in parts])
 
 
-def _texts(states: Ints, labels: tuple[str, ...], base: int) -> tuple[Ints, pl.Series]:
-    if len(states) and int(states.max()) < base:
-        return states - 1, state_texts(np.arange(1, base), labels, base)
-    seen, codes = np.unique(states, return_inverse=True)
-    return codes, state_texts(seen, labels, base)
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """Moves of one kind: codes of where from and where to (one for all, or one each), outcome, and what is added up."""
+
+    source: Any
+    target: Any
+    outcome: Any
+    paths: tuple[dict[str, Key], npt.NDArray[np.integer]]
+    amounts: Mapping[str, Ints]
+
+    def table(self, spec: TableSpec, values: pl.Series) -> pl.DataFrame:
+        """The table of these moves; what they do not add up is 0."""
+        keys, fold = self.paths
+        each = {"from": (self.source, values), "to": (self.target, values), "outcome": (self.outcome, _ENDS)}
+        for name, (codes, labels) in each.items():
+            keys[name] = Key(np.broadcast_to(np.asarray(codes), fold.shape), labels)
+        summed = {name: merge for name, merge in spec.values.items() if name == "n" or name in self.amounts}
+        counted = tabulate(TableSpec(spec.keys, summed, spec.folded), keys, self.amounts, fold)
+        missing = [name for name in spec.schema if name not in counted.columns]
+        return counted.with_columns(pl.lit(0, dtype=pl.Int64).alias(name) for name in missing).select(list(spec.schema))
 
 
-def _placed(values: Ints, rows: Ints, n: int) -> Ints:
-    out = np.zeros(n, dtype=np.int64)
-    out[rows] = values
-    return out
+_ENDS = pl.Series([*OUTCOMES, None], dtype=pl.String)
+
+
+def _at(amounts: Mapping[str, Ints], rows: Ints) -> dict[str, Ints]:
+    return {name: values[rows] for name, values in amounts.items()}

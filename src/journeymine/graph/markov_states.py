@@ -23,20 +23,27 @@ _BETWEEN, _ESCAPE = "\x1f", "\x1b"
 
 @dataclass(frozen=True, slots=True)
 class Walks:
-    """Paths as walks over states.
+    """Paths as walks over states, each state the latest labels of its path.
 
     Attributes
     ----------
-    states : one integer per state visited, path after path (see `unpack`).
-    offsets : where each path's states begin.
-    base : labels + 1; digits of a state are label codes + 1, the latest label last.
-    at : the label, by its position among all, whose arrival made each state.
+    codes : the states visited, path after path, as indices into `seen`.
+    offsets : where each path's states begin, and the end of the last.
+    ends : the position, among all labels of all paths, of each state's latest; None where every label makes a state.
+    seen : each state as one integer, see `unpack`; ascending.
+    base : labels + 1, what those integers are written to.
     """
 
-    states: Ints
+    codes: npt.NDArray[np.integer]
     offsets: Ints
+    ends: Ints | None
+    seen: Ints
     base: int
-    at: Ints
+
+    @property
+    def at(self) -> Ints:
+        """The position, among all labels of all paths, whose label made each state."""
+        return np.arange(len(self.codes)) if self.ends is None else self.ends
 
 
 def check_order(order: int) -> int:
@@ -51,39 +58,33 @@ def check_order(order: int) -> int:
     return order
 
 
-def walks(codes: npt.NDArray[np.integer], offsets: Ints, n_labels: int, order: int, *, collapse: bool) -> Walks:
+def walks(codes: npt.NDArray[np.integer], offsets: Ints, n_labels: int, order: int) -> Walks:
     """Slide a window of `order` labels over each path; a shorter path is one state, all of it.
+
+    A state that follows itself is a move like any other. Whether it is counted or collapsed changes no probability of
+    absorption: P_ij / (1 − P_ii) is the chance to go on to j either way.
 
     Parameters
     ----------
     codes : labels of the paths, path after path.
     offsets : where each path begins, and the end of the last; an empty path visits no state.
     n_labels : how many labels there are.
-    collapse : whether a state that follows itself is visited once. It changes no probability of absorption: it removes
-        loops of a state to itself.
 
     Raises
     ------
     QuestionError : so many labels at so high an order that states have no number of 64 bits.
     """
-    base, n = n_labels + 1, len(codes)
+    base = n_labels + 1
     if base**order >= 1 << 62:
         raise QuestionError(
             f"a chain of order {order} over {n_labels:,} labels has more possible states than 64 bits can number",
             hint="take a lower order or a coarser grain",
         )
-    lengths = np.diff(offsets)
     if order == 1:
-        states, at, begins = codes.astype(np.int64) + 1, np.arange(n), offsets
-    else:
-        states, at, begins = _windows(codes, offsets, lengths, order, base)
-    if not collapse:
-        return Walks(states, begins, base, at)
-    fresh = np.ones(len(states), dtype=bool)
-    fresh[1:] = states[1:] != states[:-1]
-    fresh[begins[:-1][lengths > 0]] = True
-    before = np.concatenate(([0], np.cumsum(fresh)))
-    return Walks(states[fresh], before[begins], base, at[fresh])
+        return Walks(codes, offsets, None, np.arange(1, base), base)
+    states, at, begins = _windows(codes, offsets, np.diff(offsets), order, base)
+    seen, found = np.unique(states, return_inverse=True)
+    return Walks(found, begins, at, seen, base)
 
 
 def _windows(

@@ -118,23 +118,22 @@ class Attribution:
         specs, status = self.specs(), journeys.heads.status
         lookback = check_lookback(self.lookback, journeys.rules)
         labels = touch_labels(journeys, self.grain)
-        which = status == CONVERTED
-        if "markov" in self.asked:
-            which |= status == LOST
-        touches = touches_of(
-            journeys, which, labels, self._marks(journeys, labels), include_goal=self.include_goal, lookback=lookback
-        )
         groups = group_journeys(journeys, self.names, "entry").keys
-        won = touches.pick(status[touches.journey] == CONVERTED) if "markov" in self.asked else touches
-        half_life = microseconds(self.half_life)
+        won = touches_of(
+            journeys, status == CONVERTED, labels, self._marks(journeys, labels), include_goal=self.include_goal,
+            lookback=lookback,
+        )  # fmt: skip
+        touched = won.pick(won.lengths > 0)
         tables = {
             "journeys": count_journeys(specs["journeys"], journeys, groups, won),
             "cost": count_cost(specs["cost"], journeys, groups, labels),
-            **count_credit(specs, self.counted, half_life, journeys, groups, won.pick(won.lengths > 0)),
+            **count_credit(specs, self.counted, microseconds(self.half_life), journeys, groups, touched),
         }
         if "markov" in self.asked:
-            some = touches.pick(touches.lengths > 0)
-            tables["chain"] = count_chain(specs["chain"], self.order, journeys, groups, some)
+            lost = touches_of(journeys, status == LOST, labels, {}, lookback=lookback, timed=False)
+            both = [("converted", touched), ("lost", lost.pick(lost.lengths > 0))]
+            parts = [count_chain(specs["chain"], self.order, journeys, groups, some, end) for end, some in both]
+            tables["chain"] = pl.concat(parts)
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
     def _marks(self, journeys: Journeys, labels: tuple[Coded, Coded]) -> dict[str, tuple[Bools, Bools]]:

@@ -92,20 +92,17 @@ def count_credit(
 
 
 def count_chain(
-    spec: TableSpec, order: int, journeys: Journeys, groups: Mapping[str, Key], touches: Touches
+    spec: TableSpec, order: int, journeys: Journeys, groups: Mapping[str, Key], touches: Touches, outcome: str
 ) -> pl.DataFrame:
-    """Moves of the chain, over journeys with at least one touch."""
-    heads, journey = journeys.heads, touches.journey
-    labels = touches.coded.labels
-    walk = walks(touches.coded.codes, touches.offsets, len(labels), order, collapse=True)
-    won = heads.status[journey] == CONVERTED
+    """Moves of the chain, over journeys of one outcome with at least one touch."""
+    journey, labels = touches.journey, touches.coded.labels
     paths = Paths(
         keys={name: key.take(journey) for name, key in groups.items()},
-        outcome=np.where(won, OUTCOMES.index("converted"), OUTCOMES.index("lost")),
-        value=np.where(won, heads.value[journey], 0),
-        fold=journeys.folds[heads.user[journey]],
+        outcome=np.full(len(journey), OUTCOMES.index(outcome)),
+        value=journeys.heads.value[journey] if outcome == "converted" else np.zeros(len(journey), dtype=np.int64),
+        fold=journeys.folds[journeys.heads.user[journey]],
     )
-    return count_walks(spec, walk, labels, paths)
+    return count_walks(spec, walks(touches.coded.codes, touches.offsets, len(labels), order), labels, paths)
 
 
 def count_cost(

@@ -15,7 +15,6 @@ from journeymine.counting.counts import Basis
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.events.coded import Coded, code_strings
-from journeymine.graph.markov_counts import moves_of
 from journeymine.graph.markov_solve import Flow
 from journeymine.graph.markov_states import check_order, unpack, walks
 from journeymine.journeys.context import LogContext
@@ -194,17 +193,26 @@ def _removal(paths: PathTable, order: int) -> list[Floats]:
     labels, kept = paths.coded.labels, np.flatnonzero(paths.lengths)
     conversions, value, nulls = (each[kept] for each in (paths.conversions, paths.value, paths.nulls))
     offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(paths.lengths[kept])))
-    walk = walks(paths.coded.codes, offsets, len(labels), order, collapse=True)
-    states, codes = np.unique(walk.states, return_inverse=True)
-    source, target, _, last = moves_of(walk, codes, -1)
-    move, at = np.unique((source + 1) * (len(states) + 1) + target + 1, return_inverse=True)
-    times = np.repeat(conversions + nulls, np.diff(walk.offsets) + 1)
+    walk = walks(paths.coded.codes, offsets, len(labels), order)
+    K, lengths = len(walk.seen), np.diff(walk.offsets)
+    # Moves of each path, one more than its states; 0 is outside.
+    path = np.arange(len(lengths))
+    into = np.arange(len(walk.codes)) + np.repeat(path, lengths)
+    move = np.zeros(len(walk.codes) + len(lengths), dtype=np.int64)
+    move[into + 1] = (walk.codes.astype(np.int64) + 1) * (K + 1)
+    move[into] += walk.codes.astype(np.int64) + 1
+    kinds, at = np.unique(move, return_inverse=True)
+    last = walk.offsets[1:] + path
     n, won, worth = (
-        _sum(rows, amounts, len(move))[None]
-        for rows, amounts in ((at, times), (at[last], conversions), (at[last], value))
+        _sum(rows, amounts, len(kinds))[None]
+        for rows, amounts in (
+            (at, np.repeat(conversions + nulls, lengths + 1)),
+            (at[last], conversions),
+            (at[last], value),
+        )
     )
-    flow = Flow(len(states), move // (len(states) + 1) - 1, move % (len(states) + 1) - 1, n)
-    groups = holders([unpack(int(state), walk.base) for state in states], len(labels))
+    flow = Flow(K, kinds // (K + 1) - 1, kinds % (K + 1) - 1, n)
+    groups = holders([unpack(int(state), walk.base) for state in walk.seen], len(labels))
     return [found[0] for found in credit_flow(flow, groups, [won, worth])]
 
 

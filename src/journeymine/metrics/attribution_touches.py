@@ -48,6 +48,8 @@ class Touches:
 
     def pick(self, kept: Bools) -> Touches:
         """Touches of the journeys of a mask."""
+        if kept.all():
+            return self
         there = np.repeat(kept, self.lengths)
         return Touches(
             self.journey[kept],
@@ -104,11 +106,13 @@ def touches_of(
     labels: tuple[Coded, Coded],
     marks: Mapping[str, tuple[Bools, Bools]],
     *,
-    include_goal: bool,
-    lookback: int | None,
+    include_goal: bool = False,
+    lookback: int | None = None,
+    timed: bool = True,
 ) -> Touches:
-    """Touches of the journeys of a mask; `labels` and `marks` are given for all steps and for all company touches.
+    """Touches of the journeys of a mask.
 
+    `labels` and `marks` are given for all steps and for all company touches; times are 0 where they are not asked for.
     Of a converted journey, those strictly before its first goal; of any other, all. A company touch at the very instant
     of the goal is not before it; at the instant of another step it comes first.
     """
@@ -119,11 +123,13 @@ def touches_of(
     inside = np.repeat(
         np.tile([True, False], len(journeys)), np.column_stack((n_own, journeys.lengths - n_own)).ravel()
     )
-    codes, time = labels[0].codes[inside], journeys.coded.time[inside]
+    codes, company = labels[0].codes[inside], len(journeys.company) > 0
+    needed = timed or company or lookback is not None
+    time = journeys.coded.time[inside] if needed else np.zeros(len(codes), dtype=np.int64)
     journey = np.flatnonzero(which)
     marked = {name: own[inside] for name, (own, _) in marks.items()}
     touches = Touches(journey, _offsets(n_own[journey]), Coded(codes, labels[0].labels), time, marked)
-    if len(journeys.company):
+    if company:
         touches = _with_company(journeys, touches, labels[1], {name: theirs for name, (_, theirs) in marks.items()})
     return touches if lookback is None else _within(journeys, touches, lookback)
 

@@ -9,7 +9,7 @@ from journeymine.errors import MissingExtraError, QuestionError
 
 __all__ = ["chart_of"]
 
-_CHARTS: dict[str, str] = {}
+_CHARTS: dict[str, str] = {"funnel": "funnel:funnel_chart"}
 """Name of a result → ``module:function`` that draws its frame."""
 
 

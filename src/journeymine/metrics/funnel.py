@@ -108,9 +108,10 @@ class Funnel:
         """The question in words."""
         names = [f"({step.name})" if step.optional else step.name for step in self.steps]
         through = " and ".join(names) + " in any order" if self.sequence == "any" else " → ".join(names)
-        detail = " at once" if self.sequence == "strict" else ""
+        detail = ", nothing between," if self.sequence == "strict" else ""
         within = f" within {self.within}" if self.within is not None else ""
-        per = f", per {' × '.join(self.names)} at the {self.at} step" if self.names else ""
+        which = f"step {self.at}" if isinstance(self.at, int) else f"the {self.at} step"
+        per = f", per {' × '.join(self.names)} at {which}" if self.names else ""
         return f"What share of {self.unit}s gets through {through}{detail}{within}{per}?"
 
     def specs(self) -> Mapping[str, TableSpec]:

@@ -47,13 +47,9 @@ class StepGrid:
         """The label columns, a row for each of `n_rows` rows of labels and each step."""
         k = len(self.names)
         columns = [rows[name].gather(np.repeat(np.arange(n_rows), k)) for name in rows.columns]
-        return pl.DataFrame(
-            [
-                *columns,
-                pl.Series("nth", np.tile(np.arange(1, k + 1), n_rows)),
-                pl.Series("step", [*self.names] * n_rows),
-            ]
-        )
+        nth = pl.Series("nth", np.tile(np.arange(1, k + 1), n_rows), dtype=pl.Int64)
+        step = pl.Series("step", [*self.names] * n_rows, dtype=pl.String)
+        return pl.DataFrame([*columns, nth, step])
 
     def by_fold(self, tally: Tally, column: str, which: Sequence[int]) -> Floats:
         """A column's counts for the step that each row asks for, shape [64, rows × steps]; -1 asks for nobody."""
@@ -72,7 +68,7 @@ def funnel_answers(grid: StepGrid, tallies: Mapping[str, Tally], basis: Basis, w
     """The main frame, the histogram of times, and the trend where one was asked for."""
     reason = too_short(basis) if within is None else f"no window of {within} after an entry here has closed yet"
     histogram = tallies["times"]
-    names = pl.DataFrame({"nth": range(1, len(grid.names) + 1), "step": grid.names})
+    names = grid.keys(pl.DataFrame(), 1)
     low, high = bucket_bounds(histogram.rows["bucket"])
     times = Answer(
         keys=histogram.rows.drop("bucket").join(names, on="nth", how="left", maintain_order="left"),

@@ -1,8 +1,8 @@
 """Events in the order that journeys are read in: user by user, each by time.
 
 Users are brought together by *one* in-place sort of packed integers, a prefix of a 64-bit hash of the id above the row
-number, instead of a sort of strings. The hash never leaves this function: prefixes that collide are told apart by the
-whole hash, whole hashes that collide by a second one, and those by the ids themselves.
+number, instead of a sort of strings. The hash never leaves this function: prefixes that collide are noticed by a second,
+independent hash, and told apart by the ids themselves.
 
 Inside a user: timestamp, then the tie-break columns, then input order. Only users whose rows do not already come in
 time order are sorted again.
@@ -30,6 +30,7 @@ class EventOrder:
     Attributes
     ----------
     rows : int64 [n_events], the input row of each step, users together.
+    time : int64 [n_events], µs of each step.
     offsets : int64 [n_users + 1], the steps of user u are ``offsets[u]:offsets[u + 1]``.
     users : String [n_users], the id of each user; the order of users has no meaning.
     n_ties : steps at the same instant as the same user's step before.
@@ -37,6 +38,7 @@ class EventOrder:
     """
 
     rows: Rows
+    time: npt.NDArray[np.int64]
     offsets: Rows
     users: pl.Series
     n_ties: int
@@ -49,7 +51,7 @@ def order_events(events: CodedEvents) -> EventOrder:
     Cost: one sort of 64-bit integers and a few passes; memory about 24 bytes per event while it runs.
     """
     if not len(events):
-        return EventOrder(np.zeros(0, np.int64), np.zeros(1, np.int64), events.user, 0, 0)
+        return EventOrder(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(1, np.int64), events.user, 0, 0)
     rows, starts = _group_by_user(events.user)
     time = events.timestamp.take(rows)
     backwards = _inside(time[1:] < time[:-1], starts)
@@ -60,58 +62,42 @@ def order_events(events: CodedEvents) -> EventOrder:
     if events.tie_break:
         _break_ties(rows, tied, events.tie_break)
     users = events.user.gather(pl.Series(rows[starts[:-1]]))
-    return EventOrder(rows, starts, users, int(np.count_nonzero(tied)), n_out_of_order)
+    return EventOrder(rows, time, starts, users, int(np.count_nonzero(tied)), n_out_of_order)
 
 
 def _group_by_user(user: pl.Series) -> tuple[Rows, Rows]:
     """Rows with users together and input order kept inside each, and the offsets of the users."""
     n = len(user)
     bits = np.uint64(max(n - 1, 1).bit_length())
-    hashed = user.hash(seed=0).to_numpy()
-    key = hashed >> bits
+    key = user.hash(seed=0).to_numpy() >> bits
     key <<= bits
     key |= np.arange(n, dtype=np.uint64)
     key.sort()
-    prefix_change = (key[1:] >> bits) != (key[:-1] >> bits)
+    change = (key[1:] >> bits) != (key[:-1] >> bits)
     key &= (np.uint64(1) << bits) - np.uint64(1)
     rows = key.view(np.int64)
-    change = _separate(rows, hashed, prefix_change)
-    change = _separate(rows, user.hash(seed=1).to_numpy(), change, user)
+    _separate(rows, user, change)
     return rows, np.concatenate(([0], np.flatnonzero(change) + 1, [n]))
 
 
-def _separate(
-    rows: Rows, hashed: npt.NDArray[np.uint64], change: npt.NDArray[np.bool_], user: pl.Series | None = None
-) -> npt.NDArray[np.bool_]:
-    """Split runs of `rows` in which `hashed` differs, in place; returns where one user ends and the next begins.
+def _separate(rows: Rows, user: pl.Series, change: npt.NDArray[np.bool_]) -> None:
+    """Tell apart, in place, users whose hashes begin alike; `change` flags where one user ends and the next begins.
 
-    Two ids that agree in both 64-bit hashes are 2⁻¹²⁸ likely per pair; where the first agrees and the second does not,
-    the run is ordered by the id itself.
+    Runs in which a second hash differs are ordered by the id itself. Two ids that agree in the second hash as well, and
+    so stay together, are at most 2⁻⁹⁶ likely per pair in a log of 2³² events, and less in a smaller one.
     """
-    there = hashed.take(rows)
-    differs = there[1:] != there[:-1]
-    mixed = differs & ~change
-    if not mixed.any():
-        return change
-    run = np.concatenate(([0], np.cumsum(change)))
-    inside = np.flatnonzero(np.isin(run, run[1:][mixed]))
-    if user is None:
-        order = np.lexsort((rows[inside], there[inside], run[inside]))
-        rows[inside] = rows[inside][order]
-        there = hashed.take(rows)
-        return change | (there[1:] != there[:-1])
-    ids = user.gather(pl.Series(rows[inside]))
-    order = (
-        pl.DataFrame({"run": run[inside], "id": ids, "row": rows[inside]})
-        .select(pl.arg_sort_by("run", "id", "row"))
-        .to_series()
-        .to_numpy()
-    )
-    rows[inside] = rows[inside][order]
-    ids = ids.gather(pl.Series(order))
-    change = change.copy()
-    change[inside[1:] - 1] |= (ids != ids.shift(1)).to_numpy()[1:]
-    return change
+    there = user.hash(seed=1).to_numpy().take(rows)
+    mixed = np.flatnonzero((there[1:] != there[:-1]) & ~change)
+    if not len(mixed):
+        return
+    starts = np.concatenate(([0], np.flatnonzero(change) + 1, [len(rows)]))
+    run = np.unique(np.searchsorted(starts, mixed, side="right") - 1)
+    lengths = starts[run + 1] - starts[run]
+    inside = np.arange(int(lengths.sum())) + np.repeat(starts[run] - (np.cumsum(lengths) - lengths), lengths)
+    found = pl.DataFrame({"run": np.repeat(run, lengths), "row": rows[inside]})
+    ordered = found.with_columns(id=user.gather(found["row"])).sort("run", "id", "row")
+    rows[inside] = ordered["row"].to_numpy()
+    change[inside[1:] - 1] |= ordered["id"].ne_missing(ordered["id"].shift(1)).to_numpy()[1:]
 
 
 def _inside(step: npt.NDArray[np.bool_], starts: Rows) -> npt.NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from journeymine.events.coded import Coded, CodedEvents
 from journeymine.events.order import EventOrder, order_events
 from journeymine.events.stage_map import StageMap
 from journeymine.journeys.company import CompanyTouches, attach_company, split_company
-from journeymine.journeys.context import LogContext, goal_rank
+from journeymine.journeys.context import LogContext, goal_rank, sale_rank
 from journeymine.journeys.cuts import CutRules, cut_journeys
 from journeymine.journeys.facts import Facts, facts_of
 from journeymine.journeys.heads import Heads
@@ -42,7 +42,9 @@ class _Plan:
     rules: JourneyRules
     context: LogContext
     cut: CutRules
-    goal_rank: int | None
+    stays: bool
+    """Whether a journey has an after-sale part."""
+    sale_rank: int | None
     column: str | None
     prior: Prior | None = None
 
@@ -116,7 +118,8 @@ def _plan(
     for name in [column, *rules.segments.values()]:
         if name is not None and name not in events.labels and name not in facts.columns:
             raise UnknownLabelError.naming("column", name, [*events.labels, *facts.columns])
-    return _Plan(rules, context, CutRules(rules.idle_us, rules.session_gap_us, by), goal_rank(rules, stages), column)
+    cut = CutRules(rules.idle_us, rules.session_gap_us, by)
+    return _Plan(rules, context, cut, goal_rank(rules, stages) is not None, sale_rank(rules, stages), column)
 
 
 def _build_parts(
@@ -125,7 +128,7 @@ def _build_parts(
     """Build part after part into arrays made once for all of them."""
     n = len(events)
     steps = Steps(
-        time=np.empty(n, dtype=np.int64),
+        time=order.time,
         labels={
             name: Coded(np.empty(n, dtype=coded.codes.dtype), coded.labels)
             for name, coded in {**events.labels, **facts.columns}.items()
@@ -140,7 +143,6 @@ def _build_parts(
             steps.labels[name].codes[there] = coded.codes
         for name, numbers in events.numbers.items():
             steps.numbers[name][there] = numbers.take(rows)
-        steps.time[there] = events.timestamp.take(rows)
         part = steps.slice(there)
         here = plan if plan.prior is None else replace(plan, prior=plan.prior.slice(users))
         starts, heads = _build_part(part, order.offsets[users.start : users.stop + 1] - there.start, here)
@@ -171,17 +173,17 @@ def _build_part(steps: Steps, user_offsets: npt.NDArray[np.int64], plan: _Plan) 
     goal = rules.goal.holds(steps.labels, steps.numbers, n) if rules.goal is not None else None
     lost = rules.lost_at.holds(steps.labels, steps.numbers, n) if rules.lost_at is not None else None
     earlier = aftersale = None
-    if plan.goal_rank is not None:
+    if plan.sale_rank is not None:
         stage = steps.labels["stage"]
-        earlier = stage.codes < plan.goal_rank
-        aftersale = (stage.codes >= plan.goal_rank) & (stage.codes < len(stage.labels) - 1)
+        earlier = stage.codes < plan.sale_rank
+        aftersale = (stage.codes >= plan.sale_rank) & (stage.codes < len(stage.labels) - 1)
     cuts = cut_journeys(
         steps.time,
         new_user,
         plan.cut,
         goal=goal,
         lost=lost,
-        earlier=earlier,
+        earlier=earlier if plan.stays else None,
         column=steps.labels[plan.column].codes if plan.column else None,
     )
     starts = np.flatnonzero(cuts.journey)

@@ -57,7 +57,7 @@ def heads_of(
     """One row per journey, from flags per step. `starts` are the first steps of the journeys of whole users."""
     n_steps, n = len(steps), len(starts)
     ends = np.append(starts[1:], n_steps)[:n]
-    user = np.cumsum(new_user)[starts] - 1 if n else np.zeros(0, dtype=np.int64)
+    user = np.cumsum(new_user[starts], dtype=np.int64) - 1
     first = _changes(user)
     start, end = steps.time[starts], steps.time[ends - 1]
     next_start = np.full(n, MISSING, dtype=np.int64)
@@ -106,8 +106,7 @@ def _count(flags: Bools, starts: Ints) -> Ints:
     """How many steps of each journey are flagged."""
     if not len(starts):
         return np.zeros(0, dtype=np.int64)
-    total = np.concatenate(([0], np.cumsum(flags, dtype=np.int64)))
-    return np.asarray(np.diff(total[np.append(starts, len(flags))]))
+    return np.add.reduceat(flags.view(np.uint8), starts, dtype=np.int64)
 
 
 def _first_flag(flags: Bools | None, starts: Ints, n: int) -> Ints:

@@ -12,7 +12,7 @@ from journeymine.errors import RulesError, UnknownLabelError, WildTimestampError
 from journeymine.events.stage_map import StageMap
 from journeymine.journeys.rules import JourneyRules
 
-__all__ = ["LogContext", "check_latest", "check_wild", "goal_rank", "longest_idle", "n_latest"]
+__all__ = ["LogContext", "check_latest", "check_wild", "goal_rank", "longest_idle", "n_latest", "sale_rank"]
 
 _WILD_FROM = 1_000
 
@@ -66,31 +66,39 @@ def check_latest(n_events: int, latest: npt.NDArray[np.int64], rules: JourneyRul
 
 
 def goal_rank(rules: JourneyRules, stages: StageMap | None) -> int | None:
-    """The position of the stage from which on a step is after-sale, or None when the goal ends its journey at once.
+    """Where the after-sale part begins, as `sale_rank`, or None when the goal ends its journey at once.
 
-    Found from the rules and the map alone, never from the labels of a part, so that every part cuts alike.
+    Raises
+    ------
+    RulesError : an after-sale part is asked for, and there are no stages or the goal is in none of them.
+    """
+    rank = sale_rank(rules, stages)
+    if rank is None and rules.after_goal == "stay":
+        names = stages.names if stages is not None else ()
+        raise RulesError(
+            "after_goal='stay' needs the stage of the goal, and no touchpoint of the goal is mapped to a stage",
+            hint=f"map the goal's touchpoint to a stage, or give goal_stage= one of {', '.join(names)}"
+            if names
+            else "give stages, or after_goal='cut'",
+        )
+    return None if rules.split is not None or rules.after_goal == "cut" else rank
+
+
+def sale_rank(rules: JourneyRules, stages: StageMap | None) -> int | None:
+    """The position of the stage from which on a step is after-sale; None where the goal has no stage.
+
+    Found from the rules and the map alone, never from the labels of a part, so that every part is judged alike.
     """
     names = stages.names if stages is not None else ()
-    if rules.goal is None or rules.split is not None or rules.after_goal == "cut":
-        return None
-    if not names:
-        if rules.after_goal == "stay" or rules.goal_stage is not None:
-            raise RulesError("an after-sale part needs stages", hint="give stages, or after_goal='cut'")
-        return None
     if rules.goal_stage is not None:
+        if not names:
+            raise RulesError("goal_stage needs stages", hint="give stages, or leave goal_stage out")
         if rules.goal_stage not in names:
             raise UnknownLabelError.naming("stage", rules.goal_stage, names)
         return names.index(rules.goal_stage)
-    assert stages is not None
-    found = _stages_of(rules.goal.touchpoints() or (), stages)
-    if found:
-        return min(names.index(stage) for stage in found)
-    if rules.after_goal is None:
+    if rules.goal is None or stages is None or not names:
         return None
-    raise RulesError(
-        "after_goal='stay' needs the stage of the goal, and no touchpoint of the goal is mapped to a stage",
-        hint=f"map the goal's touchpoint to a stage, or give goal_stage= one of {', '.join(names)}",
-    )
+    return min((names.index(stage) for stage in _stages_of(rules.goal.touchpoints() or (), stages)), default=None)
 
 
 def _stages_of(touchpoints: tuple[str, ...], stages: StageMap) -> set[str]:

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from journeymine.columns import MICRO, MISSING
+from journeymine.columns import MICRO, MISSING, UNKNOWN, UNMAPPED, escape_reserved
 from journeymine.errors import RulesError, UnknownLabelError
 from journeymine.events.coded import Coded
 
@@ -42,6 +42,8 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": np.less,
     "<=": np.less_equal,
 }
+_ABSENT = (UNKNOWN, UNMAPPED)
+"""Labels that stand for no label; they satisfy no comparison."""
 _LABEL_TESTS = ("in", "not_in", "glob", "regex")
 _FORMS = "a touchpoint, a list of touchpoints, or a mapping such as {'touchpoint': 'order', 'value': {'>=': 100}}"
 
@@ -128,17 +130,20 @@ class Predicate:
         if self.column not in labels:
             raise UnknownLabelError.naming("column", self.column, [*labels, *numbers])
         coded = labels[self.column]
-        if self.test in ("in", "not_in"):
-            assert isinstance(self.operand, tuple)
-            wanted = np.isin(np.array(coded.labels, dtype=object), np.array(self.operand, dtype=object))
-            wanted = wanted if self.test == "in" else ~wanted
-        else:
-            pattern = fnmatch.translate(str(self.operand)) if self.test == "glob" else str(self.operand)
-            match = re.compile(pattern).fullmatch if self.test == "glob" else re.compile(pattern).search
-            wanted = np.array([match(label) is not None for label in coded.labels], dtype=bool)
         if not len(coded.labels):
             return np.zeros(len(coded), dtype=bool)
+        wanted = np.array([label not in _ABSENT and self._accepts(label) for label in coded.labels], dtype=bool)
         return np.asarray(wanted.take(coded.codes), dtype=bool)
+
+    def _accepts(self, label: str) -> bool:
+        """Whether a label that is there satisfies a leaf; ours are quoted where they read like one of the library's."""
+        if self.test in ("in", "not_in"):
+            assert isinstance(self.operand, tuple)
+            named = label in self.operand or any(label == escape_reserved(each) for each in self.operand)
+            return named == (self.test == "in")
+        if self.test == "glob":
+            return fnmatch.fnmatchcase(label, str(self.operand))
+        return re.search(str(self.operand), label) is not None
 
     def _holds_number(self, labels: Mapping[str, Any], numbers: Mapping[str, npt.NDArray[np.int64]]) -> Bools:
         if self.column not in numbers:

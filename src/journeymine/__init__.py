@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import Dwell as Dwell
     from journeymine.metrics import Funnel as Funnel
     from journeymine.metrics import OrderChoice as OrderChoice
+    from journeymine.metrics import TimeToConvert as TimeToConvert
     from journeymine.metrics import attribution as attribution
     from journeymine.metrics import attribution_from_paths as attribution_from_paths
     from journeymine.metrics import choose_order as choose_order
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import drop_off as drop_off
     from journeymine.metrics import dwell as dwell
     from journeymine.metrics import funnel as funnel
+    from journeymine.metrics import time_to_convert as time_to_convert
     from journeymine.retailer import sample as sample
     from journeymine.retailer import write_sample as write_sample
 
@@ -92,6 +94,7 @@ _ROOMS = {
         "Dwell",
         "Funnel",
         "OrderChoice",
+        "TimeToConvert",
         "attribution",
         "attribution_from_paths",
         "choose_order",
@@ -100,6 +103,7 @@ _ROOMS = {
         "drop_off",
         "dwell",
         "funnel",
+        "time_to_convert",
     ),
     "retailer": ("sample", "write_sample"),
 }

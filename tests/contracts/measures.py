@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journeymine.counting import Measure
 from journeymine.graph import Markov, Transitions, Variants
-from journeymine.metrics import Attribution, Conversion, DropOff, Dwell, Funnel
+from journeymine.metrics import Attribution, Conversion, DropOff, Dwell, Funnel, TimeToConvert
 
 # Logs of the suite have the columns stage, channel, owner, kind, plan (an attribute), and value, cost, satisfaction;
 # touchpoints are those of tests/oracles/logs.py. The journeys are built with many kinds of rules.
@@ -58,4 +58,6 @@ MEASURES: list[Measure] = [
         at=2,
     ),
     Funnel(steps=["ad", "visit", "order"], within="8m", sequence="any", unit="session", by="owner"),
+    TimeToConvert(bin="1m"),
+    TimeToConvert(by=("channel", "plan"), channel_of="any", bin="3m", horizon="12m"),
 ]

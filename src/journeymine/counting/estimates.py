@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Answer", "Difference", "Number", "Quantile", "Share"]
+__all__ = ["Answer", "Difference", "Number", "Quantile", "Share", "SolvedShare"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,6 +56,21 @@ class Number:
 
     values: Floats
     trials: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SolvedShare:
+    """A share that is solved for rather than counted, e.g. a survival curve; its limits stay inside 0–1.
+
+    Attributes
+    ----------
+    values, trials : as of `Number`.
+    people : per row, independent people behind it: what counts where the share is 0 or 1.
+    """
+
+    values: Floats
+    trials: Floats | None = None
+    people: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import Counts
-from journeymine.counting.estimates import Answer, Difference, Number, Quantile, Share
+from journeymine.counting.estimates import Answer, Difference, Number, Quantile, Share, SolvedShare
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally
@@ -19,6 +19,7 @@ from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import group_quantiles
 from journeymine.stats.quantiles import woodruff
 from journeymine.stats.shares import Interval, difference_interval, number_interval, share_interval
+from journeymine.stats.solved_shares import solved_share_interval
 
 __all__ = ["finish"]
 
@@ -85,7 +86,7 @@ def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
     columns: dict[str, Any] = {name: _own(answer.keys[name]) for name in answer.keys.columns}
     headline: list[str | None] | None = None
     for name, value in answer.columns.items():
-        if isinstance(value, Share | Difference | Number | Quantile):
+        if isinstance(value, Share | Difference | Number | SolvedShare | Quantile):
             found, with_limits = _interval(value, confidence, answer.keys.height if answer.keys.columns else 1)
             columns[name] = _series(found.estimate)
             if with_limits:
@@ -134,6 +135,10 @@ def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, boo
     if isinstance(value, Number):
         return number_interval(
             value.values[0], value.values[1:], trials_by_fold=value.trials, confidence=confidence
+        ), True
+    if isinstance(value, SolvedShare):
+        return solved_share_interval(
+            value.values[0], value.values[1:], trials_by_fold=value.trials, people=value.people, confidence=confidence
         ), True
     return _quantile(value, confidence, n_rows), value.interval
 

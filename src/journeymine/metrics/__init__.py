@@ -7,6 +7,7 @@ from journeymine.metrics.conversion import Conversion, conversion
 from journeymine.metrics.drop_off import DropOff, drop_off
 from journeymine.metrics.dwell import Dwell, dwell
 from journeymine.metrics.funnel import Funnel, funnel
+from journeymine.metrics.time_to_convert import TimeToConvert, time_to_convert
 
 __all__ = [
     "Attribution",
@@ -15,6 +16,7 @@ __all__ = [
     "Dwell",
     "Funnel",
     "OrderChoice",
+    "TimeToConvert",
     "attribution",
     "attribution_from_paths",
     "choose_order",
@@ -23,4 +25,5 @@ __all__ = [
     "drop_off",
     "dwell",
     "funnel",
+    "time_to_convert",
 ]

@@ -19,6 +19,7 @@ from journeymine.counting.mature import too_short
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.runs import changes, runs_of
 from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.journeys.heads import SERVICE
@@ -129,24 +130,18 @@ class Dwell:
 
 def stays(journeys: Journeys, cell: Ints, size: int) -> tuple[Ints, Ints, Ints]:
     """Each (journey, cell): its first step there, the number of visits, and the µs spent in all of them."""
-    of_step, time, n = journeys.journey_of_step, journeys.coded.time, len(journeys.coded)
-    enters = np.ones(n, dtype=bool)
-    enters[1:] = (cell[1:] != cell[:-1]) | (of_step[1:] != of_step[:-1])
-    visit = np.flatnonzero(enters)
+    of_step, time = journeys.journey_of_step, journeys.coded.time
+    visit = np.flatnonzero(changes(cell) | changes(of_step))
     journey = of_step[visit]
     # A visit lasts until the first step of the next one, the last of a journey until the journey's last step.
     until = journeys.heads.end[journey]
     inner = np.flatnonzero(journey[1:] == journey[:-1])
     until[inner] = time[visit[inner + 1]]
-    there = cell[visit]
-    order = np.argsort(there.astype(np.uint16) if size <= 1 << 16 else there, kind="stable")
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (np.diff(there[order]) != 0) | (np.diff(journey[order]) != 0)
-    starts = np.flatnonzero(new)
-    if not len(starts):
+    runs = runs_of(cell[visit], size, journey)
+    if not len(visit):
         return visit, visit, visit
-    total = np.add.reduceat((until - time[visit])[order], starts)
-    return visit[order[starts]], np.diff(np.append(starts, len(order))), total
+    total = np.add.reduceat((until - time[visit])[runs.rows], runs.starts)
+    return visit[runs.first], runs.lengths, total
 
 
 def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confidence: float = 0.95) -> Result:

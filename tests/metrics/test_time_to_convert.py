@@ -1,0 +1,156 @@
+"""Time to convert against plain loops, SciPy's survival functions, and logs made by hand."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from scipy import stats as scipy_stats
+
+from journeymine.errors import QuestionError
+from journeymine.metrics import time_to_convert
+from tests.metrics.walk import Walk, walks_of
+from tests.oracles.logs import MINUTE, START, Row, build, logs, rule_fields
+
+HOUR = 60 * MINUTE
+
+
+def fates(walks: list[Walk], fields: dict[str, Any], until: int) -> list[tuple[str, int | None, int]]:
+    """Cause (or ""), µs until it, and µs watched, of every journey that is asked."""
+    found = []
+    lost_at = fields.get("lost_at")
+    labels = {lost_at} if isinstance(lost_at, str) else set(lost_at or ())
+    if isinstance(lost_at, dict):
+        labels = {lost_at["touchpoint"]}
+    for walk in walks:
+        if walk.status == "service" or walk.left_truncated:
+            continue
+        cause, at = "", None
+        if walk.status == "converted":
+            cause, at = "converted", walk.steps[walk.goal_step]["us"]
+        elif walk.status in ("lost", "ended"):
+            cause, at = "lost", walk.end + 10 * MINUTE
+            if walk.next_start is not None:
+                at = min(at, walk.next_start)
+            quits = [step["us"] for step in walk.steps if step["touchpoint"] in labels]
+            at = quits[0] if quits else at
+        found.append((cause, None if at is None else at - walk.start, max(until, walk.end) - walk.start))
+    return found
+
+
+def incidence(people: list[tuple[str, int | None, int]], width: int, k: int) -> dict[str, Fraction]:
+    """Aalen and Johansen's estimate after k bins, person by person."""
+    open_share, shares = Fraction(1), {"converted": Fraction(0), "lost": Fraction(0)}
+    for each in range(k + 1):
+        happened = {"converted": 0, "lost": 0}
+        asked = 0
+        for cause, took, watched in people:
+            if watched < each * width:
+                continue
+            if cause and took is not None and took <= (each - 1) * width and (each or took < 0):
+                continue
+            asked += 1
+            if cause and took is not None and took <= each * width:
+                happened[cause] += 1
+        if asked:
+            for cause, n in happened.items():
+                shares[cause] += open_share * Fraction(n, asked)
+            open_share *= 1 - Fraction(sum(happened.values()), asked)
+    return shares | {"open": open_share}
+
+
+@given(logs, rule_fields())
+def test_curves_are_those_of_a_loop_over_journeys(log: tuple[Row, ...], fields: dict[str, Any]) -> None:
+    journeys = build(log, **fields)
+    people = fates(walks_of(journeys), fields, journeys.context.observed_until)
+    result = time_to_convert(journeys, bin="2m", horizon="9m")
+    row = result.frame.row(0, named=True)
+    assert row["n"] == len(people)
+    for cause, column in (("converted", "converted"), ("lost", "lost"), ("", "open")):
+        assert row[column] == sum(1 for each in people if each[0] == cause)
+    has_goal = fields["goal"] is not None
+    for point in result.tables["curves"].iter_rows(named=True):
+        expected = incidence(people, 2 * MINUTE, round(point["time_s"] / 120))
+        for name, share in expected.items():
+            if name == "converted" and not has_goal:
+                assert point["converted_share"] is None
+            else:
+                assert point[f"{name}_share"] == pytest.approx(float(share), abs=1e-9)
+    watched = max((each[2] for each in people), default=-1)
+    if watched >= 8 * MINUTE:
+        expected = incidence(people, 2 * MINUTE, 4)
+        assert row["lost_share"] == pytest.approx(float(expected["lost"]), abs=1e-9)
+
+
+def hourly(seed: int, n: int = 150) -> tuple[tuple[Row, ...], np.ndarray, np.ndarray, np.ndarray]:
+    """One journey per user in whole hours: time to convert or until the log's end, and two groups."""
+    draw = np.random.default_rng(seed)
+    start = draw.integers(11, 100, n)
+    group = draw.integers(0, 2, n)
+    took = np.ceil(draw.exponential(np.where(group == 0, 20, 45))).astype(int)
+    rows = [Row(f"user-{i}", int(start[i]) * HOUR, "visit", "web", None, None, "ab"[group[i]], None) for i in range(n)]
+    rows += [
+        Row(f"user-{i}", int(start[i] + took[i]) * HOUR, "order", "web", None, None, "ab"[group[i]], None)
+        for i in range(n)
+        if start[i] + took[i] <= 120
+    ]
+    rows += [Row("first", 0, "visit", "web", None, None, "a", None)]
+    return tuple(rows), np.minimum(took, 120 - start), start + took <= 120, group
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scipy_finds_the_same_survival_and_the_same_log_rank_test(seed: int) -> None:
+    log, time, happened, group = hourly(seed)
+    fields = {"goal": "order", "idle": "60d", "observed_until": START + 120 * HOUR, "segments": {"plan": "plan"}}
+    journeys = build(log, **fields)
+    journeys = journeys.replace(heads=journeys.heads.replace(left_truncated=journeys.heads.start == START))
+    result = time_to_convert(journeys, by="plan", bin="1h", horizon="30h")
+    data = [
+        scipy_stats.CensoredData(uncensored=time[(group == g) & happened], right=time[(group == g) & ~happened])
+        for g in (0, 1)
+    ]
+    for g, label in enumerate("ab"):
+        reference = scipy_stats.ecdf(data[g]).sf
+        curve = result.tables["curves"].filter(pl.col("plan") == label)
+        hours = curve["time_s"].to_numpy() / 3600
+        assert curve["open_share"].to_numpy() == pytest.approx(reference.evaluate(hours), abs=1e-12)
+        mine = result.frame.filter(pl.col("plan") == label)
+        grid = np.arange(30)
+        assert mine["open_mean_s"].item() / 3600 == pytest.approx(reference.evaluate(grid).sum())
+    reference = scipy_stats.logrank(*data)
+    test = result.tables["test"].row(0, named=True)
+    assert test["cause"] == "converted"
+    assert test["chi2"] == pytest.approx(reference.statistic**2)
+    assert test["p_independent"] == pytest.approx(reference.pvalue)
+    # Every user stands once, so the clustered test must find about the same.
+    assert math.log10(test["p_value"]) == pytest.approx(math.log10(reference.pvalue), abs=1.5)
+
+
+def test_a_week_includes_its_last_microsecond_and_open_journeys_stay_below_the_line() -> None:
+    log = (
+        Row("z", -10_000 * MINUTE, "visit", "web", None, None, None, None),
+        *(Row(user, 0, "visit", "web", None, None, None, None) for user in "abcd"),
+        Row("a", 7 * MINUTE, "order", "web", None, None, None, None),
+        Row("b", 7 * MINUTE + 1, "order", "web", None, None, None, None),
+        Row("c", 0, "quit", "web", None, None, None, None),
+    )
+    journeys = build(log, goal="order", lost_at="quit", idle="10m", session_gap="3m", observed_until=START + 9 * MINUTE)
+    frame = time_to_convert(journeys, bin="7m", horizon="7m").frame
+    row = frame.row(0, named=True)
+    assert (row["n"], row["converted"], row["lost"], row["open"], row["left_truncated"]) == (4, 2, 1, 1, 1)
+    assert (row["converted_share"], row["lost_share"], row["open_share"]) == (0.25, 0.25, 0.5)
+    assert row["horizon_s"] == 7 * 60
+    beyond = time_to_convert(journeys, bin="1m", horizon="10m").frame.row(0, named=True)
+    assert beyond["converted_share"] is None
+    assert "whole horizon" in beyond["reason"]
+
+
+def test_too_many_bins_are_refused_with_the_way_out() -> None:
+    log = tuple(Row("a", i * 24 * HOUR, "visit", "web", None, None, None, None) for i in range(30))
+    with pytest.raises(QuestionError, match=r"bins of at least"):
+        time_to_convert(build(log, goal="order"), bin="1m")

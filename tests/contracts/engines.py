@@ -25,8 +25,16 @@ class EngineCase:
     part: str | None = field(default=None)
 
 
+def _spark(folder: Path) -> Engine:
+    from journeymine.engines import Spark
+    from tests.engines.spark_session import spark_session
+
+    return Spark(session=spark_session(), n_partitions=3)
+
+
 ENGINES = [
     EngineCase("in memory", lambda folder: InMemory()),
     EngineCase("buckets", lambda folder: Buckets(folder / "buckets", n_buckets=5)),
     EngineCase("one bucket", lambda folder: Buckets(n_buckets=1)),
+    EngineCase("spark", _spark, part="spark"),
 ]

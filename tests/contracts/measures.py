@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from journeymine.counting import Measure
 from journeymine.graph import Markov, Transitions, Variants
-from journeymine.metrics import Attribution, Conversion, DropOff, Dwell, Funnel, TimeToConvert
+from journeymine.metrics import (
+    Attribution,
+    Conversion,
+    DecisionPoints,
+    DropOff,
+    Dwell,
+    Friction,
+    Funnel,
+    Handoffs,
+    Satisfaction,
+    TimeToConvert,
+)
 
 # Logs of the suite have the columns stage, channel, owner, kind, plan (an attribute), and value, cost, satisfaction;
 # touchpoints are those of tests/oracles/logs.py. The journeys are built with many kinds of rules.
@@ -16,11 +27,13 @@ MEASURES: list[Measure] = [
     Variants(grain="channel:touchpoint", max_steps=3),
     Conversion(),
     Conversion(by=("channel", "plan")),
+    Conversion(by=("new_or_returning", "channel"), channel_of="any"),
     Conversion(by=("stage", "owner"), channel_of="any", horizon="12m"),
     DropOff(),
     DropOff(by="touchpoint"),
     DropOff(by=("channel", "plan")),
     DropOff(by="kind"),
+    DropOff(by=("stage", "new_or_returning")),
     Attribution(),
     Attribution(
         rules=("w_shaped", "last_non_direct", "markov"),
@@ -60,4 +73,11 @@ MEASURES: list[Measure] = [
     Funnel(steps=["ad", "visit", "order"], within="8m", sequence="any", unit="session", by="owner"),
     TimeToConvert(bin="1m"),
     TimeToConvert(by=("channel", "plan"), channel_of="any", bin="3m", horizon="12m"),
+    Handoffs(),
+    Handoffs(grain="owner"),
+    Friction(long_wait="2m"),
+    DecisionPoints(),
+    DecisionPoints(grain="channel", transitions=True),
+    Satisfaction(scale=(1, 5)),
+    Satisfaction(by=("channel", "plan"), scale={"visit": (1, 5), "call": (0, 10), "order": (0, 10)}),
 ]

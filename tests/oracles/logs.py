@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -32,7 +33,20 @@ STAGES = StageMap.of(
         {"match": "order", "owner": "Sales"},
     ],
 )
-TOUCHPOINTS = ("ad", "mail", "visit", "visit", "call", "order", "review", "quit", "🛒", "</script>", "start", "(unknown)")
+TOUCHPOINTS = (
+    "ad",
+    "mail",
+    "visit",
+    "visit",
+    "call",
+    "order",
+    "review",
+    "quit",
+    "🛒",
+    "</script>",
+    "start",
+    "(unknown)",
+)
 CHANNELS = ("web", "email", "store", None, "(unknown)", "unknown")
 
 
@@ -57,9 +71,7 @@ START = 1_577_836_800_000_000
 
 users = st.sampled_from([*"abcdefgh", "ü", "🦊", "user-1", " x"])
 # Gaps of exactly `idle` (10 m) and `session_gap` (3 m), one microsecond more, and none at all must all occur often.
-instants = st.builds(
-    lambda minute, micro: minute * MINUTE + micro, st.integers(0, 45), st.sampled_from([0, 0, 0, 1])
-)
+instants = st.builds(lambda minute, micro: minute * MINUTE + micro, st.integers(0, 45), st.sampled_from([0, 0, 0, 1]))
 rows = st.builds(
     Row,
     user=users,
@@ -71,7 +83,29 @@ rows = st.builds(
     plan=st.sampled_from(["pro", "free", None]),
     score=st.sampled_from([None, None, 1, 3, 5]),
 )
-logs = st.lists(rows, min_size=1, max_size=60).map(tuple)
+
+
+def busy(seed: int) -> tuple[Row, ...]:
+    """Few users with many steps each, so that every rule is met: what lists of independent rows seldom are."""
+    draw = random.Random(seed)
+    steps = ["visit", "order", "review", "call", "quit", *draw.sample(TOUCHPOINTS, 4)]
+    minutes = draw.choice([10, 25, 45])
+    return tuple(
+        Row(
+            user=draw.choice("abc"),
+            us=draw.randint(0, minutes) * MINUTE + draw.choice([0, 0, 1]),
+            touchpoint=draw.choice(steps),
+            channel=draw.choice(CHANNELS[:5]),
+            value=draw.choice([None, 5.0, 12.5, -3.0]),
+            cost=draw.choice([None, 0.5]),
+            plan=draw.choice(["pro", None]),
+            score=draw.choice([None, 1, 5]),
+        )
+        for _ in range(draw.randint(5, 60))
+    )
+
+
+logs = st.one_of(st.lists(rows, min_size=1, max_size=40).map(tuple), st.builds(busy, st.integers(0, 100_000)))
 
 
 @st.composite
@@ -79,7 +113,15 @@ def rule_fields(draw: st.DrawFn) -> dict[str, Any]:
     """Rules of every kind that do not contradict themselves."""
     goal = draw(
         st.sampled_from(
-            ["order", "order", ["order", "🛒"], {"touchpoint": "order", "value": {">=": 5}}, "review", "(unknown)", None]
+            [
+                "order",
+                "order",
+                ["order", "🛒"],
+                {"touchpoint": "order", "value": {">=": 5}},
+                "review",
+                "(unknown)",
+                None,
+            ]
         )
     )
     fields: dict[str, Any] = {

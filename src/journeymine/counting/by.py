@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from journeymine.counting.runs import runs_of
 from journeymine.counting.tabulate import Key, key_of, pack
 from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
 
 __all__ = ["MAX_GROUPS", "Grouped", "as_names", "group_journeys", "group_steps", "places", "step_keys"]
@@ -21,6 +21,9 @@ MAX_GROUPS = 10_000
 """Most labels that a breakdown may have; beyond, a number per label tells nobody anything."""
 
 CHANNEL_OF = ("entry", "exit", "any")
+
+NEW_OR_RETURNING = "new_or_returning"
+"""A breakdown that every log has: journeys of users with an earlier goal apart from those of new customers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +63,12 @@ def step_keys(journeys: Journeys, names: Sequence[str]) -> dict[str, Key]:
     """Key columns over the steps: labels of steps as they are, segments repeated for each step."""
     keys = {}
     for name in names:
-        if name in journeys.segments:
-            coded = journeys.segments[name]
-            keys[name] = key_of(np.repeat(coded.codes, journeys.lengths), coded.labels)
-        else:
-            coded = _known(journeys, name)
-            keys[name] = key_of(coded.codes, coded.labels)
-        if len(keys[name].values) > MAX_GROUPS:
-            raise QuestionError(
-                f"by={name!r} has {len(keys[name].values):,} labels, more than {MAX_GROUPS:,}",
-                hint="group them first, with journeys.segment(…) or an attribute of fewer values",
-            )
+        of_journey = _of_journey(journeys, name)
+        coded = _known(journeys, name) if of_journey is None else of_journey
+        _check_few(name, coded)
+        keys[name] = key_of(
+            coded.codes if of_journey is None else np.repeat(coded.codes, journeys.lengths), coded.labels
+        )
     return keys
 
 
@@ -79,7 +77,7 @@ def group_journeys(journeys: Journeys, by: Sequence[str], channel_of: str) -> Gr
 
     With ``"any"`` a journey counts once under each combination of labels that its steps have.
     """
-    from_steps = [name for name in by if name not in journeys.segments]
+    from_steps = [name for name in by if _of_journey(journeys, name) is None]
     if channel_of == "any" and from_steps:
         keys = step_keys(journeys, by)
         at = group_steps(journeys, list(keys.values()))
@@ -87,11 +85,10 @@ def group_journeys(journeys: Journeys, by: Sequence[str], channel_of: str) -> Gr
     at = journeys.offsets[:-1] if channel_of == "entry" else journeys.offsets[1:] - 1
     keys = {}
     for name in by:
-        if name in journeys.segments:
-            keys[name] = key_of(journeys.segments[name].codes, journeys.segments[name].labels)
-        else:
-            coded = _known(journeys, name)
-            keys[name] = key_of(coded.codes[at], coded.labels)
+        of_journey = _of_journey(journeys, name)
+        coded = _known(journeys, name) if of_journey is None else of_journey
+        _check_few(name, coded)
+        keys[name] = key_of(coded.codes[at] if of_journey is None else coded.codes, coded.labels)
     return Grouped(np.arange(len(journeys)), keys)
 
 
@@ -106,9 +103,26 @@ def places(cell: Ints, size: int, journey: Ints) -> Ints:
     return runs_of(cell, size, journey).first
 
 
-def _known(journeys: Journeys, name: str) -> Any:
+def _of_journey(journeys: Journeys, name: str) -> Coded | None:
+    """A label of whole journeys; None where `name` is one of steps."""
+    if name in journeys.segments:
+        return journeys.segments[name]
+    if name == NEW_OR_RETURNING and name not in journeys.coded.labels:
+        return Coded((journeys.heads.prior_goals > 0).astype(np.uint8), ("new", "returning"))
+    return None
+
+
+def _check_few(name: str, coded: Coded) -> None:
+    if len(coded.labels) > MAX_GROUPS:
+        raise QuestionError(
+            f"by={name!r} has {len(coded.labels):,} labels, more than {MAX_GROUPS:,}",
+            hint="group them first, with journeys.segment(…) or an attribute of fewer values",
+        )
+
+
+def _known(journeys: Journeys, name: str) -> Coded:
     try:
         return journeys.codes(name)
     except UnknownLabelError:
         raise UnknownLabelError.naming("column to break down by", name,
-                                       [*journeys.coded.labels, *journeys.segments]) from None  # fmt: skip
+                                       [*journeys.coded.labels, *journeys.segments, NEW_OR_RETURNING]) from None  # fmt: skip

@@ -21,7 +21,7 @@ from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally, histogram_of
-from journeymine.durations import Duration, microseconds
+from journeymine.durations import Duration, describe, microseconds
 from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.stats.histogram import bucket_of
@@ -48,7 +48,7 @@ class Conversion:
         object.__setattr__(self, "by", as_names(self.by))
         check_channel_of(self.channel_of)
         if self.horizon is not None:
-            microseconds(self.horizon, name="horizon")
+            object.__setattr__(self, "horizon", describe(microseconds(self.horizon, name="horizon")))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,7 +163,8 @@ def conversion(
 
     Parameters
     ----------
-    by : one or several of channel, stage, touchpoint, owner, any attribute or segment.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment, and ``"new_or_returning"``: whether
+        the user had converted in an earlier journey.
     channel_of : which step's label a journey goes by: its ``"entry"``, its ``"exit"``, or ``"any"`` of its steps (then
         it counts once under each).
     horizon : asks instead for conversion within this time of the start, over journeys observed that long.

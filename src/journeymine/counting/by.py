@@ -124,5 +124,5 @@ def _known(journeys: Journeys, name: str) -> Coded:
     try:
         return journeys.codes(name)
     except UnknownLabelError:
-        raise UnknownLabelError.naming("column to break down by", name,
-                                       [*journeys.coded.labels, *journeys.segments, NEW_OR_RETURNING]) from None  # fmt: skip
+        known = [*journeys.coded.labels, *journeys.segments, NEW_OR_RETURNING]
+        raise UnknownLabelError.naming("column to break down by", name, known) from None

@@ -102,7 +102,7 @@ class Transitions:
         on_edge = times.rows.hstack(
             pl.DataFrame(
                 {
-                    # NumPy divides exactly rounded; Polars multiplies by the reciprocal, which is not always the nearest.
+                    # NumPy rounds a quotient to the nearest; Polars multiplies by the reciprocal.
                     "mean_s": times["time"] / MICRO / times["n"],
                     "min_s": times.frame["least"].to_numpy() / MICRO,
                     "max_s": times.frame["greatest"].to_numpy() / MICRO,

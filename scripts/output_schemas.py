@@ -51,7 +51,7 @@ MEANING = {
     "mature": "journeys: started at least `mature_after` before `observed_until`; edges: such journeys",
     "left_truncated": "journeys: begins within `idle` of the log's start; results: how many do",
     "next_start": "start of the user's next journey, UTC; null without one",
-    "step": "position in the journey, from 1; null for a company touch",
+    "step": "journeys: position in the journey, from 1, null for a company touch; results: name of the step",
     "session": "session in the journey, from 1; null for a company touch",
     "timestamp": "UTC",
     "touchpoint": "what happened",
@@ -107,6 +107,13 @@ MEANING = {
     "path": "labels in order; null: journeys longer than max_steps, together",
     "mean_duration_s": "mean seconds from first to last step",
     "position": "mean place of the first such step, 0 first to 1 last",
+    "nth": "number of the step, from 1",
+    "n_entrants": "units with an entry whose window has closed",
+    "share_of_previous": "n ÷ n of the required step before",
+    "dropped": "reached the required step before and not this one; null for the first and for optional ones",
+    "low_s": "least time of the bucket, seconds",
+    "high_s": "where the next bucket begins, seconds",
+    "period": "first day of the period",
     "sparse": "under 300 users or 30 converting ones",
 }
 
@@ -118,6 +125,7 @@ def results(journeys: jm.Journeys) -> Iterator[Result]:
     yield jm.transitions(journeys).result
     yield jm.variants(journeys)
     yield jm.typical_order(journeys)
+    yield jm.funnel(journeys, steps=["product_viewed", "basket_filled", "order_placed"], within="7d", trend="month")
 
 
 def rows_of(frame: pl.DataFrame) -> list[str]:

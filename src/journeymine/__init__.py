@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import Dwell as Dwell
     from journeymine.metrics import Funnel as Funnel
     from journeymine.metrics import OrderChoice as OrderChoice
+    from journeymine.metrics import Retention as Retention
     from journeymine.metrics import TimeToConvert as TimeToConvert
     from journeymine.metrics import attribution as attribution
     from journeymine.metrics import attribution_from_paths as attribution_from_paths
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import drop_off as drop_off
     from journeymine.metrics import dwell as dwell
     from journeymine.metrics import funnel as funnel
+    from journeymine.metrics import retention as retention
     from journeymine.metrics import time_to_convert as time_to_convert
     from journeymine.retailer import sample as sample
     from journeymine.retailer import write_sample as write_sample
@@ -94,6 +96,7 @@ _ROOMS = {
         "Dwell",
         "Funnel",
         "OrderChoice",
+        "Retention",
         "TimeToConvert",
         "attribution",
         "attribution_from_paths",
@@ -103,6 +106,7 @@ _ROOMS = {
         "drop_off",
         "dwell",
         "funnel",
+        "retention",
         "time_to_convert",
     ),
     "retailer": ("sample", "write_sample"),

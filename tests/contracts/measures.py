@@ -13,6 +13,7 @@ from journeymine.metrics import (
     Friction,
     Funnel,
     Handoffs,
+    Retention,
     Satisfaction,
     TimeToConvert,
 )
@@ -80,4 +81,14 @@ MEASURES: list[Measure] = [
     DecisionPoints(grain="channel", transitions=True),
     Satisfaction(scale=(1, 5)),
     Satisfaction(by=("channel", "plan"), scale={"visit": (1, 5), "call": (0, 10), "order": (0, 10)}),
+    Retention(period="2m", periods=4),
+    Retention(
+        entry="visit",
+        returned=["order", "call"],
+        period="day",
+        kind="unbounded",
+        recurring=True,
+        timezone="Asia/Kolkata",
+        by=("channel", "plan"),
+    ),
 ]

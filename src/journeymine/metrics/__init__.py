@@ -7,6 +7,7 @@ from journeymine.metrics.conversion import Conversion, conversion
 from journeymine.metrics.drop_off import DropOff, drop_off
 from journeymine.metrics.dwell import Dwell, dwell
 from journeymine.metrics.funnel import Funnel, funnel
+from journeymine.metrics.retention import Retention, retention
 from journeymine.metrics.time_to_convert import TimeToConvert, time_to_convert
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Dwell",
     "Funnel",
     "OrderChoice",
+    "Retention",
     "TimeToConvert",
     "attribution",
     "attribution_from_paths",
@@ -25,5 +27,6 @@ __all__ = [
     "drop_off",
     "dwell",
     "funnel",
+    "retention",
     "time_to_convert",
 ]

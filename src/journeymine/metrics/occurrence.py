@@ -1,0 +1,94 @@
+"""What a user-level question is asked over: any step, steps that satisfy a predicate, or the goal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from journeymine.counting.mature import NO_GOAL
+from journeymine.errors import QuestionError
+from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.predicate import Predicate
+from journeymine.metrics.funnel_question import check_labels
+
+__all__ = ["Occurrence", "check_free", "check_occurs"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Which steps count.
+
+    Attributes
+    ----------
+    condition : a row-wise condition; None for any step.
+    goal : the goal of the rules instead.
+    """
+
+    condition: Predicate | None = None
+    goal: bool = False
+
+    @classmethod
+    def parse(cls, form: Any, *, name: str) -> Occurrence:
+        """Read None (any step), ``{"goal": True}``, or the data form of a `Predicate`; `name` is named in errors.
+
+        >>> Occurrence.parse({"goal": True}, name="event").words, Occurrence.parse(["a", "b"], name="event").words
+        ('the goal', "'a' or 'b'")
+        """
+        if isinstance(form, Occurrence):
+            return form
+        if form is None:
+            return cls()
+        if isinstance(form, Mapping) and set(form) == {"goal"} and form["goal"] is True:
+            return cls(goal=True)
+        return cls(Predicate.parse(form, name=name))
+
+    def to_data(self) -> Any:
+        """The form that `parse` reads back."""
+        return {"goal": True} if self.goal else None if self.condition is None else self.condition.to_data()
+
+    @property
+    def words(self) -> str:
+        """What counts, in words."""
+        if self.goal:
+            return "the goal"
+        if self.condition is None:
+            return "any step"
+        names = self.condition.touchpoints()
+        return " or ".join(map(repr, names)) if names and len(names) <= 3 else "a step as asked for"
+
+    def steps(self, journeys: Journeys) -> Ints:
+        """Positions of the steps that count, ascending: user after user, each in order of time.
+
+        Raises
+        ------
+        QuestionError : the goal is asked for, and the rules name none.
+        UnknownLabelError : the condition looks at a column that the log does not have.
+        """
+        condition, n = self.condition, len(journeys.coded)
+        if self.goal:
+            condition = journeys.rules.goal
+            if condition is None:
+                raise QuestionError(NO_GOAL, hint="name a goal in the rules, or ask for a touchpoint")
+        if condition is None:
+            return np.arange(n)
+        return np.flatnonzero(condition.holds(journeys.coded.labels, journeys.coded.numbers, n))
+
+
+def check_occurs(journeys: Journeys, *asked: Occurrence) -> None:
+    """Refuse touchpoints that the whole log does not have."""
+    check_labels([each.condition for each in asked if each.condition is not None], journeys)
+
+
+def check_free(names: Sequence[str], *taken: str) -> None:
+    """Refuse a breakdown by a column that the answer has a column of its own for."""
+    twice = sorted({*taken, "fold"} & set(names))
+    if twice:
+        raise QuestionError(
+            f"by={twice[0]!r} is the name of one of the answer's own columns", hint="give that column another name"
+        )

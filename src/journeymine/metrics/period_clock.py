@@ -1,0 +1,96 @@
+"""Periods to count in: days, weeks or months by the calendar of a zone, or spans of a fixed length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.durations import Duration, describe, microseconds
+from journeymine.errors import QuestionError
+from journeymine.metrics.periods import PERIODS, check_zone, period_of
+
+__all__ = ["PeriodClock", "check_calendar", "date_of_number", "number_of"]
+
+Ints = npt.NDArray[np.int64]
+_MONDAY = 3  # days from Thursday 1970-01-01 back to a Monday
+
+
+def check_calendar(period: str, *, name: str = "period") -> str:
+    """Refuse what is no calendar period."""
+    if period not in PERIODS:
+        raise QuestionError(f"{name}={period!r}", hint=f"give one of {', '.join(map(repr, PERIODS))}")
+    return period
+
+
+def number_of(time: Ints, period: str, zone: str) -> Ints:
+    """Number of the calendar period that each instant lies in, so that neighbours differ by 1.
+
+    >>> (
+    ...     number_of(np.array([0, 86_400_000_000]), "day", "UTC"),
+    ...     number_of(np.array([31 * 86_400_000_000]), "month", "UTC"),
+    ... )
+    (array([0, 1]), array([1]))
+    """
+    days = period_of(time, period, zone)
+    if period == "week":
+        return (days + _MONDAY) // 7
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) if period == "month" else days
+
+
+def date_of_number(numbers: Ints, period: str) -> pl.Series:
+    """First day of each numbered period.
+
+    >>> date_of_number(np.array([0, 1]), "week").to_list()
+    [datetime.date(1969, 12, 29), datetime.date(1970, 1, 5)]
+    """
+    if period == "month":
+        days = numbers.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    else:
+        days = numbers * 7 - _MONDAY if period == "week" else numbers
+    return pl.Series(days.astype(np.int32), dtype=pl.Int32).cast(pl.Date)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodClock:
+    """Periods after a start.
+
+    Attributes
+    ----------
+    period : ``"day"``, ``"week"``, ``"month"`` of the calendar, or a length of time such as ``"24h"``.
+    zone : of the calendar.
+    """
+
+    period: str
+    zone: str
+
+    @classmethod
+    def of(cls, period: Duration, zone: str) -> PeriodClock:
+        """Check and normalise.
+
+        >>> PeriodClock.of("1440m", "UTC").period, PeriodClock.of("day", "UTC").calendar
+        ('1d', True)
+        """
+        if isinstance(period, str) and period in PERIODS:
+            return cls(period, check_zone(zone))
+        return cls(describe(microseconds(period, name="period")), check_zone(zone))
+
+    @property
+    def calendar(self) -> bool:
+        """Whether periods follow the calendar, and not the clock from each start."""
+        return self.period in PERIODS
+
+    def read(self, time: Ints) -> Ints:
+        """Numbers of calendar periods; for a fixed length, the µs as they are."""
+        return number_of(time, self.period, self.zone) if self.calendar else time
+
+    @property
+    def step(self) -> int:
+        """How far one period is on that scale."""
+        return 1 if self.calendar else microseconds(self.period)
+
+    def whole_by(self, begins: Ints, until: int) -> npt.NDArray[np.bool_]:
+        """Whether the period that begins at each reading is over by `until` (µs)."""
+        return np.asarray(begins + self.step <= int(self.read(np.array([until]))[0]), dtype=bool)

@@ -1,0 +1,153 @@
+"""Who of a cohort came again in which period: a few searches over sorted integers per period."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import MISSING
+from journeymine.counting.by import step_keys
+from journeymine.counting.counts import TableSpec
+from journeymine.counting.runs import changes
+from journeymine.counting.tabulate import Key, distinct_users, integer_key, pack, tabulate
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.occurrence import Occurrence
+from journeymine.metrics.period_clock import PeriodClock, number_of
+
+__all__ = ["count_cells", "first_at_or_after"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Users in their cohorts: one row per member.
+
+    Attributes
+    ----------
+    step : the entry step.
+    user, cohort : index of the user, and number of the cohort's calendar period.
+    begins : the entry on the scale of the clock.
+    low, high : the range of the user's returns that come after the entry.
+    own : first return of the user that is the entry or comes after it.
+    """
+
+    step: Ints
+    user: Ints
+    cohort: Ints
+    begins: Ints
+    low: Ints
+    high: Ints
+    own: Ints
+
+
+def count_cells(
+    journeys: Journeys,
+    specs: Mapping[str, TableSpec],
+    entry: Occurrence,
+    returned: Occurrence,
+    clock: PeriodClock,
+    cohort: str,
+    *,
+    names: Sequence[str],
+    periods: int,
+    kind: str,
+    recurring: bool,
+) -> dict[str, pl.DataFrame]:
+    """The three tables of `Retention`."""
+    coming = returned.steps(journeys)
+    members = _members(journeys, entry.steps(journeys), coming, clock, cohort, recurring=recurring)
+    scale, paid = clock.read(journeys.coded.time[coming]), _running_value(journeys, coming)
+    keys = {name: key.take(members.step) for name, key in step_keys(journeys, names).items()}
+    in_cohort = {**keys, "cohort": integer_key(members.cohort)}
+    fold = journeys.folds[members.user]
+    until = journeys.context.observed_until
+    cells, overall = [], []
+    here = members.low
+    for k in range(periods + 1):
+        begins = members.begins + k * clock.step
+        following = first_at_or_after(scale, here, members.high, begins + clock.step)
+        over = clock.whole_by(begins, until)
+        back = {
+            "bounded": following > here,
+            "unbounded": members.high > here,
+            "cumulative": following > members.low,
+        }[kind]
+        values = {"n": over, "retained": over & back}
+        values["value"] = np.where(over, paid[following] - paid[members.own if k == 0 else here], 0)
+        period = {"period": Key(np.zeros(len(fold), dtype=np.uint8), pl.Series([k], dtype=pl.Int64))}
+        cells.append(tabulate(specs["cells"], {**in_cohort, **period}, values, fold))
+        overall.append(tabulate(specs["overall"], {**keys, **period}, values | _people(keys, members, values), fold))
+        here = following
+    truncated = journeys.coded.time[members.step] < journeys.context.log_start + journeys.rules.idle_us
+    sizes = {"n_cohort": np.ones(len(fold), dtype=bool), "left_truncated": truncated}
+    return {
+        "cells": pl.concat(cells),
+        "cohorts": tabulate(specs["cohorts"], in_cohort, sizes),
+        "overall": pl.concat(overall),
+    }
+
+
+def _members(
+    journeys: Journeys, entries: Ints, coming: Ints, clock: PeriodClock, cohort: str, *, recurring: bool
+) -> Members:
+    user_of_step = journeys.heads.user[journeys.journey_of_step]
+    user, time = user_of_step[entries], journeys.coded.time[entries]
+    number = number_of(time, cohort, clock.zone)
+    new = changes(user)
+    if recurring:
+        new |= changes(number)
+    step = entries[new]
+    high = np.searchsorted(user_of_step[coming], user[new], side="right")
+    return Members(
+        step=step,
+        user=user[new],
+        cohort=number[new],
+        begins=clock.read(time[new]),
+        low=np.searchsorted(coming, step, side="right"),
+        high=high,
+        own=np.searchsorted(coming, step, side="left"),
+    )
+
+
+def _running_value(journeys: Journeys, coming: Ints) -> Ints:
+    """Value of the returns before each, in micro-units; zeros where the log has none."""
+    if "value" not in journeys.coded.numbers:
+        return np.zeros(len(coming) + 1, dtype=np.int64)
+    value = journeys.coded.numbers["value"][coming]
+    return np.concatenate(([0], np.cumsum(np.where(value == MISSING, 0, value))))
+
+
+def _people(keys: Mapping[str, Key], members: Members, values: Mapping[str, npt.NDArray[np.bool_]]) -> dict[str, Any]:
+    """Flags for the distinct users over all cohorts."""
+    packed, size = pack(list(keys.values()), len(members.user))
+    return {
+        "n_users": distinct_users(packed, members.user, values["n"], size),
+        "users_retained": distinct_users(packed, members.user, values["retained"], size),
+    }
+
+
+def first_at_or_after(values: Ints, low: Ints, high: Ints, wanted: Ints) -> Ints:
+    """In each range low … high − 1 of ascending `values`, the first position whose value is not below `wanted`.
+
+    All ranges are searched by halves at once; `high` where there is none.
+
+    Examples
+    --------
+    >>> first_at_or_after(np.array([1, 5, 9, 2, 4]), np.array([0, 3]), np.array([3, 5]), np.array([5, 7]))
+    array([1, 5])
+    """
+    left, right = low.copy(), high.copy()
+    active = np.flatnonzero(left < right)
+    while len(active):
+        middle = (left[active] + right[active]) >> 1
+        before = values[middle] < wanted[active]
+        left[active[before]] = middle[before] + 1
+        right[active[~before]] = middle[~before]
+        active = active[left[active] < right[active]]
+    return left

@@ -49,21 +49,29 @@ if TYPE_CHECKING:
     from journeymine.maps import map_measures as map_measures
     from journeymine.metrics import Attribution as Attribution
     from journeymine.metrics import Conversion as Conversion
+    from journeymine.metrics import DecisionPoints as DecisionPoints
     from journeymine.metrics import DropOff as DropOff
     from journeymine.metrics import Dwell as Dwell
+    from journeymine.metrics import Friction as Friction
     from journeymine.metrics import Funnel as Funnel
+    from journeymine.metrics import Handoffs as Handoffs
     from journeymine.metrics import OrderChoice as OrderChoice
     from journeymine.metrics import Retention as Retention
+    from journeymine.metrics import Satisfaction as Satisfaction
     from journeymine.metrics import TimeToConvert as TimeToConvert
     from journeymine.metrics import attribution as attribution
     from journeymine.metrics import attribution_from_paths as attribution_from_paths
     from journeymine.metrics import choose_order as choose_order
     from journeymine.metrics import choose_order_from_paths as choose_order_from_paths
     from journeymine.metrics import conversion as conversion
+    from journeymine.metrics import decision_points as decision_points
     from journeymine.metrics import drop_off as drop_off
     from journeymine.metrics import dwell as dwell
+    from journeymine.metrics import friction as friction
     from journeymine.metrics import funnel as funnel
+    from journeymine.metrics import handoffs as handoffs
     from journeymine.metrics import retention as retention
+    from journeymine.metrics import satisfaction as satisfaction
     from journeymine.metrics import time_to_convert as time_to_convert
     from journeymine.retailer import sample as sample
     from journeymine.retailer import write_sample as write_sample
@@ -92,21 +100,29 @@ _ROOMS = {
     "metrics": (
         "Attribution",
         "Conversion",
+        "DecisionPoints",
         "DropOff",
         "Dwell",
+        "Friction",
         "Funnel",
+        "Handoffs",
         "OrderChoice",
         "Retention",
+        "Satisfaction",
         "TimeToConvert",
         "attribution",
         "attribution_from_paths",
         "choose_order",
         "choose_order_from_paths",
         "conversion",
+        "decision_points",
         "drop_off",
         "dwell",
+        "friction",
         "funnel",
+        "handoffs",
         "retention",
+        "satisfaction",
         "time_to_convert",
     ),
     "retailer": ("sample", "write_sample"),

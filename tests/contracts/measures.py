@@ -91,4 +91,13 @@ MEASURES: list[Measure] = [
         timezone="Asia/Kolkata",
         by=("channel", "plan"),
     ),
+    Retention(
+        entry="visit",
+        returned=["order", "call"],
+        period="day",
+        kind="unbounded",
+        recurring=True,
+        timezone="Asia/Kolkata",
+        by=("channel", "plan"),
+    ),
 ]

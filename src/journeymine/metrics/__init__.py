@@ -4,29 +4,41 @@ from journeymine.metrics.attribution import Attribution, attribution
 from journeymine.metrics.attribution_order import OrderChoice, choose_order, choose_order_from_paths
 from journeymine.metrics.attribution_paths import attribution_from_paths
 from journeymine.metrics.conversion import Conversion, conversion
+from journeymine.metrics.decision_points import DecisionPoints, decision_points
 from journeymine.metrics.drop_off import DropOff, drop_off
 from journeymine.metrics.dwell import Dwell, dwell
+from journeymine.metrics.friction import Friction, friction
 from journeymine.metrics.funnel import Funnel, funnel
+from journeymine.metrics.handoffs import Handoffs, handoffs
 from journeymine.metrics.retention import Retention, retention
+from journeymine.metrics.satisfaction import Satisfaction, satisfaction
 from journeymine.metrics.time_to_convert import TimeToConvert, time_to_convert
 
 __all__ = [
     "Attribution",
     "Conversion",
+    "DecisionPoints",
     "DropOff",
     "Dwell",
+    "Friction",
     "Funnel",
+    "Handoffs",
     "OrderChoice",
     "Retention",
+    "Satisfaction",
     "TimeToConvert",
     "attribution",
     "attribution_from_paths",
     "choose_order",
     "choose_order_from_paths",
     "conversion",
+    "decision_points",
     "drop_off",
     "dwell",
+    "friction",
     "funnel",
+    "handoffs",
     "retention",
+    "satisfaction",
     "time_to_convert",
 ]

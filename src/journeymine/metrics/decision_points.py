@@ -1,0 +1,193 @@
+"""Decision points and moments of truth: where the paths of those who convert and those who are lost part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer, Number
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tabulate import Key, key_of, tabulate
+from journeymine.counting.tally import Tally
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.contrast import (
+    Markers,
+    before_goal,
+    contrast,
+    contrast_specs,
+    count_contrast,
+    nullable,
+    significance,
+)
+
+__all__ = ["DecisionPoints", "decision_points"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DecisionPoints:
+    """The measure behind `decision_points`, for `mine`. Parameters as there."""
+
+    grain: str = "touchpoint"
+    transitions: bool = False
+
+    name: ClassVar[str] = "decision_points"
+    unit: ClassVar[Literal["journey", "user"]] = "journey"
+    schema_version: ClassVar[int] = 1
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        what = f"steps between {self.grain}s" if self.transitions else f"{self.grain}s"
+        return f"Which {what} tell apart the journeys that convert from those that do not?"
+
+    @property
+    def keys(self) -> dict[str, type[pl.DataType]]:
+        """Key columns of a marker."""
+        return {"from": pl.String, "to": pl.String} if self.transitions else {"label": pl.String}
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Journeys by marker and stage, all journeys by stage, and what follows each label."""
+        return {
+            **contrast_specs(self.keys),
+            "branches": TableSpec({"label": pl.String, "next": pl.String}, {"n": "sum"}),
+        }
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Count the journeys that pass each marker before their goal."""
+        coded = journeys.codes(self.grain)
+        of_step = journeys.journey_of_step
+        every = np.arange(len(of_step))
+        if journeys.rules.lost_at is not None:  # what loses a journey by definition tells nothing
+            every = every[~journeys.rules.lost_at.holds(journeys.coded.labels, journeys.coded.numbers, len(every))]
+        inner = every[(every > 0) & (of_step[every] == of_step[every - 1])] if len(every) else every
+        if self.transitions:
+            keys = {
+                "from": key_of(coded.codes[inner - 1], coded.labels),
+                "to": key_of(coded.codes[inner], coded.labels),
+            }
+            markers = Markers(inner, keys)
+        else:
+            markers = Markers(every, {"label": key_of(coded.codes[every], coded.labels)})
+        tables = count_contrast(journeys, markers, self.keys)
+        tables["branches"] = _branches(journeys, coded.codes, coded.labels, of_step, self.specs()["branches"])
+        return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Lift, information gain and significance of each marker; and how open the way is after each label."""
+        found = contrast(tallies["met"], tallies["reached"])
+        n = found.totals["n"]
+        p, adjusted = significance(found.difference, found.tested)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lift = found.share_with / found.share_without
+        behind = found.n[found.present]
+        points = Answer(
+            keys=found.rows,
+            columns={
+                "stage": pl.Series(found.stage, dtype=pl.String),
+                "n_journeys": found.totals["n_journeys"],
+                "n": n,
+                "n_users": found.totals["n_users"],
+                "converted_with": nullable(found.share_with[0]),
+                "converted_without": nullable(found.share_without[0]),
+                "difference": Number(found.difference, behind),
+                "lift": Number(lift, behind),
+                "p_value": nullable(p),
+                "p_adjusted": nullable(adjusted),
+                "information_gain_bits": pl.Series(_information_gain(tallies["met"], tallies["reached"], found.rows)),
+            },
+            users=found.totals["n_users"],
+            converting=found.totals["users_converted"],
+        )
+        branches = tallies["branches"]
+        counted = branches.rows.with_columns(n=pl.Series(branches.total("n")))
+        entropy = counted.group_by("label", maintain_order=True).agg(
+            n=pl.col("n").sum(),
+            n_ways=pl.len().cast(pl.Int64),
+            entropy_bits=(pl.col("n") / pl.col("n").sum()).entropy(base=2, normalize=False),
+        )
+        return {
+            "decision_points": points,
+            "branching": Answer(entropy.select("label"), {name: entropy[name] for name in entropy.columns[1:]}),
+        }
+
+
+def decision_points(
+    journeys: Journeys, *, grain: str = "touchpoint", transitions: bool = False, confidence: float = 0.95
+) -> Result:
+    """Touchpoints (or steps between them) where the paths of the converting and the lost part.
+
+    lift = converted share of those that pass it / of the others that reached the same stage
+
+    Parameters
+    ----------
+    grain : ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"``, or any attribute (content).
+    transitions : ask about steps from one label to the next instead.
+
+    Returns
+    -------
+    Result; frame has one row per label (or from, to):
+        stage str where most pass it · n_journeys i64 · n i64 mature · n_users i64 · converted_with, converted_without f64 ·
+        difference, lift f64 with interval · p_value, p_adjusted f64 · information_gain_bits f64.
+        tables["branching"]: label str · n i64 · n_ways i64 · entropy_bits f64, Shannon's entropy of what comes next, the
+        end of the journey included.
+
+    Notes
+    -----
+    Only what lies before the goal counts, and no `lost_at` touchpoint, which is lost by definition. Comparison within the stage reached, see `metrics.contrast`; p-values are
+    adjusted over all rows; those with under 30 mature journeys on either side are not tested. *Information gain*: entropy of converting or not, minus its mean given whether the journey
+    passed, within stages, in bits [1]_. Merges exactly; the gain and the entropy carry no interval.
+
+    References
+    ----------
+    .. [1] J. R. Quinlan, "Induction of decision trees", Machine Learning 1 (1986) 81–106.
+    """
+    measure = DecisionPoints(grain=grain, transitions=transitions)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+
+
+def _branches(
+    journeys: Journeys, codes: npt.NDArray[np.unsignedinteger], labels: tuple[str, ...], of_step: Ints, spec: TableSpec
+) -> pl.DataFrame:
+    """What comes next after each label, before the goal; null is the end of the journey."""
+    rows = np.flatnonzero(before_goal(journeys, of_step)) if len(of_step) else np.zeros(0, dtype=np.int64)
+    last = np.isin(rows, journeys.offsets[1:] - 1)
+    after = codes[np.minimum(rows + 1, max(len(codes) - 1, 0))].astype(np.int64)
+    after[last] = len(labels)
+    keys = {"label": key_of(codes[rows], labels), "next": Key(after, pl.Series([*labels, None], dtype=pl.String))}
+    return tabulate(spec, keys, {}, journeys.folds[journeys.heads.user[of_step[rows]]])
+
+
+def _information_gain(met: Tally, reached: Tally, rows: pl.DataFrame) -> Floats:
+    """Within each stage: H(converted) − Σ share · H(converted | passed or not), weighted by the journeys at the stage."""
+    base = reached.rows.with_columns(all_n=pl.Series(reached.total("n")), all_won=pl.Series(reached.total("converted")))
+    cells = met.rows.with_columns(n=pl.Series(met.total("n")), won=pl.Series(met.total("converted"))).join(
+        base, on="stage", how="left", maintain_order="left"
+    )
+    n, won, all_n, all_won = (cells[name].to_numpy().astype(np.float64) for name in ("n", "won", "all_n", "all_won"))
+    rest_n, rest_won = all_n - n, all_won - won
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = _entropy(all_won / all_n) - n / all_n * _entropy(won / n) - rest_n / all_n * _entropy(rest_won / rest_n)
+    weighed = cells.with_columns(gain=pl.Series(np.nan_to_num(gain) * n), weight=pl.Series(n))
+    names = rows.columns
+    mean = weighed.group_by(names).agg(gain=pl.col("gain").sum() / pl.col("weight").sum())
+    joined = rows.join(mean, on=names, how="left", nulls_equal=True, maintain_order="left")
+    return np.asarray(np.nan_to_num(joined["gain"].to_numpy().astype(np.float64)))
+
+
+def _entropy(p: Floats) -> Floats:
+    """Shannon's entropy of a yes-or-no with share p, in bits; 0 at 0 and 1, and where there is nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bits: Floats = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+    return np.asarray(np.nan_to_num(bits))

@@ -1,0 +1,207 @@
+"""Friction: loops, back-steps, repeats, errors, complaints, long waits and abandoned sessions, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import MICRO, UNKNOWN
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer, Number
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tabulate import Key, key_of
+from journeymine.counting.tally import Tally
+from journeymine.durations import Duration, microseconds
+from journeymine.events.coded import Coded
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.contrast import Markers, contrast, contrast_specs, count_contrast, nullable, significance
+
+__all__ = ["Friction", "friction"]
+
+Ints = npt.NDArray[np.int64]
+KINDS = ("repeat", "loop", "back_step", "wait", "abandoned_session", "kind")
+_KEYS: dict[str, type[pl.DataType]] = {"friction": pl.String, "channel": pl.String, "touchpoint": pl.String}
+
+
+@dataclass(frozen=True)
+class Friction:
+    """The measure behind `friction`, for `mine`. Parameters as there."""
+
+    long_wait: Duration = "3d"
+
+    name: ClassVar[str] = "friction"
+    unit: ClassVar[Literal["journey", "user"]] = "journey"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        microseconds(self.long_wait, name="long_wait")
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        return "What do journeys stumble over, and how much less do those convert that do?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Journeys by friction, place and stage, and all journeys by stage."""
+        return contrast_specs(_KEYS)
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Count the journeys that meet each friction at each place."""
+        markers = _together(journeys, list(_frictions(journeys, microseconds(self.long_wait))))
+        tables = count_contrast(journeys, markers, _KEYS)
+        return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Conversion with and without, worst first."""
+        found = contrast(tallies["met"], tallies["reached"])
+        n = found.totals["n"]
+        p, adjusted = significance(found.difference, found.tested)
+        cost = found.totals["n"] * -found.difference
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean_value = found.value / MICRO / found.totals["converted"]
+        has_value = bool(found.value.any())
+        answer = Answer(
+            keys=found.rows,
+            columns={
+                "stage": pl.Series(found.stage, dtype=pl.String),
+                "n_times": found.totals["n_times"],
+                "n_journeys": found.totals["n_journeys"],
+                "n": n,
+                "n_users": found.totals["n_users"],
+                "converted_with": nullable(found.share_with[0]),
+                "converted_without": nullable(found.share_without[0]),
+                "difference": Number(found.difference, found.n[found.present]),
+                "p_value": nullable(p),
+                "p_adjusted": nullable(adjusted),
+                "conversions_at_stake": Number(cost, found.n[found.present]),
+                "value_at_stake": Number(cost * mean_value if has_value else np.full(cost.shape, np.nan)),
+            },
+            users=found.totals["n_users"],
+            converting=found.totals["users_converted"],
+        )
+        return {"friction": answer}
+
+
+def friction(journeys: Journeys, *, long_wait: Duration = "3d", confidence: float = 0.95) -> Result:
+    """What journeys stumble over before their goal, with how many meet it and what it does to conversion.
+
+    Parameters
+    ----------
+    long_wait : a pause inside a journey longer than this is a wait.
+
+    Returns
+    -------
+    Result; frame has one row per friction and place (channel is ``""`` without channels):
+        friction str · channel, touchpoint str where · stage str where most meet it · n_times, n_journeys i64 · n i64
+        mature journeys · n_users i64 · converted_with, converted_without f64 · difference f64 with interval · p_value,
+        p_adjusted f64 · conversions_at_stake, value_at_stake f64 with interval.
+
+    Notes
+    -----
+    *repeat*: the same touchpoint again at once. *loop*: a touchpoint again after another one. *back_step*: arriving at an
+    earlier stage than the step before. *wait*: the step before a pause longer than `long_wait`. *abandoned_session*: the
+    last step of a session that lies in the goal's stage and is not the journey's last (both are compared at the step after). *kind*: the kinds that the stage
+    map declares (``error``, ``complaint``, …), under their own name. Each journey is compared with the others that reached
+    the same stage (see `metrics.contrast`), never naively; p-values are adjusted over all rows (Benjamini–Hochberg), rows
+    with under 30 mature journeys on either side are not tested. *At stake*: n × −difference, times the mean value of those who met it
+    and converted. An association, not a proof: who meets a friction may differ in other ways. Merges exactly.
+    """
+    measure = Friction(long_wait=long_wait)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+
+
+def _frictions(journeys: Journeys, long_wait: int) -> Iterator[tuple[Key, Ints, Ints]]:
+    """Name of each friction, the steps at which it is known, and the steps it happened at.
+
+    A pause is known only once the journey goes on. So whoever paused is compared at the step *after* the pause, with
+    others that came as far; it is named by the step before.
+    """
+    coded, of_step = journeys.coded, journeys.journey_of_step
+    n = len(coded)
+    if not n:
+        return
+    touchpoint = journeys.codes("channel:touchpoint" if "channel" in coded.labels else "touchpoint").codes
+    inside = np.zeros(n, dtype=bool)
+    inside[1:] = of_step[1:] == of_step[:-1]
+    again = np.zeros(n, dtype=bool)
+    again[1:] = inside[1:] & (touchpoint[1:] == touchpoint[:-1])
+    yield _named("repeat", np.flatnonzero(again), 0)
+    yield _named("loop", np.flatnonzero(_seen_before(touchpoint, of_step) & ~again), 0)
+    gap = np.diff(coded.time, prepend=coded.time[:1])
+    yield _named("wait", np.flatnonzero(inside & (gap > long_wait)), 1)
+    if "stage" in coded.labels:
+        stage = coded.labels["stage"]
+        mapped = stage.codes < len(stage.labels) - 1
+        back = np.zeros(n, dtype=bool)
+        back[1:] = inside[1:] & mapped[1:] & mapped[:-1] & (stage.codes[1:] < stage.codes[:-1])
+        yield _named("back_step", np.flatnonzero(back), 0)
+        rank = _goal_stage(journeys)
+        if rank is not None:
+            resumed = np.flatnonzero(inside & (gap > journeys.rules.session_gap_us))
+            yield _named("abandoned_session", resumed[stage.codes[resumed - 1] == rank], 1)
+    if "kind" in coded.labels:
+        kind = coded.labels["kind"]
+        known = np.flatnonzero(kind.codes != kind.labels.index(UNKNOWN)) if UNKNOWN in kind.labels else np.arange(n)
+        yield key_of(kind.codes[known], kind.labels), known, known
+
+
+def _named(name: str, steps: Ints, back: int) -> tuple[Key, Ints, Ints]:
+    return key_of(np.zeros(len(steps), dtype=np.uint8), [name]), steps, steps - back
+
+
+def _seen_before(codes: npt.NDArray[np.unsignedinteger], of_step: Ints) -> npt.NDArray[np.bool_]:
+    """Steps whose label the same journey had before."""
+    from journeymine.counting.by import places
+
+    seen = np.ones(len(codes), dtype=bool)
+    seen[places(codes.astype(np.int64), int(codes.max()) + 1, of_step)] = False
+    return seen
+
+
+def _goal_stage(journeys: Journeys) -> int | None:
+    """The stage of the goal, by the rules and the labels of the log."""
+    goal = journeys.rules.goal
+    named = (goal.touchpoints() if goal is not None else None) or ()
+    coded = journeys.coded.labels
+    ranks = [
+        int(
+            coded["stage"]
+            .codes[np.flatnonzero(coded["touchpoint"].codes == coded["touchpoint"].labels.index(name))]
+            .min()
+        )
+        for name in named
+        if name in coded["touchpoint"].labels
+        and (coded["touchpoint"].codes == coded["touchpoint"].labels.index(name)).any()
+    ]
+    return min(ranks) if ranks else None
+
+
+def _together(journeys: Journeys, found: list[tuple[Key, Ints, Ints]]) -> Markers:
+    """All frictions as one list of markers, in order of step."""
+    names = sorted({label for key, _, _ in found for label in key.values})
+    position = {name: i for i, name in enumerate(names)}
+    nothing = np.zeros(0, dtype=np.int64)
+    steps = np.concatenate([at for _, at, _ in found]) if found else nothing
+    place = np.concatenate([where for _, _, where in found]) if found else nothing
+    codes = [np.array([position[label] for label in key.values], dtype=np.int64)[key.codes] for key, _, _ in found]
+    order = np.argsort(steps, kind="stable")
+    steps, place = steps[order], place[order]
+    label = np.concatenate(codes)[order] if found else steps
+    labels = journeys.coded.labels
+    channel = labels.get("channel", Coded(np.zeros(len(journeys.coded), dtype=np.uint8), ("",)))
+    return Markers(
+        steps,
+        {
+            "friction": key_of(label, names),
+            "channel": key_of(channel.codes[place], channel.labels),
+            "touchpoint": key_of(labels["touchpoint"].codes[place], labels["touchpoint"].labels),
+        },
+    )

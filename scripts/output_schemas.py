@@ -114,6 +114,23 @@ MEANING = {
     "low_s": "least time of the bucket, seconds",
     "high_s": "where the next bucket begins, seconds",
     "period": "first day of the period",
+    "n_asked": "steps at a channel and touchpoint that ever carries a score",
+    "n_answered": "of n_asked: with a score",
+    "emotion": "mean score mapped to −2 … +2",
+    "mean": "mean score on its scale; null where scales mix",
+    "csat_share": "share of answers with emotion ≥ +1",
+    "dissatisfied_share": "share of answers with emotion ≤ −1",
+    "nps": "promoters − detractors, −100 … 100; null unless all on 0–10",
+    "response_share": "n_answered ÷ n_asked",
+    "converted_answered": "share that converts among journeys that answered",
+    "converted_silent": "the same among those that kept silent at the same touchpoints",
+    "response_bias": "converted_answered − converted_silent",
+    "emotion_rest": "emotion of the touchpoints it is compared with",
+    "n_rest": "answers at those",
+    "rest_of": "stage or journey: what it is compared with",
+    "difference": "first minus second, as the docstring names them",
+    "p_value": "two-sided p of no difference; null where not tested",
+    "p_adjusted": "the same for all rows tested together (Benjamini–Hochberg)",
     "sparse": "under 300 users or 30 converting ones",
 }
 
@@ -125,6 +142,7 @@ def results(journeys: jm.Journeys) -> Iterator[Result]:
     yield jm.transitions(journeys).result
     yield jm.variants(journeys)
     yield jm.typical_order(journeys)
+    yield jm.satisfaction(journeys)
     yield jm.funnel(journeys, steps=["product_viewed", "basket_filled", "order_placed"], within="7d", trend="month")
 
 

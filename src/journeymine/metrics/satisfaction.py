@@ -1,0 +1,233 @@
+"""Satisfaction: what customers say along the journey, who says it and who keeps silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import MICRO, MISSING, SINGLE_CHANNEL
+from journeymine.counting.by import as_names, step_keys
+from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
+from journeymine.counting.estimates import Answer
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.runs import runs_of
+from journeymine.counting.tabulate import Key, distinct_users, key_of, pack, tabulate
+from journeymine.counting.tally import Tally
+from journeymine.errors import QuestionError
+from journeymine.journeys.heads import CONVERTED, SERVICE
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.contrast import stage_key
+from journeymine.metrics.satisfaction_answer import dips, scores
+from journeymine.metrics.satisfaction_comments import comments_behind
+from journeymine.metrics.satisfaction_scale import ALL, NPS, as_scale, bounds, scale_of, to_emotion
+
+__all__ = ["Satisfaction", "satisfaction"]
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Satisfaction:
+    """The measure behind `satisfaction`, for `mine`; `scale` must be given. Parameters as there."""
+
+    by: str | Sequence[str] | None = None
+    scale: Any = None
+
+    name: ClassVar[str] = "satisfaction"
+    unit: ClassVar[Literal["journey", "user"]] = "journey"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", as_names(self.by) or ("stage",))
+        if self.scale is None:
+            raise QuestionError("Satisfaction needs the scale of the scores", hint="Satisfaction(scale=(1, 5))")
+        object.__setattr__(self, "scale", as_scale(self.scale))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        return f"How satisfied are customers, per {' × '.join(self.names)}, and who answers?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Scores by place; who was asked there; scores by touchpoint."""
+        keys = dict.fromkeys(self.names, pl.String)
+        said: dict[str, Merge] = {"n": "sum", "n_users": "users", "score": "wide", "emotion": "wide"}
+        return {
+            "asked": TableSpec(
+                {**keys, "at_channel": pl.String, "at_touchpoint": pl.String},
+                {"n_steps": "sum", "n_answered": "sum", "answered": "sum", "answered_converted": "sum",
+                 "silent": "sum", "silent_converted": "sum"},
+            ),
+            "places": TableSpec(keys, {**said, "satisfied": "sum", "dissatisfied": "sum", "promoters": "sum",
+                                       "detractors": "sum"}),
+            "touchpoints": TableSpec({"stage": pl.String, "touchpoint": pl.String}, said),
+        }  # fmt: skip
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Add up the scores of the steps, and the steps and journeys without one."""
+        if "satisfaction" not in journeys.coded.numbers:
+            raise QuestionError(
+                "this log has no satisfaction scores", hint="read it with satisfaction=, the score's column"
+            )
+        keys = step_keys(journeys, self.names)
+        touchpoint = journeys.coded.labels["touchpoint"]
+        low, high = bounds(self.scale, touchpoint.labels)
+        score = journeys.coded.numbers["satisfaction"]
+        on_scale = (low < high)[touchpoint.codes] if self.scale[0][0] != ALL else True
+        rows = np.flatnonzero((score != MISSING) & on_scale)
+        answered = np.zeros(len(score), dtype=bool)
+        answered[rows] = True
+        codes = touchpoint.codes[rows]
+        _check_inside(score[rows], low[codes], high[codes])
+        tables = {
+            "asked": self._asked(journeys, keys, answered),
+            **self._said(journeys, keys, rows, low[codes], high[codes]),
+        }
+        return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+
+    def _asked(self, journeys: Journeys, keys: Mapping[str, Key], answered: Bools) -> pl.DataFrame:
+        """Steps and journeys by place and touchpoint: with a score there, and without."""
+        labels, of_step, heads = journeys.coded.labels, journeys.journey_of_step, journeys.heads
+        touchpoint, channel = labels["touchpoint"], labels.get("channel")
+        at = {**keys, "at_touchpoint": key_of(touchpoint.codes, touchpoint.labels)}
+        at["at_channel"] = (
+            key_of(np.zeros(len(of_step), dtype=np.uint8), [SINGLE_CHANNEL])
+            if channel is None
+            else key_of(channel.codes, channel.labels)
+        )
+        runs = runs_of(*pack(list(at.values()), len(of_step)), of_step)
+        first, spoke = runs.first, runs.any(answered)
+        n_answered = np.add.reduceat(answered[runs.rows].astype(np.int64), runs.starts) if len(first) else first
+        journey = of_step[first]
+        judged = heads.mature[journey] & (heads.status[journey] != SERVICE)
+        won = judged & (heads.status[journey] == CONVERTED)
+        values = {
+            "n_steps": runs.lengths,
+            "n_answered": n_answered,
+            "answered": judged & spoke,
+            "answered_converted": won & spoke,
+            "silent": judged & ~spoke,
+            "silent_converted": won & ~spoke,
+        }
+        fold = journeys.folds[heads.user[journey]]
+        return tabulate(self.specs()["asked"], {name: key.take(first) for name, key in at.items()}, values, fold)
+
+    def _said(
+        self, journeys: Journeys, keys: Mapping[str, Key], rows: Ints, low: Ints, high: Ints
+    ) -> dict[str, pl.DataFrame]:
+        """The scores of the steps at `rows`, by place and by touchpoint."""
+        specs, touchpoint = self.specs(), journeys.coded.labels["touchpoint"]
+        score = journeys.coded.numbers["satisfaction"][rows]
+        emotion = to_emotion(score, low, high)
+        user = journeys.heads.user[journeys.journey_of_step[rows]]
+        fold, everyone = journeys.folds[user], np.ones(len(rows), dtype=bool)
+        nps = (low == NPS[0] * MICRO) & (high == NPS[1] * MICRO)
+        there = {name: key.take(rows) for name, key in keys.items()}
+        at = {
+            "stage": stage_key(journeys).take(rows),
+            "touchpoint": key_of(touchpoint.codes, touchpoint.labels).take(rows),
+        }
+
+        def users(columns: Mapping[str, Key]) -> Bools:
+            packed, size = pack(list(columns.values()), len(rows))
+            return distinct_users(packed, user, everyone, size)
+
+        said = {"n": everyone, "score": score, "emotion": emotion}
+        shares = {
+            "satisfied": emotion >= MICRO,
+            "dissatisfied": emotion <= -MICRO,
+            "promoters": nps & (score >= 9 * MICRO),
+            "detractors": nps & (score <= 6 * MICRO),
+        }
+        return {
+            "places": tabulate(specs["places"], there, {**said, **shares, "n_users": users(there)}, fold),
+            "touchpoints": tabulate(specs["touchpoints"], at, {**said, "n_users": users(at)}, fold),
+        }
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Scores, shares and who answers; then the dips."""
+        has_goal = basis.rules.goal is not None
+        return {
+            "satisfaction": scores(tallies["asked"], tallies["places"], self.names, self.scale, has_goal=has_goal),
+            "dips": dips(tallies["touchpoints"]),
+        }
+
+
+def _check_inside(score: Ints, low: Ints, high: Ints) -> None:
+    outside = np.flatnonzero((score < low) | (score > high))
+    if len(outside):
+        at = outside[0]
+        raise QuestionError(
+            f"{len(outside):,} of {len(score):,} scores lie outside their scale, e.g. {score[at] / MICRO:g} on "
+            f"{low[at] / MICRO:g}–{high[at] / MICRO:g}",
+            hint="give the scale that the scores were given on: scale=(lowest, highest)",
+        )
+
+
+def satisfaction(
+    journeys: Journeys,
+    *,
+    by: str | Sequence[str] | None = None,
+    scale: Any = None,
+    comments: str | None = None,
+    n_comments: int = 3,
+    confidence: float = 0.95,
+) -> Result:
+    """Mean score, CSAT, NPS and emotion in each place, who answered, and the touchpoints that dip.
+
+    emotion = −2 + 4 · (score − lowest) / (highest − lowest);  csat_share = |emotion ≥ +1| / |answers|
+
+    Parameters
+    ----------
+    by : one or several of stage (the default, where the log has stages; else the touchpoint), touchpoint, channel,
+        owner, any attribute or segment: labels of the step that was scored.
+    scale : lowest and highest possible score, or a mapping of touchpoints to such pairs, the others then being left out.
+        By default what the log's sources declare, if they declare the same.
+    comments : an attribute that holds what customers wrote; adds the table ``comments``.
+    n_comments : most comments per touchpoint.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per value of `by`, stages in their order:
+        n_asked i64 steps where a score may be given · n_answered i64 of them · n_users i64 distinct users who answered ·
+        mean f64 on the scale · csat_share, dissatisfied_share f64 of n_answered · nps f64 −100–100 · emotion f64 −2–+2 ·
+        response_share f64 of n_asked · converted_answered, converted_silent, response_bias f64 · sparse bool ·
+        reason str. Estimates have …_lower and …_upper.
+    tables["dips"] : one row per stage and touchpoint with scores, see `docs/satisfaction.md`.
+    tables["comments"] : stage, touchpoint, score, comment; the lowest scores first.
+
+    Raises
+    ------
+    QuestionError : no scores, no scale, several scales, or scores outside the scale.
+    UnknownLabelError : `by` or `comments` names no column.
+
+    Notes
+    -----
+    Every step counts, of open, immature and service journeys too: a score is known when it is given. Only the
+    conversion of those who answer and those who keep silent is over mature journeys. *Asked*: a step at a channel and
+    touchpoint that ever carries a score in this log. Ties and order play no part; absent scores are silence; what the
+    company did is no step. Merges exactly. Intervals: Wilson for shares, jackknife for means, NPS and differences.
+    """
+    chosen = scale_of(journeys.events) if scale is None else scale
+    names = as_names(by) or (("stage",) if journeys.stages else ("touchpoint",))
+    measure = Satisfaction(by=names, scale=chosen)
+    result = finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    if comments is None:
+        return result
+    found = comments_behind(journeys, comments, n_comments)
+    return replace(result, tables={**result.tables, "comments": found})

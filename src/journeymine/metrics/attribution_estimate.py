@@ -139,7 +139,7 @@ def _rows_of(by: Sequence[str], tallies: Mapping[str, Tally], markov: MarkovCred
     labelled = [tallies["credit"].rows, tallies["cost"].rows.select(keys)]
     if markov is not None:
         labelled.append(markov.rows.select(keys))
-    none = without.select(*by, pl.lit(NONE).alias("label"), pl.lit(value=True).alias("_none"))
+    none = without.with_columns(label=pl.lit(NONE), _none=pl.lit(value=True)).select(*keys, "_none")
     frame = pl.concat([pl.concat(labelled).unique().with_columns(_none=pl.lit(value=False)), none])
     frame = frame.sort([*by, "_none", "label"])
     # Text made anew: which buffers a string came from would otherwise show in the bytes of a written frame.

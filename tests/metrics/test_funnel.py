@@ -162,9 +162,8 @@ def test_the_trend_adds_up_to_the_whole(log: list[Row]) -> None:
     trend = result.tables["trend"]
     assert trend["period"].dtype == pl.Date
     for column in ("n", "n_entrants", "immature"):
-        assert trend.group_by("nth").agg(pl.col(column).sum()).sort("nth")[column].to_list() == (
-            result.frame[column].to_list() if len(trend) else []
-        ) or not len(trend)
+        added = dict(trend.group_by("nth").agg(pl.col(column).sum()).rows())
+        assert [added.get(k, 0) for k in (1, 2)] == result.frame[column].to_list()
     at, _ = measure.matches(journeys)
     local = [
         (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=int(t), hours=5, minutes=30)).date()

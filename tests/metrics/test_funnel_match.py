@@ -38,6 +38,15 @@ rows = st.builds(
     score=st.none(),
 )
 logs = st.lists(rows, min_size=1, max_size=26)
+crowded = st.lists(
+    st.builds(
+        lambda second, what: Row("u", second * S, what, "web", None, None, None, None),
+        st.integers(0, 12),
+        st.sampled_from("AABBCX"),
+    ),
+    min_size=6,
+    max_size=20,
+)
 
 
 def built(log: list[Row], *, until: int = 45, **fields: Any) -> Journeys:
@@ -116,7 +125,7 @@ def questions(draw: st.DrawFn, sequence: str) -> tuple[Funnel, Asked]:
 
 
 @pytest.mark.parametrize("sequence", ["loose", "strict", "any"])
-@settings(max_examples=80)
+@settings(max_examples=150)
 @given(data=st.data(), log=logs, until=st.sampled_from([12, 30, 45]))
 def test_matches_are_those_of_an_exhaustive_search(
     sequence: str, data: st.DataObject, log: list[Row], until: int
@@ -126,10 +135,8 @@ def test_matches_are_those_of_an_exhaustive_search(
     assert matched(journeys, funnel) == searched(journeys, asked)
 
 
-@settings(max_examples=80)
-@given(
-    log=st.lists(rows.filter(lambda row: row.user == "u" and row.us <= 12 * S), min_size=8, max_size=26), data=st.data()
-)
+@settings(max_examples=150)
+@given(log=crowded, data=st.data())
 def test_matches_with_exclusions_that_start_late_or_cross(log: list[Row], data: st.DataObject) -> None:
     spans = [(first, last) for first in range(4) for last in range(first + 1, 4)]
     chosen = data.draw(st.lists(st.sampled_from(spans), min_size=1, max_size=3))

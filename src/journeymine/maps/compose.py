@@ -14,6 +14,7 @@ from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.journeys.journeys import Journeys
 from journeymine.maps import compose_words as words
+from journeymine.maps.compose_findings import moments_of_truth, pain_points
 from journeymine.maps.compose_flows import examples, flows, last_touchpoints, neighbours, terminals
 from journeymine.maps.compose_places import drop_offs, estimate, lanes, node_id, nodes, stages, typical_columns
 from journeymine.maps.evidence import Filtered
@@ -68,10 +69,12 @@ def compose(
     last_stage = last_touchpoints(node_frame, ("stage",))
     stage_frame = results["stages"].frame if "stages" in results else None
     places = _places(results, node_frame, min_group)
+    dwell = _dwell(results)
     drawn_stages = stages(
-        stage_frame, place_names, last_stage, _goal_stage(drawn, basis.rules.goal), header.n_mature or 0
+        stage_frame, place_names, last_stage, _goal_stage(drawn, basis.rules.goal), header.n_mature or 0, dwell
     )
     known = {node.channel for node in drawn.values()}
+    owners = {node.touchpoint: node.owner for node in drawn.values() if node.owner}
     lane_order = _lane_order(channel_frame, drawn, place_names)
     there = {name for name in ("stage", "channel", "owner") if name in node_frame.columns}
     return MapSpecification(
@@ -82,6 +85,8 @@ def compose(
         flows=flows(edges, drawn, place_names),
         terminals=terminals(edges, drawn),
         drop_offs=tuple(p for p in places if p.channel in known and p.stage in place_names),
+        pain_points=pain_points(_frame_of(results, "friction"), _frame_of(results, "handoffs"), owners, min_group),
+        moments_of_truth=moments_of_truth(_frame_of(results, "decisions"), min_group),
         summary=words.summary(header, drawn_stages, places),
         unknowns=words.unknowns(header, report, _left_out(results)),
         examples=shown,
@@ -91,6 +96,16 @@ def compose(
                           has_emotion=False),
         stages_are="given" if "stages" in results else "typical_order",
     )  # fmt: skip
+
+
+def _dwell(results: Mapping[str, Result]) -> dict[str, tuple[float | None, float | None]]:
+    """Median and 90 % quantile of the time in each stage."""
+    frame = _frame_of(results, "dwell")
+    return {} if frame is None else {row["stage"]: (row["p50_s"], row["p90_s"]) for row in frame.iter_rows(named=True)}
+
+
+def _frame_of(results: Mapping[str, Result], name: str) -> pl.DataFrame | None:
+    return results[name].frame if name in results else None
 
 
 def _enough(frame: pl.DataFrame, min_group: int) -> pl.DataFrame:

@@ -43,7 +43,8 @@ def typical_columns(order: pl.DataFrame) -> dict[str, str]:
 
 
 def stages(frame: pl.DataFrame | None, names: Iterable[str], last: Mapping[str, tuple[Neighbour, ...]],
-           goal_stage: str | None, n_mature: int) -> tuple[Stage, ...]:  # fmt: skip
+           goal_stage: str | None, n_mature: int,
+           dwell: Mapping[str, tuple[float | None, float | None]]) -> tuple[Stage, ...]:  # fmt: skip
     """One column per stage that occurs, in order."""
     if frame is None:
         return tuple(Stage(name=name) for name in names)
@@ -59,6 +60,8 @@ def stages(frame: pl.DataFrame | None, names: Iterable[str], last: Mapping[str, 
             n_open_here=row["open_here"],
             came_back=estimate(row, "came_back_share", "lost_here"),
             came_back_p50_s=row["came_back_p50_s"],
+            dwell_p50_s=dwell.get(row["stage"], (None, None))[0],
+            dwell_p90_s=dwell.get(row["stage"], (None, None))[1],
             last_touchpoints=last.get(row["stage"], ()),
             is_goal=row["stage"] == goal_stage,
         )

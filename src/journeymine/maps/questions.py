@@ -9,7 +9,11 @@ from journeymine.graph.positions import TypicalOrder
 from journeymine.graph.transitions import Transitions
 from journeymine.graph.variants import Variants
 from journeymine.metrics.conversion import Conversion
+from journeymine.metrics.decision_points import DecisionPoints
 from journeymine.metrics.drop_off import DropOff
+from journeymine.metrics.dwell import Dwell
+from journeymine.metrics.friction import Friction
+from journeymine.metrics.handoffs import Handoffs
 
 __all__ = ["map_measures"]
 
@@ -33,11 +37,15 @@ def map_measures(columns: Iterable[str]) -> dict[str, Measure]:
         "nodes": DropOff(by=node),
         "flows": Transitions(grain=grain),
         "paths": Variants(grain=grain),
+        "friction": Friction(),
+        "decisions": DecisionPoints(),
     }
     if channel:
+        asked["handoffs"] = Handoffs()
         asked["channels"] = Conversion(by="channel", channel_of="any")
     if "stage" in there:
         asked["stages"] = DropOff(by="stage")
+        asked["dwell"] = Dwell(by="stage")
     else:
         asked["order"] = TypicalOrder()
     if channel or "stage" in there:

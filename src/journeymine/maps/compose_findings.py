@@ -1,0 +1,102 @@
+"""Pain points and moments of truth of a map: only what the data carries after asking about everything at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from journeymine.maps.compose_places import estimate
+from journeymine.maps.evidence import Estimate
+from journeymine.maps.findings import MomentOfTruth, PainPoint
+from journeymine.maps.wording import legible
+
+__all__ = ["moments_of_truth", "pain_points"]
+
+FALSE_DISCOVERY = 0.05
+"""Of what is named, the share that may be named by chance (Benjamini–Hochberg)."""
+MOST = 6
+_WORDS = {
+    "repeat": "{touchpoint}, again at once",
+    "loop": "Back to {touchpoint} after something else",
+    "back_step": "A step back to {touchpoint}",
+    "wait": "A long wait after {touchpoint}",
+    "abandoned_session": "A session left at {touchpoint}",
+}
+
+
+def pain_points(
+    friction: pl.DataFrame | None, handoffs: pl.DataFrame | None, owners: Mapping[str, str], min_group: int
+) -> tuple[PainPoint, ...]:
+    """Frictions that lower conversion and crossings that lose more than staying does, the costliest first."""
+    found: list[tuple[float, dict[str, Any]]] = []
+    if friction is not None:
+        sure = friction.filter(
+            (pl.col("p_adjusted") < FALSE_DISCOVERY) & (pl.col("difference") < 0) & (pl.col("n_users") >= min_group)
+        )
+        found += [(row["conversions_at_stake"] or 0.0, _friction(row, owners)) for row in sure.iter_rows(named=True)]
+    if handoffs is not None:
+        sure = handoffs.filter(
+            (pl.col("p_lost_adjusted") < FALSE_DISCOVERY)
+            & (pl.col("lost_at_excess") > 0)
+            & (pl.col("difference") < 0)
+            & (pl.col("n_users") >= min_group)
+        )
+        found += [(row["n"] * -(row["difference"] or 0.0), _handoff(row)) for row in sure.iter_rows(named=True)]
+    ranked = sorted(found, key=lambda item: (-item[0], item[1]["title"]))[:MOST]
+    return tuple(PainPoint(rank=rank, **fields) for rank, (_, fields) in enumerate(ranked, 1))
+
+
+def _friction(row: Mapping[str, Any], owners: Mapping[str, str]) -> dict[str, Any]:
+    name = legible(row["touchpoint"])
+    words = _WORDS.get(row["friction"], "{touchpoint} ({friction})")
+    return {
+        "title": words.format(touchpoint=name, friction=row["friction"]),
+        "evidence": f"{row['converted_with']:.1%} of the {row['n']:,} journeys that meet it convert, "
+        f"{row['converted_without']:.1%} of the others that came as far",
+        "stage": _stage(row["stage"]),
+        "channel": row["channel"],
+        "touchpoint": row["touchpoint"],
+        "owner": owners.get(row["touchpoint"], ""),
+        "n_journeys": row["n_journeys"],
+        "effect": estimate(row, "difference"),
+    }
+
+
+def _handoff(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "title": f"The hand-over from {legible(row['from'])} to {legible(row['to'])}",
+        "evidence": f"{row['lost_at_share']:.1%} of the {row['n']:,} journeys that cross are lost at once; "
+        f"that is {row['lost_at_excess']:.1%} more than of those that stay",
+        "stage": _stage(row["stage"]),
+        "channel": row["to"],
+        "n_journeys": row["n_journeys"],
+        "effect": estimate(row, "difference"),
+    }
+
+
+def moments_of_truth(points: pl.DataFrame | None, min_group: int) -> tuple[MomentOfTruth, ...]:
+    """Touchpoints that tell converting journeys from the others most surely."""
+    if points is None:
+        return ()
+    sure = points.filter(
+        (pl.col("p_adjusted") < FALSE_DISCOVERY) & pl.col("lift_lower").is_not_null() & (pl.col("n_users") >= min_group)
+    ).sort("information_gain_bits", "label", descending=[True, False])
+    return tuple(
+        MomentOfTruth(
+            rank=rank,
+            title=legible(row["label"]),
+            evidence=f"{row['converted_with']:.1%} of the {row['n']:,} journeys that pass it convert, "
+            f"{row['converted_without']:.1%} of the others that came as far",
+            stage=_stage(row["stage"]),
+            touchpoint=row["label"],
+            n_journeys=row["n_journeys"],
+            lift=Estimate(value=row["lift"], lower=row["lift_lower"], upper=row["lift_upper"], n=row["n"]),
+        )
+        for rank, row in enumerate(sure.head(MOST).iter_rows(named=True), 1)
+    )
+
+
+def _stage(name: str) -> str:
+    return "" if name.startswith("(everywhere") else name

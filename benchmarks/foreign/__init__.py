@@ -1,0 +1,1 @@
+"""Cases run by other environments' interpreters; never imported by ours."""

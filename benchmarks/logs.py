@@ -1,0 +1,75 @@
+"""Seeded logs to measure on, written once into a cache folder.
+
+The plain log is what a web shop's looks like to a computer: string ids, 20 events per user, 30 touchpoints of unequal
+weight, 8 channels, time-ordered Parquet. The others are plain logs with one thing changed, to find cliffs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+__all__ = ["CHANNELS", "SHAPES", "TOUCHPOINTS", "write_log"]
+
+TOUCHPOINTS = (
+    "page_view", "search", "product", "cart", "checkout", "order_placed", "email_open", "email_click", "ad_click",
+    "call", "review", "refund", "login", "wishlist", "store_visit", "push", *(f"page_{i:02d}" for i in range(14)),
+)  # fmt: skip
+CHANNELS = ("web", "app", "email", "paid_search", "social", "store", "call_centre", "direct")
+SHAPES = ("plain", "one_big_user", "zipf_users", "many_touchpoints", "unsorted", "long_ids", "user_sorted")
+"""Plain; one user with 5 % of all events (a million of 2e7); users by Zipf's law; 10,000 touchpoints; rows shuffled; ids
+of 36 characters; rows user by user."""
+
+_DAYS, _START, _US_PER_DAY = 180, 1_700_000_000_000_000, 86_400_000_000
+_EVENTS_PER_USER = 20
+
+
+def write_log(folder: Path, n_events: int, shape: str = "plain") -> Path:
+    """Path of the log of `n_events` events; made first if it is not there."""
+    path = folder / f"events-{n_events}-{shape}.parquet"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        _log(n_events, shape).write_parquet(unfinished)
+        unfinished.replace(path)
+    return path
+
+
+def _log(n: int, shape: str) -> pl.DataFrame:
+    rng = np.random.default_rng(7)
+    n_users = max(n // _EVENTS_PER_USER, 1)
+    users = rng.integers(0, n_users, n)
+    if shape == "one_big_user":
+        users[rng.random(n) < 0.05] = 0
+    elif shape == "zipf_users":
+        users = np.minimum(rng.zipf(1.3, n), n_users) - 1
+    names = (
+        [f"page_{i:05d}" for i in range(10_000 - 1)] + ["order_placed"] if shape == "many_touchpoints" else TOUCHPOINTS
+    )
+    if shape == "many_touchpoints":
+        touchpoints = rng.integers(0, len(names), n)
+    else:
+        weight = 1 / np.arange(1, len(names) + 1)
+        touchpoints = rng.choice(len(names), n, p=weight / weight.sum())
+    time = np.sort(rng.integers(0, _DAYS * _US_PER_DAY, n)) + _START
+    frame = pl.DataFrame(
+        {
+            "user_id": _ids(users, long=shape == "long_ids"),
+            "ts": pl.Series(time).cast(pl.Datetime("us", "UTC")),
+            "touchpoint": pl.Series(names).gather(touchpoints),
+            "channel": pl.Series(CHANNELS).gather(rng.integers(0, len(CHANNELS), n)),
+        }
+    )
+    if shape == "unsorted":
+        return frame[rng.permutation(n)]
+    return frame.sort("user_id", maintain_order=True) if shape == "user_sorted" else frame
+
+
+def _ids(users: np.ndarray, *, long: bool) -> pl.Series:
+    number = pl.Series("user_id", users).cast(pl.String)
+    frame = pl.DataFrame({"n": number})
+    if long:
+        return frame.select(pl.lit("3f2504e0-4f89-41d3-9a0c-") + pl.col("n").str.zfill(12)).to_series()
+    return frame.select(pl.lit("u") + pl.col("n").str.zfill(9)).to_series()

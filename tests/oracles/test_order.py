@@ -1,0 +1,136 @@
+"""The order of events against `sorted`, also where hashes of ids collide."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journeymine.events.coded import CodedEvents
+from journeymine.events.order import EventOrder, order_events
+from journeymine.stats.folds import fold_of
+from journeymine.stats.hashing import stable_hash
+
+IDS = ["a", "b", "", "ü", "🦊", "a ", "user-1", "user-10", "x" * 40, *"cdefghij"]
+rows = st.lists(st.tuples(st.sampled_from(IDS), st.integers(-3, 6), st.integers(0, 2), st.integers(0, 1)), max_size=80)
+
+
+def events_of(log: list[tuple[str, int, int, int]], n_breaks: int) -> CodedEvents:
+    return CodedEvents(
+        user=pl.Series("user", [row[0] for row in log], dtype=pl.String),
+        timestamp=np.array([row[1] for row in log], dtype=np.int64),
+        labels={},
+        tie_break=tuple(np.array([row[2 + k] for row in log], dtype=np.int64) for k in range(n_breaks)),
+    )
+
+
+def check(order: EventOrder, log: list[tuple[str, int, int, int]], n_breaks: int) -> None:
+    users = order.users.to_list()
+    assert sorted(users) == sorted({row[0] for row in log})
+    ties = 0
+    for u, user in enumerate(users):
+        found = order.rows[order.offsets[u] : order.offsets[u + 1]].tolist()
+        own = [i for i, row in enumerate(log) if row[0] == user]
+        assert found == sorted(own, key=lambda i: (log[i][1], *log[i][2 : 2 + n_breaks], i))
+        ties += sum(log[a][1] == log[b][1] for a, b in itertools.pairwise(found))
+    assert order.offsets[-1] == len(log)
+    assert order.time.tolist() == [log[i][1] for i in order.rows]
+    assert order.n_ties == ties
+    backwards = sum(
+        log[a][1] > log[b][1]
+        for user in users
+        for own in [[i for i, row in enumerate(log) if row[0] == user]]
+        for a, b in itertools.pairwise(own)
+    )
+    assert order.n_out_of_order == backwards
+
+
+@given(log=rows, n_breaks=st.integers(0, 2))
+def test_each_user_s_events_are_sorted_by_time_tie_break_and_row(log: Any, n_breaks: int) -> None:
+    events = events_of(log, n_breaks)
+    before = events.timestamp.copy(), events.user.clone()
+    check(order_events(events), log, n_breaks)
+    assert np.array_equal(events.timestamp, before[0])
+    assert events.user.equals(before[1])
+
+
+REAL_HASH = pl.Series.hash
+
+
+@pytest.mark.parametrize("kept_bits", [0, 1, 2, 4], ids="{} bits".format)
+@given(log=rows, n_breaks=st.integers(0, 1))
+def test_ids_whose_whole_hashes_collide_are_told_apart(kept_bits: int, log: Any, n_breaks: int) -> None:
+    def colliding(self: pl.Series, seed: int = 0, **others: Any) -> pl.Series:
+        full = REAL_HASH(self, seed=seed, **others)
+        return (
+            full
+            if seed
+            else pl.Series((full.to_numpy() & np.uint64((1 << kept_bits) - 1)) << np.uint64(60 - kept_bits))
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pl.Series, "hash", colliding)
+        check(order_events(events_of(log, n_breaks)), log, n_breaks)
+
+
+@given(log=rows)
+def test_ids_whose_second_hashes_collide_in_another_way_are_told_apart(log: Any) -> None:
+    position = {user: i for i, user in enumerate(IDS)}
+
+    def colliding(self: pl.Series, seed: int = 0, **others: Any) -> pl.Series:
+        # The first hash has a collision in every pair of neighbours, the second one in every other pair.
+        at = np.array([position[user] for user in self.to_list()], dtype=np.uint64)
+        return pl.Series((at // np.uint64(2) if seed == 0 else (at + np.uint64(1)) // np.uint64(2)) << np.uint64(50))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pl.Series, "hash", colliding)
+        check(order_events(events_of(log, 0)), log, 0)
+
+
+@pytest.mark.parametrize("shape", ["sorted by user", "sorted by time", "reversed", "shuffled", "one user"])
+def test_large_logs_of_every_shape(shape: str) -> None:
+    draw = np.random.default_rng(3)
+    n = 20_000
+    user, time = np.minimum(draw.zipf(1.3, n), 3_000), draw.integers(0, 5_000, n)
+    if shape == "one user":
+        user[:] = 1
+    order = {"sorted by user": np.lexsort((time, user)), "sorted by time": np.argsort(time, kind="stable"),
+             "reversed": np.lexsort((time, user))[::-1]}.get(shape, draw.permutation(n))  # fmt: skip
+    user, time = user[order], time[order]
+    ids = pl.Series([f"user-{u}" for u in user])
+    found = order_events(CodedEvents(user=ids, timestamp=time.astype(np.int64), labels={}))
+    expected = np.lexsort((np.arange(n), time, user))
+    by_user = {int(user[rows[0]]): rows for rows in np.split(found.rows, found.offsets[1:-1])}
+    assert np.array_equal(np.concatenate([by_user[u] for u in sorted(by_user)]), expected)
+
+
+def test_no_events() -> None:
+    order = order_events(events_of([], 1))
+    assert (len(order.rows), order.offsets.tolist(), len(order.users)) == (0, [0], 0)
+
+
+def test_the_published_hash_of_an_id_is_what_it_always_was() -> None:
+    # FNV-1a 64 and fmix64 in plain Python integers, as anybody would write them from their definitions.
+    def by_hand(text: str) -> int:
+        state = 0xCBF29CE484222325
+        for byte in text.encode():
+            state = ((state ^ byte) * 0x100000001B3) % 2**64
+        state ^= state >> 33
+        state = state * 0xFF51AFD7ED558CCD % 2**64
+        state ^= state >> 33
+        state = state * 0xC4CEB9FE1A85EC53 % 2**64
+        return state ^ (state >> 33)
+
+    ids = ["", "a", "user-1", "🦊", "anonymous:7", "x" * 1_000]
+    assert stable_hash(pl.Series(ids)).tolist() == [by_hand(text) for text in ids]
+    assert fold_of(pl.Series(ids)).tolist() == [by_hand(text) >> 58 for text in ids]
+    # Published values: they must never change, for counts of different years are added fold by fold.
+    assert [f"{value:016x}" for value in stable_hash(pl.Series(["", "a", "user-1"]))] == [
+        "efd01f60ba992926", "82a2a958a9bece5b", "41a2fca5c68401c5",
+    ]  # fmt: skip
+    assert fold_of(pl.Series(["", "a", "user-1"])).tolist() == [59, 32, 16]

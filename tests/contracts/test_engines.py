@@ -17,7 +17,14 @@ from tests.contracts.engines import ENGINES, EngineCase
 from tests.contracts.measures import MEASURES
 from tests.oracles.logs import CHANNELS, MINUTE, TOUCHPOINTS, Row, frame_of, read
 
-EVERY = pytest.mark.parametrize("case", ENGINES, ids=[case.name for case in ENGINES])
+
+def marks(case: EngineCase) -> list[pytest.MarkDecorator]:
+    """Tests of an optional part are marked as such, so that it starts on one worker only."""
+    of_part = [getattr(pytest.mark, case.part)] if case.part else []
+    return of_part + ([pytest.mark.filterwarnings(case.warns)] if case.warns else [])
+
+
+EVERY = pytest.mark.parametrize("case", [pytest.param(case, marks=marks(case), id=case.name) for case in ENGINES])
 RULES: list[dict[str, Any]] = [
     {"goal": "order", "lost_at": "quit", "idle": "10m", "session_gap": "3m"},
     {"goal": ["order", "🛒"], "after_goal": "cut", "idle": "10m", "session_gap": "3m", "value_from": "any"},

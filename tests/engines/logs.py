@@ -88,11 +88,15 @@ def dirty_sources(folder: Path) -> list[Source]:
     web.write_parquet(folder / "web-1.parquet")
     web.head(400).write_parquet(folder / "web-2.parquet")
     shop = events_of(1_200, 150, seed=9, days=90).select(
-        customer="user", at=pl.col("ts").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"), what="touchpoint", amount="value"
+        customer="user",
+        at=pl.col("ts").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"),
+        what="touchpoint",
+        amount="value",
+        seq=pl.int_range(pl.len()),
     )
     broken = pl.DataFrame(
         {"customer": ["user-000000001", "", "user-000000002"], "at": ["soon", "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"],
-         "what": ["touch_01", "touch_01", ""], "amount": [None, None, None]},
+         "what": ["touch_01", "touch_01", ""], "amount": [None, None, None], "seq": [-1, -2, -3]},
         schema_overrides={"amount": pl.Float64},
     )  # fmt: skip
     pl.concat([shop, broken]).write_csv(folder / "shop.csv")
@@ -101,7 +105,9 @@ def dirty_sources(folder: Path) -> list[Source]:
         satisfaction="csat", satisfaction_scale=(1, 5), attributes=("plan",), anonymous="cookie", event_id="id",
         tie_break=("seq",),
     )  # fmt: skip
-    theirs = EventSchema(user="customer", timestamp="at", touchpoint="what", value="amount", constant_channel="store")
+    theirs = EventSchema(
+        user="customer", timestamp="at", touchpoint="what", value="amount", constant_channel="store", tie_break=("seq",)
+    )
     return [
         Source(str(folder / "web-*.parquet"), own, name="web"),
         Source(str(folder / "shop.csv"), theirs, name="shop"),

@@ -103,7 +103,7 @@ class Buckets:
                 raise EngineError("the log changed while it was read", hint="count again when nothing writes to it")
             plan = PartPlan(
                 chosen, context, source.stages, source.rules, files.labels, source.numbers,
-                _tie_breaks(source), n_latest(sum(source.survey().usable)),
+                source.tie_breaks, n_latest(sum(source.survey().usable)),
             )  # fmt: skip
             check_times(source, chosen, files.latest)
             counted = _count_buckets(store, files, measures, plan, progress)
@@ -200,10 +200,6 @@ def _key(measure: Measure | None, plan: PartPlan) -> str:
         "question": None if measure is None else [question_of(measure), measure.schema_version],
     }
     return _digest(about)[:16]
-
-
-def _tie_breaks(events: Events) -> tuple[str, ...]:
-    return tuple(f"tie_break_{level}" for level in range(max(len(schema.tie_break) for schema in events.schemas)))
 
 
 def fingerprint_of(events: Events, before: str = "") -> str:

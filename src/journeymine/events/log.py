@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -20,7 +20,7 @@ from journeymine.events.raw_log import RawLog, learn_log_identity, scan_files
 from journeymine.events.report import EventReport, build_report
 from journeymine.events.schema import EventSchema
 from journeymine.events.stage_map import StageMap
-from journeymine.events.survey import LogSurvey, survey
+from journeymine.events.survey import LogSurvey, sum_up, survey
 
 __all__ = ["Events", "LogSpan"]
 
@@ -116,6 +116,11 @@ class Events:
         return self._log.numbers
 
     @property
+    def tie_breaks(self) -> tuple[str, ...]:
+        """Tie-break columns of `scan`, most significant first."""
+        return self._log.tie_breaks
+
+    @property
     def currency(self) -> str | None:
         """The one currency of value and cost, in capitals; None when not declared."""
         return self._loaded().currency if "loaded" in self._kept else self.survey().currency
@@ -187,6 +192,12 @@ class Events:
     def survey(self) -> LogSurvey:
         """Counts, labels and spans by one light streaming pass that holds no rows."""
         return self._once("survey", lambda: survey(self._log))
+
+    def surveyed(self, cells: Sequence[pl.DataFrame]) -> Events:
+        """The same log for an engine that looked it over elsewhere: a frame of `cells_of` rows per file."""
+        events = Events(self._log, stages=self._stages, max_quarantine_share=self._limit, journeys=self._journeys)
+        events._kept["survey"] = sum_up(self._log, cells)
+        return events
 
     def identity(self) -> Identity | None:
         """Which anonymous id belongs to whom, from one streaming pass; None when none is declared."""

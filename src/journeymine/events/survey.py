@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,7 +13,7 @@ from journeymine.events.faults import ACCEPTED, REASONS, first_fault
 from journeymine.events.memory_pass import check_currencies
 from journeymine.events.raw_log import RawLog, collect_files
 
-__all__ = ["LogSurvey", "survey"]
+__all__ = ["LogSurvey", "cells_of", "sum_up", "survey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +59,29 @@ def survey(log: RawLog) -> LogSurvey:
     SourceError : a file cannot be read.
     SchemaError : money in several currencies.
     """
-    queries = []
-    for file in log.files:
-        read = canonical(file)
-        channel = read.labels.get("channel", pl.lit(None, dtype=pl.String))
-        currency = pl.lit(None, dtype=pl.String) if read.currency is None else read.currency
-        queries.append(
-            read.frame.select(
-                read.timestamp.alias("timestamp"),
-                read.labels["touchpoint"].alias("touchpoint"),
-                channel.alias("channel"),
-                currency.alias("currency"),
-                first_fault(read.faults).alias("reason"),
-            )
-            .group_by("reason", "touchpoint", "channel", "currency")
-            .agg(n=pl.len(), first=pl.col("timestamp").min(), last=pl.col("timestamp").max())
+    cells = collect_files([cells_of(log, number) for number in range(len(log.files))], log.files)
+    return sum_up(log, cells)
+
+
+def cells_of(log: RawLog, number: int) -> pl.LazyFrame:
+    """What the survey needs of one file: rows, first and last timestamp, by reason, touchpoint, channel, currency."""
+    read = canonical(log.files[number])
+    currency = pl.lit(None, dtype=pl.String) if read.currency is None else read.currency
+    return (
+        read.frame.select(
+            read.timestamp.alias("timestamp"),
+            read.labels["touchpoint"].alias("touchpoint"),
+            read.labels.get("channel", pl.lit(None, dtype=pl.String)).alias("channel"),
+            currency.alias("currency"),
+            first_fault(read.faults).alias("reason"),
         )
-    cells = collect_files(queries, log.files)
+        .group_by("reason", "touchpoint", "channel", "currency")
+        .agg(n=pl.len(), first=pl.col("timestamp").min(), last=pl.col("timestamp").max())
+    )
+
+
+def sum_up(log: RawLog, cells: Sequence[pl.DataFrame]) -> LogSurvey:
+    """The survey from the cells of every file; a cell may come in several rows, which add up."""
     good = [cell.filter(pl.col("reason") == ACCEPTED) for cell in cells]
     heights = tuple(int(cell["n"].sum()) for cell in cells)
     usable = tuple(int(cell["n"].sum()) for cell in good)

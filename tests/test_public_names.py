@@ -35,6 +35,7 @@ PUBLIC = {
     "Mined",
     "OrderChoice",
     "Predicate",
+    "RepeatRate",
     "Result",
     "Retention",
     "Satisfaction",
@@ -45,6 +46,7 @@ PUBLIC = {
     "Transitions",
     "TypicalOrder",
     "Variants",
+    "WinBack",
     "__version__",
     "attribution",
     "attribution_from_paths",
@@ -65,6 +67,7 @@ PUBLIC = {
     "mine",
     "read_config",
     "read_events",
+    "repeat_rate",
     "retention",
     "sample",
     "satisfaction",
@@ -72,6 +75,7 @@ PUBLIC = {
     "transitions",
     "typical_order",
     "variants",
+    "win_back",
     "write_sample",
 }
 

@@ -56,9 +56,11 @@ if TYPE_CHECKING:
     from journeymine.metrics import Funnel as Funnel
     from journeymine.metrics import Handoffs as Handoffs
     from journeymine.metrics import OrderChoice as OrderChoice
+    from journeymine.metrics import RepeatRate as RepeatRate
     from journeymine.metrics import Retention as Retention
     from journeymine.metrics import Satisfaction as Satisfaction
     from journeymine.metrics import TimeToConvert as TimeToConvert
+    from journeymine.metrics import WinBack as WinBack
     from journeymine.metrics import attribution as attribution
     from journeymine.metrics import attribution_from_paths as attribution_from_paths
     from journeymine.metrics import choose_order as choose_order
@@ -70,9 +72,11 @@ if TYPE_CHECKING:
     from journeymine.metrics import friction as friction
     from journeymine.metrics import funnel as funnel
     from journeymine.metrics import handoffs as handoffs
+    from journeymine.metrics import repeat_rate as repeat_rate
     from journeymine.metrics import retention as retention
     from journeymine.metrics import satisfaction as satisfaction
     from journeymine.metrics import time_to_convert as time_to_convert
+    from journeymine.metrics import win_back as win_back
     from journeymine.retailer import sample as sample
     from journeymine.retailer import write_sample as write_sample
 
@@ -107,9 +111,11 @@ _ROOMS = {
         "Funnel",
         "Handoffs",
         "OrderChoice",
+        "RepeatRate",
         "Retention",
         "Satisfaction",
         "TimeToConvert",
+        "WinBack",
         "attribution",
         "attribution_from_paths",
         "choose_order",
@@ -121,9 +127,11 @@ _ROOMS = {
         "friction",
         "funnel",
         "handoffs",
+        "repeat_rate",
         "retention",
         "satisfaction",
         "time_to_convert",
+        "win_back",
     ),
     "retailer": ("sample", "write_sample"),
 }

@@ -13,9 +13,11 @@ from journeymine.metrics import (
     Friction,
     Funnel,
     Handoffs,
+    RepeatRate,
     Retention,
     Satisfaction,
     TimeToConvert,
+    WinBack,
 )
 
 # Logs of the suite have the columns stage, channel, owner, kind, plan (an attribute), and value, cost, satisfaction;
@@ -100,4 +102,8 @@ MEASURES: list[Measure] = [
         timezone="Asia/Kolkata",
         by=("channel", "plan"),
     ),
+    WinBack(bin="1m"),
+    WinBack(by=("stage", "plan"), channel_of="any", bin="3m", horizon="12m"),
+    RepeatRate(bin="1m", horizon="10m"),
+    RepeatRate(event=["visit", "call"], bin="2m", horizon="8m", max_nth=2, by=("channel", "plan")),
 ]

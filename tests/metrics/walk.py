@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from journeymine.columns import MISSING
@@ -66,3 +67,25 @@ def walks_of(journeys: Journeys) -> list[Walk]:
         walk.may_go_on = walk.next_start is None and not silent and not ended
         walks.append(walk)
     return walks
+
+
+def waiting_share(people: list[tuple[int | None, int]], width: int, k: int) -> Fraction:
+    """Kaplan–Meier's share without event after k bins, person by person: (µs until it or None, µs watched)."""
+    share = Fraction(1)
+    for each in range(k + 1):
+        asked = happened = 0
+        for took, watched in people:
+            before = took is not None and took <= (each - 1) * width and each > 0
+            if watched < each * width or before:
+                continue
+            asked += 1
+            happened += took is not None and took <= each * width
+        if asked:
+            share *= 1 - Fraction(happened, asked)
+    return share
+
+
+def known_at(people: list[tuple[int | None, int]], width: int, k: int) -> bool:
+    """Whether anybody is still asked about bin k, or nobody is left to be asked."""
+    asked = any(watched >= k * width and (took is None or took > (k - 1) * width) for took, watched in people)
+    return asked or (bool(people) and waiting_share(people, width, k) == 0)

@@ -10,9 +10,11 @@ from journeymine.metrics.dwell import Dwell, dwell
 from journeymine.metrics.friction import Friction, friction
 from journeymine.metrics.funnel import Funnel, funnel
 from journeymine.metrics.handoffs import Handoffs, handoffs
+from journeymine.metrics.repeat_rate import RepeatRate, repeat_rate
 from journeymine.metrics.retention import Retention, retention
 from journeymine.metrics.satisfaction import Satisfaction, satisfaction
 from journeymine.metrics.time_to_convert import TimeToConvert, time_to_convert
+from journeymine.metrics.win_back import WinBack, win_back
 
 __all__ = [
     "Attribution",
@@ -24,9 +26,11 @@ __all__ = [
     "Funnel",
     "Handoffs",
     "OrderChoice",
+    "RepeatRate",
     "Retention",
     "Satisfaction",
     "TimeToConvert",
+    "WinBack",
     "attribution",
     "attribution_from_paths",
     "choose_order",
@@ -38,7 +42,9 @@ __all__ = [
     "friction",
     "funnel",
     "handoffs",
+    "repeat_rate",
     "retention",
     "satisfaction",
     "time_to_convert",
+    "win_back",
 ]

@@ -19,8 +19,6 @@ import polars as pl
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.tabulate import Key, integer_key, tabulate
 from journeymine.counting.tally import Tally
-from journeymine.durations import describe
-from journeymine.errors import QuestionError
 from journeymine.stats.survival import aalen_johansen, at_risk, kaplan_meier
 
 __all__ = ["CENSORED", "MAX_BINS", "Curves", "count_exits", "curves_of", "exits", "exits_spec"]
@@ -31,7 +29,7 @@ Bools = npt.NDArray[np.bool_]
 
 CENSORED = "censored"
 MAX_BINS = 20_000
-"""Longest time in bins: beyond, a curve has more points than anybody can use."""
+"""Longest time in bins; whoever is followed for longer is censored there, so that every curve stays small."""
 
 
 def exits(took: Ints, follow: Ints, bin_us: int) -> tuple[Ints, Bools]:
@@ -47,26 +45,15 @@ def exits(took: Ints, follow: Ints, bin_us: int) -> tuple[Ints, Bools]:
     bin : of the event, or else the last bin watched to its end; −1 for who was not watched at all.
     happened : an event inside the bins watched to their end.
 
-    Raises
-    ------
-    QuestionError : somebody leaves after more than `MAX_BINS` bins.
-
     Examples
     --------
     >>> exits(np.array([0, 10, 11, 25, -1]), np.array([30, 30, 30, 29, 35]), 10)
     (array([0, 1, 2, 2, 3]), array([ True,  True,  True, False, False]))
     """
-    last = np.maximum(follow // bin_us, -1)
+    last = np.clip(follow // bin_us, -1, MAX_BINS)
     at = -(-took // bin_us)
     happened = (took >= 0) & (at <= last)
-    bins = np.where(happened, at, last)
-    longest = int(bins.max(initial=0))
-    if longest > MAX_BINS:
-        raise QuestionError(
-            f"somebody is followed for {longest:,} bins of {describe(bin_us)}, more than {MAX_BINS:,}",
-            hint=f"take bins of at least {describe(-(-longest // MAX_BINS) * bin_us)}",
-        )
-    return bins, happened
+    return np.where(happened, at, last), happened
 
 
 def exits_spec(by: Mapping[str, type[pl.DataType]], causes: Sequence[str]) -> TableSpec:

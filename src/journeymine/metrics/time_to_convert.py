@@ -166,14 +166,14 @@ def time_to_convert(
     Raises
     ------
     UnknownLabelError : `by` names no column.
-    QuestionError : a journey takes more than 20,000 bins.
+    RulesError : `bin` or `horizon` is no length of time.
 
     Notes
     -----
     Time runs from a journey's first step. An event after t is in bin ⌈t ÷ bin⌉, so *within 7 days* includes 7 days to
     the microsecond. An open journey is censored at `observed_until`, in whole bins. A loss is dated at the `lost_at`
     touchpoint, or `idle` after the last step (at the start of the user's next journey if that comes first): before
-    that nobody could know. Without a goal, journeys that ended count as lost. Left-truncated journeys are left out and
+    that nobody could know. A curve ends after 20,000 bins, where whoever is left is censored. Without a goal, journeys that ended count as lost. Left-truncated journeys are left out and
     counted, ``service`` is outside. Restricted means are up to one bin too long. Merges exactly. Intervals: Wilson with
     the effective number of trials from the jackknife over the 64 folds; the mean by the jackknife.
 

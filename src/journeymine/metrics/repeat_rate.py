@@ -1,0 +1,185 @@
+"""Repeat rate: which share of customers buys again, how long they take, and who has probably gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.by import as_names, step_keys
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.runs import changes
+from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
+from journeymine.counting.tally import Tally
+from journeymine.durations import Duration, microseconds
+from journeymine.errors import QuestionError
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.metrics.return_answer import answer_curves, answer_groups
+from journeymine.metrics.survival import count_exits, exits, exits_spec
+from journeymine.stats.histogram import bucket_of
+
+__all__ = ["RepeatRate", "repeat_rate"]
+
+Ints = npt.NDArray[np.int64]
+CAUSE = "repeated"
+MOST = 1_000
+
+
+@dataclass(frozen=True)
+class RepeatRate:
+    """The measure behind `repeat_rate`, for `mine`. Parameters as there."""
+
+    event: Any = field(default_factory=lambda: {"goal": True})
+    bin: Duration = "30d"
+    horizon: Duration = "180d"
+    max_nth: int = 5
+    by: str | Sequence[str] | None = None
+
+    name: ClassVar[str] = "repeat_rate"
+    unit: ClassVar[Literal["journey", "user"]] = "user"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "by", as_names(self.by))
+        check_free(self.names, "nth", "bin", "bucket")
+        put(self, "event", Occurrence.parse(self.event, name="event"))
+        microseconds(self.bin, name="bin")
+        microseconds(self.horizon, name="horizon")
+        if type(self.max_nth) is not int or not 1 <= self.max_nth <= MOST:
+            raise QuestionError(f"max_nth={self.max_nth!r}", hint=f"give a whole number from 1 to {MOST:,}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        per = f" per {' × '.join(self.names)}" if self.names else ""
+        return f"Which share of customers comes to {self.event.words} again, and after how long{per}?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Purchases by number, the bins in which the next one comes, and a histogram of the time to it."""
+        keys: dict[str, Any] = dict.fromkeys(self.names, pl.String)
+        numbered = {**keys, "nth": pl.Int64}
+        return {
+            "purchases": TableSpec(numbered, {"n": "sum", "n_users": "sum", CAUSE: "sum", "users_back": "sum"}),
+            "exits": exits_spec(numbered, (CAUSE,)),
+            "times": TableSpec({**numbered, "bucket": pl.Int64}, {"n": "sum"}),
+            "hazard": exits_spec(keys, (CAUSE,)),
+        }
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Follow each purchase until the next one of the same user."""
+        specs, bought = self.specs(), self.event.steps(journeys)
+        time, user = journeys.coded.time[bought], journeys.heads.user[journeys.journey_of_step[bought]]
+        keys = {name: key.take(bought) for name, key in step_keys(journeys, self.names).items()}
+        first = changes(user)
+        again = np.zeros(len(bought), dtype=bool)
+        again[:-1] = ~first[1:]
+        took = np.full(len(bought), -1, dtype=np.int64)
+        took[:-1] = np.where(again[:-1], np.diff(time), -1)
+        numbered = {**keys, "nth": integer_key(np.minimum(_position(first), self.max_nth))}
+        follow = np.maximum(journeys.context.observed_until - time, took)
+        bins, happened = exits(took, follow, microseconds(self.bin))
+        cause, fold = np.where(happened, 0, -1), journeys.folds[user]
+        packed, size = pack(list(numbered.values()), len(bought))
+        values = {
+            "n": np.ones(len(bought), dtype=bool),
+            "n_users": distinct_users(packed, user, np.ones(len(bought), dtype=bool), size),
+            CAUSE: again,
+            "users_back": distinct_users(packed, user, again, size),
+        }
+        rows = np.flatnonzero(again)
+        timed = {name: key.take(rows) for name, key in numbered.items()} | {
+            "bucket": integer_key(bucket_of(took[rows]))
+        }
+        tables = {
+            "purchases": tabulate(specs["purchases"], numbered, values, fold),
+            "exits": count_exits(specs["exits"], numbered, bins, cause, (CAUSE,), fold),
+            "times": tabulate(specs["times"], timed, {}, fold[rows]),
+            "hazard": count_exits(specs["hazard"], keys, bins, cause, (CAUSE,), fold),
+        }
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Shares so far and within the horizon, and the hazard by time since the last purchase."""
+        bin_us, horizon = microseconds(self.bin), microseconds(self.horizon)
+        return {
+            "summary": answer_groups(
+                tallies["purchases"], tallies["exits"], tallies["times"], CAUSE, bin_us, horizon, "users_back"
+            ),
+            "hazard": answer_curves(tallies["hazard"], CAUSE, bin_us, horizon),
+        }
+
+
+def _position(first: npt.NDArray[np.bool_]) -> Ints:
+    """Which of its user's rows each row is, from 1."""
+    at = np.arange(len(first))
+    return at - np.maximum.accumulate(np.where(first, at, 0)) + 1 if len(first) else at
+
+
+def repeat_rate(
+    journeys: Journeys,
+    *,
+    event: Any = None,
+    bin: Duration = "30d",  # noqa: A002
+    horizon: Duration = "180d",
+    max_nth: int = 5,
+    by: str | Sequence[str] | None = None,
+    confidence: float = 0.95,
+) -> Result:
+    """Share of customers that buy again after their first, second, … purchase, the time between, and who has gone.
+
+    so_far_share(n) = |customers with a purchase n + 1| / |customers with a purchase n|
+
+    Parameters
+    ----------
+    event : what a purchase is: by default the goal, or a touchpoint, a set of them or a predicate.
+    bin : length of a period since the last purchase.
+    horizon : what `repeated_share` and `lapsed_share` look at; rounded down to whole bins.
+    max_nth : the last purchase to tell apart; that row holds all later ones too.
+    by : one or several of channel, stage, touchpoint, any attribute or segment, at the earlier of the two purchases.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per value of `by` and number of the purchase:
+        nth i64 · n, n_users i64 purchases and customers · repeated, users_back i64 of them, followed by another so far ·
+        so_far_share f64 · horizon_s f64 seconds · repeated_share f64 within the horizon, censored purchases accounted
+        for · p50_s, p90_s f64 seconds to the next purchase, of those that came so far · sparse bool · reason str.
+    tables["hazard"] has one row per value of `by` and bin since the last purchase, whichever it was:
+        time_s f64 end of the bin · at_risk, repeated, censored i64 · repeated_share f64 by then (1 − Kaplan–Meier) ·
+        hazard_share f64 of those silent until this bin, who buy in it · lapsed_share f64 of those still silent after it,
+        who stay so up to the horizon: how likely a silent customer has gone.
+    Estimates have …_lower and …_upper.
+
+    Raises
+    ------
+    QuestionError : `event` is the goal, and none is named.
+    UnknownLabelError : a touchpoint or a column that does not occur.
+
+    Notes
+    -----
+    `so_far_share` in the row nth=1 is the classic repeat rate; it grows with the length of the log, which
+    `repeated_share` does not. Each step that satisfies `event` is a purchase, also a second one at the same instant.
+    Purchases in any journey count. An event after t is in bin ⌈t ÷ bin⌉; who was watched for less than a bin is not
+    asked about it. Merges exactly over users. Intervals as of `win_back`.
+    """
+    measure = RepeatRate(
+        event={"goal": True} if event is None else event, bin=bin, horizon=horizon, max_nth=max_nth, by=by
+    )
+    check_occurs(journeys, measure.event)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

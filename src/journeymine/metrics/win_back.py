@@ -1,0 +1,165 @@
+"""Win-back: which share of lost journeys is followed by another of the same user, and after how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from journeymine.columns import MISSING
+from journeymine.counting.by import as_names, check_channel_of, group_journeys
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
+from journeymine.counting.tally import Tally
+from journeymine.durations import Duration, microseconds
+from journeymine.journeys.heads import LOST
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.occurrence import check_free
+from journeymine.metrics.return_answer import answer_curves, answer_groups
+from journeymine.metrics.survival import count_exits, exits, exits_spec
+from journeymine.metrics.time_to_convert import times_of_outcome
+from journeymine.stats.histogram import bucket_of
+
+__all__ = ["WinBack", "win_back"]
+
+CAUSE = "came_back"
+
+
+@dataclass(frozen=True)
+class WinBack:
+    """The measure behind `win_back`, for `mine`. Parameters as there."""
+
+    by: str | Sequence[str] | None = None
+    channel_of: str = "exit"
+    bin: Duration = "1d"
+    horizon: Duration | None = None
+
+    name: ClassVar[str] = "win_back"
+    unit: ClassVar[Literal["journey", "user"]] = "user"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", as_names(self.by))
+        check_free(self.names, "bin", "bucket")
+        check_channel_of(self.channel_of)
+        microseconds(self.bin, name="bin")
+        if self.horizon is not None:
+            microseconds(self.horizon, name="horizon")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        per = f" per {' × '.join(self.names)} ({self.channel_of})" if self.names else ""
+        return f"Which share of lost journeys is followed by another, and after how long{per}?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Lost journeys, who leaves in each bin, and a histogram of the time until they came back."""
+        keys = dict.fromkeys(self.names, pl.String)
+        return {
+            "lost": TableSpec(keys, {"n": "sum", "n_users": "sum", CAUSE: "sum", "users_back": "sum"}),
+            "exits": exits_spec(keys, (CAUSE,)),
+            "times": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"}),
+        }
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Follow each lost journey from the instant of its loss."""
+        specs = self.specs()
+        grouped = group_journeys(journeys, self.names, self.channel_of)
+        lost = np.flatnonzero(journeys.heads.status[grouped.journey] == LOST)
+        journey = grouped.journey[lost]
+        keys = {name: key.take(lost) for name, key in grouped.keys.items()}
+        heads, fold = journeys.heads.take(journey), journeys.folds[journeys.heads.user[journey]]
+        at = heads.start + times_of_outcome(journeys)[1][journey]
+        back = heads.next_start != MISSING
+        took = np.where(back, np.maximum(heads.next_start - at, 0), -1)
+        follow = np.maximum(journeys.context.observed_until, np.where(back, heads.next_start, at)) - at
+        bins, happened = exits(took, follow, microseconds(self.bin))
+        packed, size = pack(list(keys.values()), len(journey))
+        everybody = np.ones(len(journey), dtype=bool)
+        table = tabulate(
+            specs["lost"],
+            keys,
+            {
+                "n": everybody,
+                "n_users": distinct_users(packed, heads.user, everybody, size),
+                CAUSE: back,
+                "users_back": distinct_users(packed, heads.user, back, size),
+            },
+            fold,
+        )
+        rows = np.flatnonzero(back)
+        timed = {**{name: key.take(rows) for name, key in keys.items()}, "bucket": integer_key(bucket_of(took[rows]))}
+        tables = {
+            "lost": table,
+            "exits": count_exits(specs["exits"], keys, bins, np.where(happened, 0, -1), (CAUSE,), fold),
+            "times": tabulate(specs["times"], timed, {}, fold[rows]),
+        }
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Shares so far and within the horizon, and the curve of the time."""
+        bin_us = microseconds(self.bin)
+        horizon = basis.rules.mature_after_us if self.horizon is None else microseconds(self.horizon)
+        return {
+            "summary": answer_groups(
+                tallies["lost"], tallies["exits"], tallies["times"], CAUSE, bin_us, horizon, "users_back"
+            ),
+            "curves": answer_curves(tallies["exits"], CAUSE, bin_us),
+        }
+
+
+def win_back(
+    journeys: Journeys,
+    *,
+    by: str | Sequence[str] | None = None,
+    channel_of: str = "exit",
+    bin: Duration = "1d",  # noqa: A002
+    horizon: Duration | None = None,
+    confidence: float = 0.95,
+) -> Result:
+    """Share of lost journeys that the same user follows with another, and how long that takes.
+
+    came_back_share = 1 − Kaplan–Meier at the horizon, from the instant of the loss, right-censored at `observed_until`
+
+    Parameters
+    ----------
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment.
+    channel_of : which step's label a journey goes by: by default its ``"exit"``, where it was lost.
+    bin : length of a bin of time; at the end of each the shares are exact.
+    horizon : what the summary looks at; default `mature_after`. Rounded down to whole bins.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per value of `by`:
+        n, n_users i64 lost journeys and their users · came_back, users_back i64 of them, followed by another so far ·
+        so_far_share f64 = came_back / n · horizon_s f64 seconds · came_back_share f64 within the horizon of the loss,
+        censored journeys accounted for · p50_s, p90_s f64 seconds from the loss to the next journey, of those that came
+        back so far · sparse bool · reason str.
+    tables["curves"] has one row per value of `by` and bin in which anything happens:
+        time_s f64 end of the bin · at_risk, came_back, censored i64 · came_back_share f64.
+    Estimates have …_lower and …_upper.
+
+    Notes
+    -----
+    A journey is lost at its `lost_at` touchpoint, or `idle` after its last step: only then could a pause become a loss,
+    so the time runs from there. The next journey may be of any status. Open and converted journeys are outside, and a
+    journey need not be mature. A user with several lost journeys counts with each. Merges exactly over users.
+    Intervals: Wilson clustered by user through the 64 folds, by the effective number of trials for the censored share;
+    quantiles by Woodruff.
+    """
+    measure = WinBack(by=by, channel_of=channel_of, bin=bin, horizon=horizon)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

@@ -1,0 +1,65 @@
+"""Win-back against a loop over lost journeys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from journeymine.columns import MICRO
+from journeymine.metrics import win_back
+from journeymine.stats.histogram import bucket_of, bucket_value
+from tests.metrics.walk import known_at, waiting_share, walks_of
+from tests.oracles.logs import MINUTE, Row, build, logs, rule_fields
+
+
+@given(logs, rule_fields())
+def test_shares_are_those_of_a_loop_over_lost_journeys(log: tuple[Row, ...], fields: dict[str, Any]) -> None:
+    journeys = build(log, **fields)
+    lost_at = fields["lost_at"]
+    quits = [lost_at] if isinstance(lost_at, str) else [lost_at["touchpoint"]] if isinstance(lost_at, dict) else lost_at
+    people, users, back = [], set(), []
+    for walk in walks_of(journeys):
+        if walk.status != "lost":
+            continue
+        quit_at = [step["us"] for step in walk.steps if quits and step["touchpoint"] in quits]
+        silent = walk.end + 10 * MINUTE
+        at = quit_at[0] if quit_at else silent if walk.next_start is None else min(silent, walk.next_start)
+        took = None if walk.next_start is None else max(walk.next_start - at, 0)
+        people.append((took, max(journeys.context.observed_until - at, 0, took or 0)))
+        users.add(walk.user)
+        back += [] if took is None else [(took, walk.user)]
+    result = win_back(journeys, bin="2m", horizon="6m")
+    row = result.frame.row(0, named=True)
+    assert (row["n"], row["n_users"], row["came_back"]) == (len(people), len(users), len(back))
+    assert row["users_back"] == len({user for _, user in back})
+    if people:
+        assert row["so_far_share"] == pytest.approx(len(back) / len(people))
+    if back:
+        middle = sorted(took for took, _ in back)[(len(back) + 1) // 2 - 1]
+        assert row["p50_s"] == pytest.approx(float(bucket_value(bucket_of(middle))) / MICRO)
+    if known_at(people, 2 * MINUTE, 3):
+        assert row["came_back_share"] == pytest.approx(1 - float(waiting_share(people, 2 * MINUTE, 3)))
+    else:
+        assert row["came_back_share"] is None
+        assert row["reason"]
+    for point in result.tables["curves"].iter_rows(named=True):
+        expected = 1 - waiting_share(people, 2 * MINUTE, round(point["time_s"] / 120))
+        assert point["came_back_share"] == pytest.approx(float(expected))
+
+
+def test_a_log_that_ends_soon_after_the_losses_says_more_than_a_count() -> None:
+    day = 24 * 60 * MINUTE
+    log = tuple(
+        Row(f"u{i}", int(when * day), "visit", "web", *[None] * 4)
+        for i in range(60)
+        for when in ([i, i + 35] if i % 2 else [i])
+        if when <= 70
+    )
+    row = win_back(build(log, goal="order", idle="30d"), horizon="10d").frame.row(0, named=True)
+    # One in two comes back 5 days after the loss, but the last losses were watched for less.
+    assert row["so_far_share"] < 0.46
+    assert row["came_back_share"] == pytest.approx(0.5, abs=0.02)
+    assert row["came_back_share_lower"] < 0.5 < row["came_back_share_upper"]
+    assert row["p50_s"] == pytest.approx(5 * 86_400, rel=0.01)

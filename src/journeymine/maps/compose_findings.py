@@ -39,11 +39,13 @@ def pain_points(
     if handoffs is not None:
         sure = handoffs.filter(
             (pl.col("p_lost_adjusted") < FALSE_DISCOVERY)
-            & (pl.col("lost_at_excess") > 0)
-            & (pl.col("difference") < 0)
+            & (pl.col("lost_excess") > 0)
             & (pl.col("n_users") >= min_group)
         )
-        found += [(row["n"] * -(row["difference"] or 0.0), _handoff(row)) for row in sure.iter_rows(named=True)]
+        found += [
+            (row["n"] * row["lost_excess"] * row["converted_without"], _handoff(row))
+            for row in sure.iter_rows(named=True)
+        ]
     ranked = sorted(found, key=lambda item: (-item[0], item[1]["title"]))[:MOST]
     return tuple(PainPoint(rank=rank, **fields) for rank, (_, fields) in enumerate(ranked, 1))
 
@@ -68,11 +70,13 @@ def _handoff(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": f"The hand-over from {legible(row['from'])} to {legible(row['to'])}",
         "evidence": f"{row['lost_at_share']:.1%} of the {row['n']:,} journeys that cross are lost at once; "
-        f"that is {row['lost_at_excess']:.1%} more than of those that stay",
+        f"in this stage they are lost {100 * row['lost_excess']:.1f} points more often than those who go on otherwise",
         "stage": _stage(row["stage"]),
         "channel": row["to"],
         "n_journeys": row["n_journeys"],
-        "effect": estimate(row, "difference"),
+        "effect": Estimate(
+            value=-row["lost_excess"], lower=-row["lost_excess_upper"], upper=-row["lost_excess_lower"], n=row["n"]
+        ),
     }
 
 

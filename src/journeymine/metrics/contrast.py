@@ -174,6 +174,7 @@ class Contrast:
     n : journeys behind each, by fold, shape [64, rows].
     tested : rows with at least `ENOUGH` mature journeys on both sides.
     share_with, share_without, difference : shape [1 + K, rows].
+    least_variance : of the difference if journeys were independent and the share at each stage one; the floor of tests.
     stage : the stage at which most journeys meet it.
     present : which folds made a replicate.
     """
@@ -185,6 +186,7 @@ class Contrast:
     share_with: Floats
     share_without: Floats
     difference: Floats
+    least_variance: Floats
     stage: list[str]
     value: Floats
     present: npt.NDArray[np.bool_]
@@ -206,6 +208,9 @@ def contrast(met: Tally, reached: Tally) -> Contrast:
         weight = np.where(usable, n, 0.0)
         total = by_group(weight, of, len(rows))
         share_with = by_group(np.where(usable, won, 0.0), of, len(rows)) / total
+        pooled = (rest_won[0] + won[0]) / (rest_n[0] + n[0])
+        single = np.where(usable[0], pooled * (1 - pooled) * n[0] ** 2 * (1 / n[0] + 1 / rest_n[0]), 0.0)
+        least = by_group(single[None], of, len(rows))[0] / total[0] ** 2
         share_without = by_group(np.where(usable, weight * rest_won / rest_n, 0.0), of, len(rows)) / total
     exact = {name: _sum(met.total(name), of, len(rows)) for name in met.spec.values if name != "value"}
     heaviest = met.rows.with_columns(n=pl.Series(met.total("n_journeys"))).sort(
@@ -221,6 +226,7 @@ def contrast(met: Tally, reached: Tally) -> Contrast:
         share_with=share_with,
         share_without=share_without,
         difference=share_with - share_without,
+        least_variance=least,
         stage=main["stage"].to_list() if len(rows) else [],
         value=by_group(met.by_fold("value").sum(axis=0, keepdims=True), of, len(rows))[0],
         present=met.present,
@@ -245,19 +251,20 @@ def nullable(values: Floats) -> pl.Series:
     return pl.Series(np.asarray(values, dtype=np.float64)).fill_nan(None)
 
 
-def significance(values: Floats, enough: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def significance(values: Floats, tested: npt.NDArray[np.bool_], least_variance: Floats) -> tuple[Floats, Floats]:
     """Two-sided p-values of "no difference", and the same adjusted for asking about all rows at once.
 
-    t = estimate / jackknife standard error on K − 1 degrees of freedom; adjusted by Benjamini–Hochberg (1995). NaN where
-    not enough stands behind a row: such rows are no part of the family.
+    t = estimate / standard error on K − 1 degrees of freedom; adjusted by Benjamini–Hochberg (1995). The variance is the
+    jackknife's, and at least that of independent journeys under the null: of few journeys the jackknife may say too
+    little. NaN where not enough stands behind a row: such rows are no part of the family.
     """
     from scipy.special import stdtr
 
     if len(values) < 2:
         nothing = np.full(values.shape[1], np.nan)
         return nothing, nothing.copy()
-    error = np.sqrt(jackknife_variance(values[1:]))
+    error = np.sqrt(np.fmax(jackknife_variance(values[1:]), least_variance))
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(values[0]) / error
-    p = np.where(enough & (error > 0), 2 * stdtr(len(values) - 2, -t), np.nan)
+    p = np.where(tested & (error > 0), 2 * stdtr(len(values) - 2, -t), np.nan)
     return p, benjamini_hochberg(p)

@@ -88,7 +88,7 @@ class DecisionPoints:
         """Lift, information gain and significance of each marker; and how open the way is after each label."""
         found = contrast(tallies["met"], tallies["reached"])
         n = found.totals["n"]
-        p, adjusted = significance(found.difference, found.tested)
+        p, adjusted = significance(found.difference, found.tested, found.least_variance)
         with np.errstate(divide="ignore", invalid="ignore"):
             lift = found.share_with / found.share_without
         behind = found.n[found.present]

@@ -63,7 +63,7 @@ class Friction:
         """Conversion with and without, worst first."""
         found = contrast(tallies["met"], tallies["reached"])
         n = found.totals["n"]
-        p, adjusted = significance(found.difference, found.tested)
+        p, adjusted = significance(found.difference, found.tested, found.least_variance)
         cost = found.totals["n"] * -found.difference
         with np.errstate(divide="ignore", invalid="ignore"):
             mean_value = found.value / MICRO / found.totals["converted"]

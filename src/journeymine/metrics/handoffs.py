@@ -11,13 +11,14 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
+from journeymine.counting.by import places
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import integer_key, key_of, tabulate
+from journeymine.counting.tabulate import integer_key, key_of, pack, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.events.coded import Coded
 from journeymine.journeys.heads import LOST
@@ -87,7 +88,7 @@ class Handoffs:
         """Losses at each crossing, and conversion against comparable journeys."""
         found = contrast(tallies["met"], tallies["reached"])
         n = found.totals["n"]
-        p, adjusted = significance(found.difference, found.tested)
+        p, adjusted = significance(found.difference, found.tested, found.least_variance)
         crossings = found.rows.join(
             tallies["crossings"].rows.with_columns(
                 n_crossings=pl.Series(tallies["crossings"].total("n")),
@@ -96,8 +97,8 @@ class Handoffs:
             on=["from", "to"], how="left", maintain_order="left",
         )  # fmt: skip
         lost = _per_row(tallies["met"], found.rows, "lost_at")
-        excess = _excess(tallies["arrivals"], found.rows)
-        p_lost, adjusted_lost = significance(excess, found.tested)
+        excess, least = _excess(tallies["arrivals"], found.rows)
+        p_lost, adjusted_lost = significance(excess, found.tested, least)
         times = histogram_of(tallies["times"], found.rows)
         answer = Answer(
             keys=found.rows,
@@ -110,7 +111,7 @@ class Handoffs:
                 "n_users": found.totals["n_users"],
                 "lost_at": found.totals["lost_at"],
                 "lost_at_share": Share(lost, found.n),
-                "lost_at_excess": Number(excess, found.n[found.present]),
+                "lost_excess": Number(excess, found.n[found.present]),
                 "p_lost": nullable(p_lost),
                 "p_lost_adjusted": nullable(adjusted_lost),
                 "p50_s": Quantile(times, 0.5, 1 / MICRO, interval=False),
@@ -139,16 +140,16 @@ def handoffs(journeys: Journeys, *, grain: str = "channel", confidence: float = 
     Result; frame has one row per (from, to):
         stage str where most arrive · n_crossings, n_ping_pong i64 crossings, and those straight back to where the journey
         was before · n_journeys i64 · n i64 mature journeys that cross before the goal · n_users i64 · lost_at i64 of n,
-        lost with the arrival as last step · lost_at_share f64 with interval · lost_at_excess f64 with interval, the share of
-        crossings at which the journey is lost, minus that of staying · p_lost, p_lost_adjusted f64 · p50_s, p90_s f64 seconds from the last step
+        lost with the arrival as last step · lost_at_share f64 with interval · lost_excess f64 with interval, the share lost
+        in the stage of arrival, minus that of the other ways on · p_lost, p_lost_adjusted f64 · p50_s, p90_s f64 seconds from the last step
         here to the first there · converted_with, converted_without f64 shares · difference f64 with interval · p_value,
         p_adjusted f64.
 
     Notes
     -----
-    *Excess*: of the crossings that arrive at a stage, the share after which nothing follows and the journey is lost, minus
-    the same of the steps from `from` to `from` that arrive at that stage; steps that enter the stage are compared with
-    those that enter it, standardised to the crossings. *Difference*: the share of crossing journeys that convert, minus that of the other journeys that reached the same stage
+    *Excess*: of the journeys that cross and arrive at a stage, the share lost in that stage, minus the same of the journeys
+    that go any other way on from `from` (staying or elsewhere) to that stage; steps that enter the stage are compared with
+    steps that enter it, standardised to the crossings. *Difference*: the share of crossing journeys that convert, minus that of the other journeys that reached the same stage
     (see `metrics.contrast`), adjusted for asking about all crossings (Benjamini–Hochberg). Rows with under 30 mature
     journeys on either side are not tested. Crossings at or after the goal are outside the comparison, and inside n_crossings. Open
     journeys count in n once they are mature. Merges exactly.
@@ -171,7 +172,7 @@ def _crossings(journeys: Journeys, codes: npt.NDArray[np.unsignedinteger]) -> tu
 
 
 def _arrivals(journeys: Journeys, coded: Coded, spec: TableSpec) -> pl.DataFrame:
-    """Every step of a mature journey before its goal that has a step before it: crossings, and stays for comparison."""
+    """Journeys by each way they arrive at a stage before their goal: crossings, and stays for comparison."""
     of_step, heads = journeys.journey_of_step, journeys.heads
     if not len(of_step):
         return spec.empty()
@@ -180,7 +181,6 @@ def _arrivals(journeys: Journeys, coded: Coded, spec: TableSpec) -> pl.DataFrame
     kept[1:] &= of_step[1:] == of_step[:-1]
     kept[0] = False
     arrival = np.flatnonzero(kept)
-    lost = (heads.status[of_step[arrival]] == LOST) & np.isin(arrival, journeys.offsets[1:] - 1)
     enters = stage.codes[arrival] != stage.codes[arrival - 1]
     keys = {
         "from": key_of(coded.codes[arrival - 1], coded.labels),
@@ -188,24 +188,41 @@ def _arrivals(journeys: Journeys, coded: Coded, spec: TableSpec) -> pl.DataFrame
         "stage": stage.take(arrival),
         "enters": integer_key(enters.astype(np.int64)),
     }
-    return tabulate(spec, keys, {"lost": lost}, journeys.folds[heads.user[of_step[arrival]]])
+    cell, size = pack(list(keys.values()), len(arrival))
+    once = places(cell, size, of_step[arrival])
+    journey = of_step[arrival[once]]
+    ends_here = stage.codes[journeys.offsets[1:] - 1][journey] == stage.codes[arrival[once]]
+    lost = (heads.status[journey] == LOST) & ends_here
+    return tabulate(
+        spec, {name: key.take(once) for name, key in keys.items()}, {"lost": lost}, journeys.folds[heads.user[journey]]
+    )
 
 
-def _excess(arrivals: Tally, rows: pl.DataFrame) -> npt.NDArray[np.float64]:
-    """Share lost at a crossing minus that of staying, standardised to the crossings; shape [1 + K, rows]."""
+def _excess(arrivals: Tally, rows: pl.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Share lost after crossing minus that of the other ways on from the same label, shape [1 + K, rows].
+
+    Standardised to the crossings; beside it the variance of independent journeys under the null, shape [rows].
+    """
     n, lost = arrivals.spread("n"), arrivals.spread("lost")
     keys = arrivals.rows.with_row_index("_at")
-    stays = keys.filter(pl.col("from") == pl.col("to")).select("from", "stage", "enters", _stay="_at")
-    pairs = keys.join(stays, on=["from", "stage", "enters"]).join(rows.with_row_index("_row"), on=["from", "to"])
-    out = np.full((len(n), rows.height), np.nan)
-    if not pairs.height:
-        return out
-    at, stay, row = (pairs[name].to_numpy().astype(np.int64) for name in ("_at", "_stay", "_row"))
+    place = (
+        keys.group_by("from", "stage", "enters", maintain_order=True).agg("_at").with_row_index("_place").explode("_at")
+    )
+    of_cell = np.empty(len(arrivals), dtype=np.int64)
+    of_cell[place["_at"].to_numpy()] = place["_place"].to_numpy()
+    n_places = int(of_cell.max()) + 1 if len(of_cell) else 0
+    others_n = by_group(n, of_cell, n_places)[:, of_cell] - n
+    others_lost = by_group(lost, of_cell, n_places)[:, of_cell] - lost
+    found = keys.join(rows.with_row_index("_row"), on=["from", "to"], maintain_order="left")
+    at, row = found["_at"].to_numpy().astype(np.int64), found["_row"].to_numpy().astype(np.int64)
+    crossed, crossed_lost, rest, rest_lost = n[:, at], lost[:, at], others_n[:, at], others_lost[:, at]
     with np.errstate(divide="ignore", invalid="ignore"):
-        usable = (n[:, at] > 0) & (n[:, stay] > 0)
-        gap = np.where(usable, lost[:, at] - n[:, at] * lost[:, stay] / n[:, stay], 0.0)
-        weight = np.where(usable, n[:, at], 0.0)
-        return by_group(gap, row, rows.height) / by_group(weight, row, rows.height)
+        usable = (crossed > 0) & (rest > 0)
+        gap = np.where(usable, crossed_lost - crossed * rest_lost / rest, 0.0)
+        weight = by_group(np.where(usable, crossed, 0.0), row, rows.height)
+        pooled = (crossed_lost[0] + rest_lost[0]) / (crossed[0] + rest[0])
+        single = np.where(usable[0], pooled * (1 - pooled) * crossed[0] ** 2 * (1 / crossed[0] + 1 / rest[0]), 0.0)
+        return by_group(gap, row, rows.height) / weight, by_group(single[None], row, rows.height)[0] / weight[0] ** 2
 
 
 def _per_row(met: Tally, rows: pl.DataFrame, column: str) -> npt.NDArray[np.float64]:

@@ -159,7 +159,9 @@ def _all(parts: list[Predicate]) -> Predicate:
 
 
 def _condition(key: Any, value: Any, name: str) -> Predicate:
-    if key in ("any", "all") and isinstance(value, Sequence) and not isinstance(value, str) and value:
+    if key in ("any", "all"):
+        if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+            raise RulesError(f"{name}: {key!r} has {value!r}", hint=f"give a list of conditions: {{{key!r}: [p, q]}}")
         return Predicate(key, parts=tuple(Predicate.parse(part, name=name) for part in value))
     if key == "not":
         return Predicate("not", parts=(Predicate.parse(value, name=name),))

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from journeymine.errors import RulesError, UnknownLabelError
+from journeymine.events import StageMap
+from journeymine.journeys import JourneyRules
+from journeymine.journeys.context import goal_rank, sale_rank
+from tests.oracles.logs import rule_fields
+
+STAGES = StageMap.of({"see": ["ad_*"], "buy": ["order", {"touchpoint": "call", "channel": "store"}], "keep": ["call"]})
+
+
+@given(fields=rule_fields())
+def test_rules_survive_their_data_form(fields: dict[str, Any]) -> None:
+    rules = JourneyRules(**fields)
+    again = JourneyRules.from_data(rules.to_data())
+    assert again == rules
+    assert again.fingerprint == rules.fingerprint
+
+
+def test_rules_are_the_same_from_toml() -> None:
+    text = """
+    goal = {touchpoint = "order", value = {">=" = 100}}
+    lost_at = ["closed", "bounced"]
+    idle = "14d"
+    segments = {plan = "plan"}
+    """
+    rules = JourneyRules(goal={"touchpoint": "order", "value": {">=": 100}}, lost_at=["bounced", "closed"],
+                         idle=timedelta(days=14), segments={"plan": "plan"})  # fmt: skip
+    assert JourneyRules.from_data(tomllib.loads(text)) == rules
+    assert rules.mature_after == "28d"
+
+
+def test_the_fingerprint_is_pinned() -> None:
+    # States of batch jobs hold it: it may change in a major version only.
+    assert JourneyRules(goal="order_placed", lost_at=["closed"], idle="14d").fingerprint == PINNED
+
+
+PINNED = "43a5e558e394ac97"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"idle": 30}, "idle"),
+        ({"idle": "30"}, "idle"),
+        ({"idle": "0s"}, "longer than zero"),
+        ({"idle": "-1d"}, "idle"),
+        ({"session_gap": "31d"}, "session_gap"),
+        ({"goal": []}, "goal"),
+        ({"goal": 7}, "goal"),
+        ({"goal": {"value": {">=": "a"}}}, "goal"),
+        ({"goal": {"value": {"~": 1}}}, "tests are"),
+        ({"after_goal": "stay"}, "need a goal"),
+        ({"goal": "a", "after_goal": "keep"}, "'stay' or 'cut'|'stay', 'cut'"),
+        ({"goal": "a", "after_goal": "cut", "split": "user"}, "split"),
+        ({"observed_until": "2024-01-01"}, "observed_until"),
+    ],
+)
+def test_contradictions_are_refused_with_the_way_out(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(RulesError, match=f"(?s){said}.*Hint: .+|Hint: .*{said}"):
+        JourneyRules(**fields)
+
+
+def test_an_unknown_rule_names_those_there_are() -> None:
+    with pytest.raises(RulesError, match=r"(?s)idel.*idle"):
+        JourneyRules.from_data({"idel": "3d"})
+
+
+def test_rules_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        JourneyRules().goal = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("fields", "stay", "sale"),
+    [
+        ({"goal": "order"}, 1, 1),
+        ({"goal": "order", "after_goal": "cut"}, None, 1),
+        ({"goal": "order", "split": "user"}, None, 1),
+        ({"goal": ["order", "call"]}, 1, 1),
+        ({"goal": "call"}, 1, 1),  # in the store it belongs to "buy", the earlier of its stages
+        ({"goal": "unheard"}, None, None),
+        ({"goal": "unheard", "goal_stage": "keep"}, 2, 2),
+        ({"goal": {"value": {">": 3}}}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_where_the_after_sale_part_begins(fields: dict[str, Any], stay: int | None, sale: int | None) -> None:
+    rules = JourneyRules(**fields)
+    assert (goal_rank(rules, STAGES), sale_rank(rules, STAGES)) == (stay, sale)
+
+
+def test_an_after_sale_part_that_cannot_be_is_refused() -> None:
+    with pytest.raises(RulesError, match="Hint"):
+        goal_rank(JourneyRules(goal="order", after_goal="stay"), None)
+    with pytest.raises(RulesError, match="no touchpoint of the goal is mapped"):
+        goal_rank(JourneyRules(goal="unheard", after_goal="stay"), STAGES)
+    with pytest.raises(UnknownLabelError, match="keep"):
+        goal_rank(JourneyRules(goal="order", goal_stage="kep"), STAGES)
+    with pytest.raises(RulesError, match="needs stages"):
+        goal_rank(JourneyRules(goal="order", goal_stage="keep"), None)

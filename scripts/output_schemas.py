@@ -131,6 +131,15 @@ MEANING = {
     "difference": "first minus second, as the docstring names them",
     "p_value": "two-sided p of no difference; null where not tested",
     "p_adjusted": "the same for all rows tested together (Benjamini–Hochberg)",
+    "rank": "place in the list, 1 first; null where nothing is claimed",
+    "part_of": "rank of a better claim in the same stage and channel, of which this is mostly a part",
+    "title": "what to mend",
+    "comparable_share": "conversion of the comparable",
+    "comparable": "what it is compared with",
+    "conversions_gained": "further conversions of the mature journeys, if it did as well as the comparable",
+    "value_gained": "the same, in units of money",
+    "if_mended": "further conversions through the Markov chain; null where a chain cannot tell",
+    "evidence": "the figures behind it, in words",
     "sparse": "under 300 users or 30 converting ones",
 }
 
@@ -143,6 +152,7 @@ def results(journeys: jm.Journeys) -> Iterator[Result]:
     yield jm.variants(journeys)
     yield jm.typical_order(journeys)
     yield jm.satisfaction(journeys)
+    yield jm.opportunities(journeys)
     yield jm.funnel(journeys, steps=["product_viewed", "basket_filled", "order_placed"], within="7d", trend="month")
 
 

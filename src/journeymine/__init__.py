@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from journeymine.engines import Buckets as Buckets
     from journeymine.engines import InMemory as InMemory
     from journeymine.engines import Mined as Mined
+    from journeymine.engines import Spark as Spark
     from journeymine.engines import mine as mine
     from journeymine.errors import JourneymineError as JourneymineError
     from journeymine.events import Events as Events
@@ -72,6 +73,8 @@ if TYPE_CHECKING:
     from journeymine.metrics import friction as friction
     from journeymine.metrics import funnel as funnel
     from journeymine.metrics import handoffs as handoffs
+    from journeymine.metrics import opportunities as opportunities
+    from journeymine.metrics import rank_opportunities as rank_opportunities
     from journeymine.metrics import repeat_rate as repeat_rate
     from journeymine.metrics import retention as retention
     from journeymine.metrics import satisfaction as satisfaction
@@ -84,7 +87,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "counting": ("Counts", "Measure", "Result", "finish"),
-    "engines": ("Buckets", "InMemory", "Mined", "mine"),
+    "engines": ("Buckets", "InMemory", "Mined", "Spark", "mine"),
     "errors": ("JourneymineError",),
     "events": ("EventSchema", "Events", "Source", "StageMap", "read_config", "read_events"),
     "graph": (
@@ -127,6 +130,8 @@ _ROOMS = {
         "friction",
         "funnel",
         "handoffs",
+        "opportunities",
+        "rank_opportunities",
         "repeat_rate",
         "retention",
         "satisfaction",

@@ -10,6 +10,7 @@ from journeymine.metrics.dwell import Dwell, dwell
 from journeymine.metrics.friction import Friction, friction
 from journeymine.metrics.funnel import Funnel, funnel
 from journeymine.metrics.handoffs import Handoffs, handoffs
+from journeymine.metrics.opportunities import opportunities, rank_opportunities
 from journeymine.metrics.repeat_rate import RepeatRate, repeat_rate
 from journeymine.metrics.retention import Retention, retention
 from journeymine.metrics.satisfaction import Satisfaction, satisfaction
@@ -42,6 +43,8 @@ __all__ = [
     "friction",
     "funnel",
     "handoffs",
+    "opportunities",
+    "rank_opportunities",
     "repeat_rate",
     "retention",
     "satisfaction",

@@ -141,7 +141,7 @@ def dips(tally: Tally) -> Answer:
         own = spread(said, tally.present) / spread(n_folds, tally.present)
         others = spread(rest_said, tally.present) / spread(rest_n, tally.present)
     enough = (n >= ENOUGH) & (rest_n.sum(axis=0) >= ENOUGH)
-    p, adjusted = significance(own - others, enough)
+    p, adjusted = significance(own - others, enough, np.zeros(len(tally)))
     return Answer(
         keys=tally.rows,
         columns={

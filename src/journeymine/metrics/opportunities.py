@@ -1,0 +1,167 @@
+"""Opportunities: the ranked list a map ends with. What to mend first, what it would bring, and who owns it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from journeymine.counting.result import Result
+from journeymine.errors import QuestionError
+from journeymine.graph.markov import markov
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.conversion import conversion
+from journeymine.metrics.drop_off import default_places, drop_off
+from journeymine.metrics.friction import friction
+from journeymine.metrics.handoffs import handoffs
+from journeymine.metrics.opportunity_candidates import SCHEMA, from_drop_off, from_friction, from_handoffs
+from journeymine.metrics.opportunity_owners import Places
+from journeymine.metrics.opportunity_what_if import through_chain
+from journeymine.stats.multiple import benjamini_hochberg
+
+if TYPE_CHECKING:
+    from journeymine.graph.markov_chain import MarkovChain
+
+__all__ = ["opportunities", "rank_opportunities"]
+
+FACTS = ("stage", "channel", "touchpoint", "owner")
+
+
+def opportunities(journeys: Journeys, *, fdr: float = 0.05, confidence: float = 0.95) -> Result:
+    """What to mend first: places, frictions and handoffs, by what is surely gained if each did as well as its comparables.
+
+    Parameters
+    ----------
+    fdr : expected share of false claims among the claims that the list may make, between 0 and 1.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result, as `rank_opportunities` gives it.
+
+    Raises
+    ------
+    QuestionError : the journeys have no goal, or `fdr` is no share.
+    """
+    if journeys.rules.goal is None:
+        raise QuestionError("without a goal nothing can be gained", hint="build_journeys(events, goal=…)")
+    there = journeys.coded.labels
+    pair = "channel" in there
+    return rank_opportunities(
+        drop_off=drop_off(journeys, by=default_places(journeys), confidence=confidence),
+        friction=friction(journeys, confidence=confidence),
+        handoffs=handoffs(journeys, confidence=confidence) if pair else None,
+        nodes=drop_off(journeys, by=[name for name in FACTS if name in there], confidence=confidence),
+        conversion=conversion(journeys, confidence=confidence),
+        chain=markov(journeys, grain="channel:touchpoint" if pair else "touchpoint", confidence=confidence),
+        fdr=fdr,
+    )
+
+
+def rank_opportunities(
+    *,
+    drop_off: Result,
+    conversion: Result,
+    nodes: Result | None = None,
+    friction: Result | None = None,
+    handoffs: Result | None = None,
+    chain: MarkovChain | None = None,
+    fdr: float = 0.05,
+) -> Result:
+    """Rank opportunities from finished results, of one log and one set of rules.
+
+    Parameters
+    ----------
+    drop_off : per place, usually stage × channel.
+    conversion : of all journeys, for the mean value of a conversion.
+    nodes : drop-off by touchpoint with stage, channel and owner, as far as there are any: who owns what.
+    friction, handoffs : what else may be mended.
+    chain : an order-1 chain at grain ``"channel:touchpoint"`` (``"touchpoint"`` without channels), for ``if_mended``.
+    fdr : expected share of false claims among the claims.
+
+    Returns
+    -------
+    Result; frame has one row per claim, best first:
+        rank i64 · part_of i64 the rank of a better claim in the same stage and channel, else null · kind str drop_off,
+        friction or handoff · title str · stage, channel, touchpoint str where, ``""`` where
+        it does not apply · owner str · n i64 mature journeys that come by · share, comparable_share f64 0–1 their
+        conversion and that of the comparable · comparable str ·
+        conversions_gained f64 journeys · value_gained f64 units of money · p_value, p_adjusted f64 · if_mended f64
+        journeys · evidence str. Estimates have …_lower and …_upper.
+    tables["candidates"] : the same columns for everything that was tested, claimed or not; rank and if_mended are null
+        where it was not.
+
+    Notes
+    -----
+    A row is claimed if its `p_adjusted` (Benjamini–Hochberg over all candidates) is at most `fdr`, and what would be gained
+    has a lower limit above 0. Claims are ranked by that lower limit, in money where the log has values: what is surely
+    gained comes first. Rows overlap, as journeys pass several of them, so gains do not add up. Everything here is
+    association. See `docs/opportunities.md` for what is gained and how each is tested.
+    """
+    if not 0 < fdr < 1:
+        raise QuestionError(f"fdr={fdr!r} is not between 0 and 1", hint="fdr=0.05 lets one claim in twenty be false")
+    places = Places.of(nodes)
+    worth = conversion.frame["mean_value"][0] if conversion.frame.height == 1 else None
+    has_value = bool(worth)
+    parts = [from_drop_off(drop_off, places)]
+    if friction is not None:
+        parts.append(from_friction(friction, places))
+    if handoffs is not None:
+        parts.append(from_handoffs(handoffs, places, worth if has_value else None))
+    found = pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
+    found = found.with_columns(p_adjusted=_adjusted(found["p_value"]))
+    gain = "value_gained_lower" if has_value else "conversions_gained_lower"
+    sure = (pl.col("p_adjusted") <= fdr) & (pl.col("conversions_gained_lower") > 0) & (pl.col(gain) > 0)
+    order = ["_sure", gain, "kind", "title"]
+    found = found.with_columns(_sure=sure.fill_null(value=False)).sort(
+        order, descending=[True, True, False, False], nulls_last=True
+    )
+    found = _one_per_place(found)
+    claims = pl.col("_sure").cum_sum().cast(pl.Int64)
+    found = found.with_columns(rank=pl.when("_sure").then(claims).otherwise(None)).drop("_sure")
+    found = _with_chain(found, chain, places)
+    frame = found.filter(pl.col("rank").is_not_null())
+    tested = found.filter(pl.col("p_value").is_not_null()).height
+    said = f"{frame.height} of {tested} tested rows are claimed at a false discovery rate of {fdr:.0%}"
+    return Result(
+        name="opportunities",
+        question="What should be mended first, and what would that bring?",
+        frame=frame,
+        tables={"candidates": found},
+        schema_version=1,
+        confidence=drop_off.confidence,
+        basis=drop_off.basis,
+        notes=(f"{said}; their gains overlap and do not add up",),
+    )
+
+
+def _adjusted(p: pl.Series) -> pl.Series:
+    values = p.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return pl.Series(benjamini_hochberg(values), dtype=pl.Float64).fill_nan(None)
+
+
+def _one_per_place(found: pl.DataFrame) -> pl.DataFrame:
+    """Of several frictions claimed at one touchpoint, the surest only: they are mostly the same journeys."""
+    mends = pl.col("_sure") & (pl.col("kind") == "friction")
+    again = mends.cum_sum().over("channel", "touchpoint", "kind") > 1
+    return found.with_columns(_sure=pl.col("_sure") & ~(mends & again)).sort(
+        "_sure", descending=True, maintain_order=True
+    )
+
+
+def _with_chain(found: pl.DataFrame, chain: MarkovChain | None, places: Places) -> pl.DataFrame:
+    """Further conversions of the whole chain, for the claims."""
+    limits: Sequence[str] = ("if_mended", "if_mended_lower", "if_mended_upper")
+    rows = [
+        through_chain(chain, places, row) if chain is not None and row["rank"] is not None else (None, None, None)
+        for row in found.iter_rows(named=True)
+    ]
+    added = pl.DataFrame(rows, schema=dict.fromkeys(limits, pl.Float64), orient="row")
+    first = pl.col("rank").min().over("stage", "channel")
+    part_of = pl.when(first < pl.col("rank")).then(first)
+    kept = [name for name in SCHEMA if name != "evidence"]
+    return found.with_columns(added, part_of=part_of).select(
+        "rank", "part_of", *kept, "p_adjusted", *limits, "evidence"
+    )

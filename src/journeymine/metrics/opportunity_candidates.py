@@ -1,0 +1,151 @@
+"""Candidates for the list of opportunities: rows of finished results, brought to one form, each with its test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from journeymine.counting.result import Result
+from journeymine.metrics.drop_off import COMPARABLE_CONVERTED, COMPARABLE_N, PLACE
+from journeymine.metrics.opportunity_owners import Places
+from journeymine.stats.folds import FOLDS
+from journeymine.stats.intervals import square_and_add, student_quantile
+
+__all__ = ["SCHEMA", "from_drop_off", "from_friction", "from_handoffs", "one_sided"]
+
+_TEXT, _NUMBER = pl.String, pl.Float64
+SCHEMA: dict[str, type[pl.DataType]] = {
+    "kind": _TEXT, "title": _TEXT, "stage": _TEXT, "channel": _TEXT, "touchpoint": _TEXT, "owner": _TEXT, "n": pl.Int64,
+    "share": _NUMBER, "comparable_share": _NUMBER, "comparable": _TEXT,
+    "conversions_gained": _NUMBER, "conversions_gained_lower": _NUMBER, "conversions_gained_upper": _NUMBER,
+    "value_gained": _NUMBER, "value_gained_lower": _NUMBER, "value_gained_upper": _NUMBER,
+    "p_value": _NUMBER, "evidence": _TEXT,
+}  # fmt: skip
+_LIMITS = ("", "_lower", "_upper")
+
+
+def one_sided(estimate: float | None, lower: float | None, confidence: float) -> float | None:
+    """P-value of "nothing is gained" from a jackknifed interval: Student's t with estimate ÷ standard error.
+
+    >>> f"{one_sided(1.96, 0.0, 0.95):.3f}"
+    '0.025'
+    """
+    from scipy.special import stdtr
+
+    if estimate is None or lower is None or not estimate > lower:
+        return None
+    error = (estimate - lower) / float(student_quantile(FOLDS - 1, confidence))
+    return float(stdtr(FOLDS - 1, -estimate / error))
+
+
+def from_drop_off(result: Result, places: Places) -> pl.DataFrame:
+    """Places that convert less than a comparable one.
+
+    Compared with is the place whose conversion is highest for certain: the greatest lower limit. A small place that looks
+    best by chance is so passed over; and as it is still a choice among m, the p-value is multiplied by m (Bonferroni).
+    """
+    names = result.frame.columns[: result.frame.columns.index("n_reached")]
+    alike, apart = [name for name in names if name in PLACE], [name for name in names if name not in PLACE]
+    solid = result.frame.filter(
+        (pl.col("n") >= COMPARABLE_N) & (pl.col("converted_later") >= COMPARABLE_CONVERTED)
+        & pl.col("converted_share_lower").is_not_null()
+    ).rows(named=True)  # fmt: skip
+    found = []
+    for row in result.frame.filter((pl.col("n") >= COMPARABLE_N) & (pl.col("lost_here") > 0)).rows(named=True):
+        rivals = [
+            other
+            for other in solid
+            if all(other[name] == row[name] for name in alike) and any(other[name] != row[name] for name in apart)
+        ]
+        if not rivals or row["converted_share_lower"] is None:
+            continue
+        best = max(rivals, key=lambda other: other["converted_share_lower"])
+        gains, p = _gained(row, best, result.confidence)
+        where = {name: row[name] if name in names else "" for name in ("stage", "channel", "touchpoint")}
+        comparable = " · ".join(best[name] for name in apart)
+        found.append({
+            "kind": "drop_off", "title": f"Keep journeys in {_place([row[name] for name in names])}", **where,
+            "owner": places.owner(**where), "n": row["n"], "share": row["converted_share"],
+            "comparable_share": best["converted_share"], "comparable": comparable, **gains,
+            "p_value": None if p is None else min(1.0, p * len(rivals)),
+            "evidence": f"{row['lost_here']:,} of {row['n']:,} journeys that came by were lost there; "
+                        f"{row['converted_share']:.1%} convert, against {best['converted_share']:.1%} in {comparable}",
+        })  # fmt: skip
+    return pl.DataFrame(found, schema=SCHEMA)
+
+
+def _gained(row: dict[str, Any], best: dict[str, Any], confidence: float) -> tuple[dict[str, Any], float | None]:
+    """Lost here × the difference in conversion, with Newcombe's limits; in money by the mean value of who converts from here.
+
+    Journeys that come by both places make the two shares go together, which the limits leave aside: they are wide rather
+    than narrow.
+    """
+    (p1, *limits1), (p2, *limits2) = ([each[f"converted_share{limit}"] for limit in _LIMITS] for each in (best, row))
+    lower, upper = square_and_add(p1, (limits1[0], limits1[1]), p2, (limits2[0], limits2[1]))
+    gained = [row["lost_here"] * difference for difference in (p1 - p2, float(lower), float(upper))]
+    stake = row["conversions_at_stake"]
+    worth = row["value_at_stake"] / stake if stake and row["value_at_stake"] is not None else None
+    columns = {f"conversions_gained{limit}": value for limit, value in zip(_LIMITS, gained, strict=True)}
+    columns |= {f"value_gained{limit}": _times(value, worth) for limit, value in zip(_LIMITS, gained, strict=True)}
+    return columns, one_sided(gained[0], gained[1], confidence)
+
+
+def _place(labels: list[str]) -> str:
+    return " on ".join(label for label in labels if label)
+
+
+def _gains(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{ours}{limit}": row[f"{theirs}{limit}"]
+        for ours, theirs in (("conversions_gained", "conversions_at_stake"), ("value_gained", "value_at_stake"))
+        for limit in _LIMITS
+    }
+
+
+def from_friction(result: Result, places: Places) -> pl.DataFrame:
+    """Frictions, with their own two-sided p-value."""
+    found = []
+    for row in result.frame.rows(named=True):
+        if row["p_value"] is None:
+            continue
+        where = {"channel": row["channel"], "touchpoint": row["touchpoint"]}
+        at = f"{row['touchpoint']} on {row['channel']}" if row["channel"] else row["touchpoint"]
+        name = row["friction"].replace("_", " ")
+        found.append({
+            "kind": "friction", "title": f"Mend {name} at {at}", "stage": row["stage"], **where,
+            "owner": places.owner(**where), "n": row["n"], "share": row["converted_with"],
+            "comparable_share": row["converted_without"], "comparable": "same stage without it", **_gains(row),
+            "p_value": row["p_value"],
+            "evidence": f"{row['n']:,} journeys meet it; {row['converted_with']:.1%} of them convert, against "
+                        f"{row['converted_without']:.1%} of the others that come as far",
+        })  # fmt: skip
+    return pl.DataFrame(found, schema=SCHEMA)
+
+
+def from_handoffs(result: Result, places: Places, worth: float | None) -> pl.DataFrame:
+    """Crossings after which more journeys are lost in the stage of arrival than after staying.
+
+    gained = n · excess · c / (1 − lost at once), where c is the conversion of who crosses: those lost too many would convert
+    at least like the others that went on. Only the excess is taken as uncertain.
+    """
+    found = []
+    for row in result.frame.rows(named=True):
+        if row["p_lost"] is None or row["converted_with"] is None or row["lost_at_share"] == 1:
+            continue
+        each = row["n"] * row["converted_with"] / (1 - row["lost_at_share"])
+        gains = {f"conversions_gained{limit}": _times(row[f"lost_excess{limit}"], each) for limit in _LIMITS}
+        money = {f"value_gained{limit}": _times(gains[f"conversions_gained{limit}"], worth) for limit in _LIMITS}
+        found.append({
+            "kind": "handoff", "title": f"Mend the handoff from {row['from']} to {row['to']}", "stage": row["stage"],
+            "channel": row["to"], "touchpoint": "", "owner": places.owner(stage=row["stage"], channel=row["to"]),
+            "n": row["n"], "share": row["converted_with"], "comparable_share": row["converted_without"],
+            "comparable": f"staying on {row['from']}", **gains, **money, "p_value": row["p_lost"],
+            "evidence": f"{row['lost_at']:,} of {row['n']:,} journeys are lost on arrival; the share lost in "
+                        f"{row['stage']} is {100 * row['lost_excess']:+.1f} points against staying on {row['from']}",
+        })  # fmt: skip
+    return pl.DataFrame(found, schema=SCHEMA)
+
+
+def _times(value: float | None, factor: float | None) -> float | None:
+    return None if value is None or factor is None else value * factor

@@ -1,0 +1,106 @@
+"""Opportunities: what is claimed is planted, what is not planted is not claimed, and each figure by hand."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import polars as pl
+import pytest
+
+import journeymine as jm
+from journeymine.errors import QuestionError
+from journeymine.metrics.opportunity_candidates import one_sided
+from journeymine.stats.multiple import benjamini_hochberg
+
+
+@cache
+def sample(*, planted: bool = True, seed: int = 1, users: int = 4000) -> jm.Journeys:
+    return jm.build_journeys(jm.sample(planted=planted, seed=seed, users=users))
+
+
+def test_the_planted_leaks_are_in_the_list() -> None:
+    found = jm.opportunities(sample())
+    titles = found.frame["title"].to_list()
+    assert titles[0] == "Keep journeys in consideration on web"
+    assert "Mend error at app_payment_error on app" in titles
+    assert "Mend the handoff from email to store" in titles
+    assert found.frame["rank"].to_list() == list(range(1, len(titles) + 1))
+    error = found.frame.row(by_predicate=pl.col("title") == "Mend error at app_payment_error on app", named=True)
+    assert (error["owner"], error["stage"], error["channel"]) == ("App team", "purchase", "app")
+    assert error["evidence"].startswith(f"{error['n']} journeys meet it")
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_the_null_case_claims_nothing(seed: int) -> None:
+    found = jm.opportunities(sample(planted=False, seed=seed, users=1500))
+    assert found.frame.is_empty()
+    assert found.tables["candidates"].height > 20
+    assert found.frame.columns == found.tables["candidates"].columns
+
+
+def test_claims_are_sure_and_ranked_by_what_is_sure() -> None:
+    found = jm.opportunities(sample(), fdr=0.05)
+    frame, every = found.frame, found.tables["candidates"]
+    assert (frame["value_gained_lower"] > 0).all()
+    assert (frame["p_adjusted"] <= 0.05).all()
+    assert frame["value_gained_lower"].to_list() == sorted(frame["value_gained_lower"], reverse=True)
+    p = every["p_value"].fill_null(math.nan).to_numpy()
+    assert every["p_adjusted"].fill_null(math.nan).to_numpy() == pytest.approx(benjamini_hochberg(p), nan_ok=True)
+    assert len(jm.opportunities(sample(), fdr=1e-6)) < len(frame)
+    firsts: dict[Any, int] = {}
+    for row in frame.iter_rows(named=True):
+        first = firsts.setdefault((row["stage"], row["channel"]), row["rank"])
+        assert row["part_of"] == (first if first < row["rank"] else None)
+
+
+def test_a_drop_off_is_compared_with_the_surest_better_place() -> None:
+    places = jm.drop_off(sample())
+    found = jm.rank_opportunities(drop_off=places, conversion=jm.conversion(sample())).tables["candidates"]
+    assert set(found["kind"]) == {"drop_off"}
+    rows = places.frame.rows(named=True)
+    for row in found.iter_rows(named=True):
+        own = next(r for r in rows if (r["stage"], r["channel"]) == (row["stage"], row["channel"]))
+        rivals = [
+            r for r in rows
+            if r["stage"] == row["stage"] and r["channel"] != row["channel"] and r["n"] >= 100
+            and r["converted_later"] >= 10 and r["converted_share_lower"] is not None
+        ]  # fmt: skip
+        best = max(rivals, key=lambda r: r["converted_share_lower"])
+        assert row["comparable"] == best["channel"]
+        difference = best["converted_share"] - own["converted_share"]
+        assert row["conversions_gained"] == pytest.approx(own["lost_here"] * difference)
+        lower = difference - math.hypot(
+            best["converted_share"] - best["converted_share_lower"],
+            own["converted_share_upper"] - own["converted_share"],
+        )
+        assert row["conversions_gained_lower"] == pytest.approx(own["lost_here"] * lower)
+        p = one_sided(difference, lower, 0.95)
+        assert p is not None
+        assert row["p_value"] == pytest.approx(min(1, p * len(rivals)))
+
+
+def test_the_chain_mends_what_it_can_see() -> None:
+    found = jm.opportunities(sample()).frame
+    web = found.row(0, named=True)
+    assert web["if_mended_lower"] < web["if_mended"] < web["if_mended_upper"]
+    assert 0 < web["if_mended"] < web["n"]
+    assert (
+        found.filter(pl.col("kind") != "drop_off")["if_mended"].null_count()
+        == found.filter(pl.col("kind") != "drop_off").height
+    )
+
+
+def test_a_bare_log_has_a_list_too() -> None:
+    frame = pl.DataFrame({"user": ["a", "a", "b"], "t": [0, 60, 90], "what": ["visit", "order", "visit"]})
+    journeys = jm.build_journeys(jm.read_events(frame, timestamp="t", time_unit="s", touchpoint="what"), goal="order")
+    assert jm.opportunities(journeys).frame.is_empty()
+
+
+def test_bad_questions_are_refused() -> None:
+    with pytest.raises(QuestionError, match="fdr"):
+        jm.opportunities(sample(), fdr=5)
+    frame = pl.DataFrame({"user": ["a"], "t": [0], "what": ["visit"]})
+    with pytest.raises(QuestionError, match="goal"):
+        jm.opportunities(jm.build_journeys(jm.read_events(frame, timestamp="t", time_unit="s", touchpoint="what")))

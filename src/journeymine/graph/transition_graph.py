@@ -65,8 +65,9 @@ class TransitionGraph:
 
         Parameters
         ----------
-        edges : share (0–1) of the steps-between count to keep, heaviest edges first; each kept node also keeps its
-            heaviest way in and out, so that nothing hangs in the air.
+        edges : share (0–1) of the count to keep, heaviest edges first: of the edges between steps, and as much of those
+            that enter and of those that leave; each kept node also keeps its heaviest way in and out, so that nothing
+            hangs in the air.
         nodes : share (0–1) of the steps to keep, most frequent labels first.
 
         Notes
@@ -83,21 +84,22 @@ class TransitionGraph:
             (pl.col("from").is_null() | pl.col("from").is_in(names))
             & (pl.col("to").is_null() | pl.col("to").is_in(names))
         )
-        between = inside.filter(pl.col("from").is_not_null() & pl.col("to").is_not_null())
-        kept = _heaviest(between, ["from", "to"], edges).select("from", "to")
+        entering, leaving = pl.col("from").is_null(), pl.col("to").is_null()
+        keys = ["from", "to", "status"]
+        kept = [
+            _heaviest(inside.filter(kind), keys, edges).select(keys)
+            for kind in (~entering & ~leaving, entering, leaving)
+        ]
         proper = inside.filter(pl.col("from").ne_missing(pl.col("to")))
         spine = [
             proper.filter(pl.col(side).is_not_null())
             .sort("n", "from", "to", "status", descending=[True, False, False, False], maintain_order=True)
             .unique(side, keep="first", maintain_order=True)
-            .select("from", "to", "status")
+            .select(keys)
             for side in ("from", "to")
         ]
         frame = inside.with_row_index("_at")
-        chosen = pl.concat(
-            [frame.join(kept, on=["from", "to"], how="semi")]
-            + [frame.join(part, on=["from", "to", "status"], how="semi", nulls_equal=True) for part in spine]
-        )
+        chosen = pl.concat([frame.join(part, on=keys, how="semi", nulls_equal=True) for part in (*kept, *spine)])
         return self._with(chosen.unique("_at").sort("_at").drop("_at"), kept_nodes)
 
     def of(self, **labels: str) -> TransitionGraph:

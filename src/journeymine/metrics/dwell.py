@@ -60,7 +60,7 @@ class Dwell:
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by place with their time there, summed and as a histogram."""
         keys = dict.fromkeys(self.names, pl.String)
-        places = TableSpec(keys, {**dict.fromkeys(COUNTED, "sum"), "time": "wide"})
+        places = TableSpec(keys, {**dict.fromkeys(COUNTED, "sum"), "n_users": "users", "time": "wide"})
         return {"places": places, "times": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
 
     def count(self, journeys: Journeys) -> Counts:

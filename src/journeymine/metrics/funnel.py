@@ -118,7 +118,8 @@ class Funnel:
         """Units by the steps they reach, and histograms of the times to get there."""
         keys = dict.fromkeys(self.names, pl.String)
         numbers = range(1, len(self.steps) + 1)
-        reached: dict[str, Merge] = {f"{what}_{k}": "sum" for what in ("n", "immature", "users") for k in numbers}
+        kinds: dict[str, Merge] = {"n": "sum", "immature": "sum", "users": "users"}
+        reached = {f"{what}_{k}": merge for what, merge in kinds.items() for k in numbers}
         specs = {
             "steps": TableSpec(keys, reached),
             "times": TableSpec({**keys, "nth": pl.Int64, "bucket": pl.Int64}, {"n": "sum"}),

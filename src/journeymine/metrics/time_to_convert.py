@@ -67,7 +67,7 @@ class TimeToConvert:
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by outcome, and who leaves in each bin of time."""
         keys = dict.fromkeys(self.names, pl.String)
-        return {"journeys": TableSpec(keys, dict.fromkeys(COUNTED, "sum")), "exits": exits_spec(keys, CAUSES)}
+        return {"journeys": TableSpec(keys, {**dict.fromkeys(COUNTED, "sum"), "n_users": "users"}), "exits": exits_spec(keys, CAUSES)}
 
     def count(self, journeys: Journeys) -> Counts:
         """Count journeys by the bin in which they convert, are lost, or were last watched."""

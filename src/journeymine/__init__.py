@@ -56,10 +56,12 @@ if TYPE_CHECKING:
     from journeymine.metrics import Friction as Friction
     from journeymine.metrics import Funnel as Funnel
     from journeymine.metrics import Handoffs as Handoffs
+    from journeymine.metrics import LifeCycle as LifeCycle
     from journeymine.metrics import OrderChoice as OrderChoice
     from journeymine.metrics import RepeatRate as RepeatRate
     from journeymine.metrics import Retention as Retention
     from journeymine.metrics import Satisfaction as Satisfaction
+    from journeymine.metrics import Stickiness as Stickiness
     from journeymine.metrics import TimeToConvert as TimeToConvert
     from journeymine.metrics import WinBack as WinBack
     from journeymine.metrics import attribution as attribution
@@ -73,11 +75,13 @@ if TYPE_CHECKING:
     from journeymine.metrics import friction as friction
     from journeymine.metrics import funnel as funnel
     from journeymine.metrics import handoffs as handoffs
+    from journeymine.metrics import life_cycle as life_cycle
     from journeymine.metrics import opportunities as opportunities
     from journeymine.metrics import rank_opportunities as rank_opportunities
     from journeymine.metrics import repeat_rate as repeat_rate
     from journeymine.metrics import retention as retention
     from journeymine.metrics import satisfaction as satisfaction
+    from journeymine.metrics import stickiness as stickiness
     from journeymine.metrics import time_to_convert as time_to_convert
     from journeymine.metrics import win_back as win_back
     from journeymine.retailer import sample as sample
@@ -113,10 +117,12 @@ _ROOMS = {
         "Friction",
         "Funnel",
         "Handoffs",
+        "LifeCycle",
         "OrderChoice",
         "RepeatRate",
         "Retention",
         "Satisfaction",
+        "Stickiness",
         "TimeToConvert",
         "WinBack",
         "attribution",
@@ -130,11 +136,13 @@ _ROOMS = {
         "friction",
         "funnel",
         "handoffs",
+        "life_cycle",
         "opportunities",
         "rank_opportunities",
         "repeat_rate",
         "retention",
         "satisfaction",
+        "stickiness",
         "time_to_convert",
         "win_back",
     ),

@@ -13,9 +13,11 @@ from journeymine.metrics import (
     Friction,
     Funnel,
     Handoffs,
+    LifeCycle,
     RepeatRate,
     Retention,
     Satisfaction,
+    Stickiness,
     TimeToConvert,
     WinBack,
 )
@@ -106,4 +108,8 @@ MEASURES: list[Measure] = [
     WinBack(by=("stage", "plan"), channel_of="any", bin="3m", horizon="12m"),
     RepeatRate(bin="1m", horizon="10m"),
     RepeatRate(event=["visit", "call"], bin="2m", horizon="8m", max_nth=2, by=("channel", "plan")),
+    LifeCycle(period="day"),
+    LifeCycle(period="day", event=["visit", "call"], timezone="Asia/Kolkata", by=("channel", "plan")),
+    Stickiness(),
+    Stickiness(windows=("2d",), event="visit", timezone="Asia/Kolkata", by=("channel", "plan")),
 ]

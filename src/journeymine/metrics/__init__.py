@@ -10,10 +10,12 @@ from journeymine.metrics.dwell import Dwell, dwell
 from journeymine.metrics.friction import Friction, friction
 from journeymine.metrics.funnel import Funnel, funnel
 from journeymine.metrics.handoffs import Handoffs, handoffs
+from journeymine.metrics.life_cycle import LifeCycle, life_cycle
 from journeymine.metrics.opportunities import opportunities, rank_opportunities
 from journeymine.metrics.repeat_rate import RepeatRate, repeat_rate
 from journeymine.metrics.retention import Retention, retention
 from journeymine.metrics.satisfaction import Satisfaction, satisfaction
+from journeymine.metrics.stickiness import Stickiness, stickiness
 from journeymine.metrics.time_to_convert import TimeToConvert, time_to_convert
 from journeymine.metrics.win_back import WinBack, win_back
 
@@ -26,10 +28,12 @@ __all__ = [
     "Friction",
     "Funnel",
     "Handoffs",
+    "LifeCycle",
     "OrderChoice",
     "RepeatRate",
     "Retention",
     "Satisfaction",
+    "Stickiness",
     "TimeToConvert",
     "WinBack",
     "attribution",
@@ -43,11 +47,13 @@ __all__ = [
     "friction",
     "funnel",
     "handoffs",
+    "life_cycle",
     "opportunities",
     "rank_opportunities",
     "repeat_rate",
     "retention",
     "satisfaction",
+    "stickiness",
     "time_to_convert",
     "win_back",
 ]

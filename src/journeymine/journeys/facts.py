@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import UNKNOWN, UNMAPPED
+from journeymine.errors import RulesError
 from journeymine.events.coded import Coded, narrow
 from journeymine.events.stage_map import StageMap
 
@@ -67,6 +68,12 @@ def facts_of(stages: StageMap | None, labels: Mapping[str, Coded]) -> Facts:
         known = sorted({label for fact in stages.facts if (label := getattr(fact, name)) is not None})
         if known:
             columns[name] = _coded(asked[name], (*known, UNKNOWN), UNKNOWN)
+    clash = sorted(set(columns) & set(labels))
+    if clash:
+        raise RulesError(
+            f"the log has a column {clash[0]!r} of its own, and the stage map says the {clash[0]} of each touchpoint",
+            hint="rename the column, or leave it out of the attributes",
+        )
     return Facts(n_channels, columns, asked["by_company"].to_numpy())
 
 

@@ -56,7 +56,7 @@ def journey_table(journeys: Journeys) -> pl.DataFrame:
         if name in labels:
             frame[f"entry_{name}"] = labels[name].decode(first)
             frame[f"exit_{name}"] = labels[name].decode(last)
-    if "stage" in labels:
+    if journeys.stages:
         frame["furthest_stage"] = furthest_stage(journeys)
     if "channel" in labels:
         frame["n_channels"] = _distinct(labels["channel"], journeys)

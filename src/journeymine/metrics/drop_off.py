@@ -123,8 +123,10 @@ class DropOff:
         once = users == n
 
         def share(part: str, of: str = "n") -> Share:
-            whole = n_folds if of == "n" else tally.by_fold(of)
-            return Share(tally.by_fold(part), whole, users=users, once=once)
+            # Users are counted among the mature journeys; of fewer journeys the folds tell a lower bound.
+            if of != "n":
+                return Share(tally.by_fold(part), tally.by_fold(of), once=once)
+            return Share(tally.by_fold(part), n_folds, users=users, once=once)
 
         conversions, value = _stakes(tally)
         behind = n_folds[tally.present]
@@ -191,7 +193,7 @@ def default_places(journeys: Journeys) -> tuple[str, ...]:
 
 def _went_on(journeys: Journeys, of_step: Ints, runs: Runs) -> Bools:
     """For each run of steps in one place: whether any of them is followed by a step of a higher stage."""
-    if "stage" not in journeys.coded.labels:
+    if not journeys.stages:
         return runs.first < (journeys.offsets[1:] - 1).take(of_step.take(runs.first))
     stage = journeys.coded.labels["stage"]
     rank = np.where(stage.codes == len(stage.labels) - 1, -1, stage.codes.astype(np.int64))

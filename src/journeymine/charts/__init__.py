@@ -9,7 +9,10 @@ from journeymine.errors import MissingExtraError, QuestionError
 
 __all__ = ["chart_of"]
 
-_CHARTS: dict[str, str] = {"funnel": "funnel:funnel_chart"}
+_CHARTS: dict[str, str] = {
+    "attribution": "attribution:attribution_chart",
+    "funnel": "funnel:funnel_chart",
+}
 """Name of a result → ``module:function`` that draws its frame."""
 
 

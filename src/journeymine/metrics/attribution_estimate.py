@@ -98,10 +98,9 @@ def credits_of(
 
 
 def _cost(rows: _Rows, cost: Tally) -> Floats:
-    """Cost of each row, shape [1 + K, rows]; NaN where the log has none, and for conversions without touch."""
-    if not len(cost):
-        return np.full((1 + int(cost.present.sum()), len(rows.none)), np.nan)
-    return np.where(rows.none, np.nan, rows.place(cost.spread("cost") / MICRO, cost.rows))
+    """Cost of each row, shape [1 + K, rows]; NaN where none is known: no touch of the label carries one."""
+    known = rows.place(np.ones((1, len(cost))), cost.rows) > 0
+    return np.where(known, rows.place(cost.spread("cost") / MICRO, cost.rows), np.nan)
 
 
 def _credit(rule: str, rows: _Rows, tallies: Mapping[str, Tally], markov: MarkovCredit | None) -> tuple[Floats, Floats]:

@@ -1,0 +1,102 @@
+"""From a state to results: sealed counts of the period, and what is still carried, counted as of now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from journeymine.counting.counts import Counts
+from journeymine.counting.measure import Measure, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.journeys.build import build_coded
+from journeymine.nightly.ledger import ledger_groups
+from journeymine.nightly.manifest import context_of, known_vocabulary, read_or_empty, shape_in
+from journeymine.nightly.runs import read_runs
+from journeymine.nightly.sealing import Carried, build_carried, count_returned, dated, days_of, nightly_basis
+from journeymine.nightly.settings import Settings
+from journeymine.nightly.store import Store
+
+__all__ = ["carried_now", "counts_of", "sealed_table"]
+
+
+def carried_now(store: Store, manifest: dict[str, Any], settings: Settings) -> Carried:
+    """The journeys that are not sealed yet, as of the last night."""
+    shape = shape_in(manifest)
+    rows = read_or_empty(store, manifest["carry"], shape.carried_schema)
+    return build_carried(rows, settings, shape, context_of(manifest), known_vocabulary(store, manifest, settings))
+
+
+def sealed_table(
+    store: Store,
+    manifest: Mapping[str, Any],
+    measure: Measure,
+    name: str,
+    table: str,
+    days: tuple[int | None, int | None],
+) -> pl.DataFrame:
+    """One table of sealed counts with the day ``_day``, of journeys that started on the days ``[low, high)``."""
+    spec = dated(measure.specs()[table])
+    runs = manifest["counts"].get(name, {}).get(table, [])
+    low, high = days
+    inside = pl.lit(value=True)
+    if low is not None:
+        inside = inside & (pl.col("_day") >= low)
+    if high is not None:
+        inside = inside & (pl.col("_day") < high)
+    return spec.merge([read_runs(store, runs, spec.schema, inside)], nights=True)
+
+
+def counts_of(
+    store: Store, manifest: dict[str, Any], settings: Settings, days: tuple[int | None, int | None] = (None, None)
+) -> dict[str, Counts]:
+    """Counts of every measure over journeys that started on the days ``[low, high)``, as of the last night."""
+    basis = nightly_basis(settings, context_of(manifest))
+    carried = carried_now(store, manifest, settings)
+    journeys = carried.journeys
+    inside = _inside(days_of(journeys, settings.timezone), days)
+    found = {}
+    for name, measure in settings.nightly.items():
+        specs = measure.specs()
+        sealed = {
+            table: sealed_table(store, manifest, measure, name, table, days).drop("_day") for table in specs
+        }  # fmt: skip
+        parts = [
+            Counts(question_of(measure), basis, specs, sealed),
+            count_in_memory(measure, journeys.pick(inside & ~carried.counted)),
+            count_returned(measure, journeys, inside & carried.counted),
+        ]
+        found[name] = Counts.over_nights(parts, basis)
+    return {**found, **_from_ledger(store, manifest, settings, days)}
+
+
+def _from_ledger(
+    store: Store, manifest: dict[str, Any], settings: Settings, days: tuple[int | None, int | None]
+) -> dict[str, Counts]:
+    """Counts of the measures that count users: from all their events."""
+    measures = settings.by_user
+    if not measures:
+        return {}
+    shape, context = shape_in(manifest), context_of(manifest)
+    vocabulary = known_vocabulary(store, manifest, settings)
+    parts: dict[str, list[Counts]] = {name: [] for name in measures}
+    for rows in ledger_groups(store, manifest["ledger"], shape.schema):
+        coded = shape.code(rows, vocabulary)
+        journeys = build_coded(coded, settings.rules, context, settings.config.stages)
+        if days != (None, None):
+            journeys = journeys.pick(_inside(days_of(journeys, settings.timezone), days))
+        for name, measure in measures.items():
+            parts[name].append(count_in_memory(measure, journeys))
+    return {name: Counts.merge(counted) for name, counted in parts.items()}
+
+
+def _inside(days: np.ndarray[Any, np.dtype[np.int64]], bounds: tuple[int | None, int | None]) -> Any:
+    low, high = bounds
+    inside = np.ones(len(days), dtype=bool)
+    if low is not None:
+        inside &= days >= low
+    if high is not None:
+        inside &= days < high
+    return inside

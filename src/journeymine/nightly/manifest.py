@@ -1,0 +1,74 @@
+"""What the manifest of a state says, by name. See docs/nightly.md for the format."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import polars as pl
+
+from journeymine.errors import StateError
+from journeymine.journeys.context import LogContext
+from journeymine.nightly.rows import RowShape, vocabulary_of
+from journeymine.nightly.settings import Settings
+from journeymine.nightly.store import FORMAT, Store
+
+__all__ = [
+    "IDS", "VOCABULARY", "context_of", "known_vocabulary", "new_manifest", "next_generation", "read_or_empty", "shape_in",
+]  # fmt: skip
+
+VOCABULARY = {"column": pl.String, "label": pl.String, "night": pl.Int32}
+IDS = {"source": pl.UInt16, "user": pl.String, "event_id": pl.String, "timestamp": pl.Int64, "night": pl.Int32}
+
+
+def new_manifest(settings: Settings) -> dict[str, Any]:
+    """A state before its first night."""
+    return {
+        "format": FORMAT,
+        "generation": 0,
+        "settings": settings.to_data(),
+        "fingerprint": settings.fingerprint,
+        "shape": None,
+        "log_start": None,
+        "observed_until": None,
+        "nights": [],
+        "carry": None,
+        "asleep": [],
+        "counts": {},
+        "ledger": [],
+        "ids": None,
+        "vocabulary": None,
+    }
+
+
+def next_generation(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A copy to be changed and committed."""
+    changed = copy.deepcopy(manifest)
+    changed["generation"] += 1
+    return changed
+
+
+def shape_in(manifest: dict[str, Any]) -> RowShape:
+    """Columns of the rows, known from the first night on."""
+    if manifest["shape"] is None:
+        raise StateError("this state has seen no night yet", hint="journeymine nightly advance STATE DUMP")
+    return RowShape(*(tuple(manifest["shape"][name]) for name in ("labels", "numbers", "tie_breaks")))
+
+
+def context_of(manifest: dict[str, Any]) -> LogContext:
+    """The bounds of everything seen so far."""
+    if manifest["log_start"] is None:
+        raise StateError("this state has accepted no event yet", hint="journeymine nightly advance STATE DUMP")
+    return LogContext(manifest["log_start"], manifest["observed_until"])
+
+
+def known_vocabulary(store: Store, manifest: dict[str, Any], settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The labels of every column, as far as they are known."""
+    entry = manifest["vocabulary"]
+    known = pl.DataFrame(schema=VOCABULARY) if entry is None else store.read_table(entry)
+    return vocabulary_of(known, settings.named_touchpoints)
+
+
+def read_or_empty(store: Store, entry: Any, schema: Any) -> pl.DataFrame:
+    """A table, or one without rows where there is none yet."""
+    return pl.DataFrame(schema=schema) if entry is None else store.read_table(entry)

@@ -1,0 +1,217 @@
+"""`NightlyState`: a directory that a batch job advances with each night's dump."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import Measure
+from journeymine.counting.result import Result
+from journeymine.errors import StateError
+from journeymine.events.config import Config
+from journeymine.events.schema import EventSchema
+from journeymine.journeys.rules import JourneyRules
+from journeymine.nightly import advance as _advance
+from journeymine.nightly.answers import counts_of
+from journeymine.nightly.erase import erase_user
+from journeymine.nightly.manifest import new_manifest
+from journeymine.nightly.night import Night, nights_frame
+from journeymine.nightly.repair import repair, verify
+from journeymine.nightly.replace import replace_night
+from journeymine.nightly.settings import Settings
+from journeymine.nightly.store import MANIFEST, Store
+
+__all__ = ["NightlyState"]
+
+
+@dataclass(frozen=True, slots=True)
+class NightlyState:
+    """The state of a batch job: made once, advanced with each night's dump, asked at any time.
+
+    Every answer is that of one batch over all accepted events in order of arrival; only the number of distinct users
+    behind a figure is a lower bound, because no list of users is kept.
+
+    Parameters
+    ----------
+    directory : of the state; see `create` and `open`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> rows = pl.DataFrame({"user": ["a", "a", "b"], "t": [0, 60, 90], "what": ["visit", "order", "visit"]})
+    >>> schema = EventSchema(timestamp="t", time_unit="s", touchpoint="what")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     state = NightlyState.create(folder, schema=schema, rules=JourneyRules(goal="order"))
+    ...     night = state.advance(rows, until="1970-01-01")
+    ...     state.results()["conversion"].frame["n_journeys"].to_list()
+    [2]
+    """
+
+    directory: Path
+
+    @property
+    def _store(self) -> Store:
+        return Store(Path(self.directory))
+
+    @classmethod
+    def create(
+        cls,
+        directory: str | Path,
+        *,
+        config: Config | str | Path | None = None,
+        schema: EventSchema | None = None,
+        rules: JourneyRules | None = None,
+        measures: Iterable[Measure] | Mapping[str, Measure] | None = None,
+        stages: Any = None,
+        **options: Any,
+    ) -> NightlyState:
+        """Make a state before its first night.
+
+        Parameters
+        ----------
+        directory : new or empty.
+        config : a TOML file or `Config`: sources (paths relative to a dump), stages, rules; or instead `schema` and
+            `stages` of a log of one source.
+        rules : as of `build_journeys`; by default those of the configuration. The split must close by itself.
+        measures : the questions, as a list or by name; by default those of a journey map.
+        allowed_lateness : how long after its own time an event may still arrive; ``"1d"``.
+        timezone : whose calendar says on which day a journey started; ``"UTC"``.
+        every : how often a dump comes; ``"1d"``.
+        keep_days : days for which rows set aside are kept; 30.
+        alarm_rate : share of quiet nights on which `report` may flag something; 0.01.
+
+        Raises
+        ------
+        StateError : the directory holds something already.
+        RulesError : a split that never closes, or an option that is no length of time.
+        """
+        settings = Settings.of(config, schema=schema, rules=rules, measures=measures, stages=stages, **options)
+        path = Path(directory)
+        if (path / MANIFEST).exists() or (
+            path.is_dir() and any(each.name not in ("lock", "objects") for each in path.iterdir())
+        ):
+            raise StateError(f"{path} is not empty", hint="give a new directory, or open the state in it")
+        store = Store(path)
+        with store.writing():
+            store.commit(new_manifest(settings))
+        return cls(path)
+
+    @classmethod
+    def open(cls, directory: str | Path) -> NightlyState:
+        """Open the state in a directory.
+
+        Raises
+        ------
+        StateError : there is none, it is damaged, or of another format.
+        """
+        state = cls(Path(directory))
+        state._store.read()
+        return state
+
+    @property
+    def settings(self) -> Settings:
+        """What the state was created with."""
+        return Settings.from_data(self._store.read()["settings"])
+
+    @property
+    def nights(self) -> pl.DataFrame:
+        """One row per night: night, dump, observed_until, rows, and whether it may still be replaced."""
+        return nights_frame(self._store.read()["nights"])
+
+    def check_settings(self, settings: Settings) -> None:
+        """Refuse settings other than those the state was created with.
+
+        Raises
+        ------
+        StateError : rules, schema, stages or measures differ; names the first that does.
+        """
+        own = self._store.read()
+        if own["fingerprint"] == settings.fingerprint:
+            return
+        given = settings.to_data()
+        names = [name for name, value in own["settings"].items() if given[name] != value]
+        raise StateError(
+            f"{', '.join(names)} differ from what {self.directory} was created with",
+            hint="a state keeps its rules and measures; journeymine nightly rebuild --from-dumps makes a new one",
+        )
+
+    def advance(self, dump: Any, until: Any = None, replaces: int | None = None) -> Night:
+        """Take in the next dump.
+
+        Parameters
+        ----------
+        dump : a file, a folder with the files of the configuration's sources, a frame, or `Events`.
+        until : until when the log is complete with it: a date (all of it), a datetime, ISO text or µs; by default the
+            dump's last timestamp, with several sources the earliest of their ends.
+        replaces : the number of the night that this dump corrects.
+
+        Returns
+        -------
+        Night; `changed` is False where the very same dump had been taken in before.
+
+        Raises
+        ------
+        StateError : the clock would go backwards, the state is locked, damaged or cannot be written, or the night to be
+            replaced is sealed in part. The state is as it was.
+        SchemaError, SourceError, QuarantineLimitError, WildTimestampError : the dump cannot be used. Likewise.
+        """
+        if replaces is not None:
+            return replace_night(self._store, dump, replaces, until)
+        return _advance.advance(self._store, dump, until)
+
+    def verify(self) -> dict[str, Any]:
+        """Compare every object with its checksum; ``damaged`` names those that are missing or changed."""
+        return verify(self._store)
+
+    def repair(self) -> dict[str, Any]:
+        """Go back to the latest generation that is whole, and remove what a killed process left.
+
+        Raises
+        ------
+        StateError : none is whole; then only `rebuild` helps.
+        """
+        return repair(self._store)
+
+    def erase(self, user: str) -> dict[str, int]:
+        """Remove all events of a user; sealed counts, which name nobody, stay.
+
+        Returns
+        -------
+        Rows removed by place, and the user's journeys that remain in sealed counts.
+        """
+        return erase_user(self._store, user)
+
+    def results(
+        self,
+        start: date | datetime | str | None = None,
+        end: date | datetime | str | None = None,
+        *,
+        confidence: float = 0.95,
+    ) -> dict[str, Result]:
+        """Every answer, over the journeys that started from the day `start` on and before the day `end`.
+
+        Days are of the state's calendar; None is without bound. Figures of user-unit measures are those of these journeys.
+        """
+        manifest = self._store.read()
+        settings = Settings.from_data(manifest["settings"])
+        counted = counts_of(self._store, manifest, settings, (_day(start), _day(end)))
+        return {
+            name: finish(settings.measures[name], counted[name], confidence=confidence) for name in settings.measures
+        }
+
+
+def _day(given: date | datetime | str | None) -> int | None:
+    """Days since 1970 of a day."""
+    if given is None:
+        return None
+    try:
+        day = date.fromisoformat(given[:10]) if isinstance(given, str) else date(given.year, given.month, given.day)
+    except ValueError as error:
+        raise StateError(f"{given!r} is no day", hint="e.g. 2026-03-01") from error
+    return day.toordinal() - date(1970, 1, 1).toordinal()

@@ -1,0 +1,267 @@
+"""The directory of a state: immutable objects by checksum, one manifest that names them, one lock.
+
+::
+
+    manifest.json        the only name whose content changes, always by renaming a whole new one over it
+    objects/<sha256>.…   immutable files: Parquet tables, and each manifest as JSON under its own checksum
+    lock                 held by whoever writes
+
+Objects are written and flushed before the manifest that names them, and those of the manifest before it stay until the
+next write, so a process that dies at any instant leaves the state of before or after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from journeymine.errors import StateError
+
+__all__ = ["FORMAT", "MANIFEST", "Store", "named_objects"]
+
+FORMAT = 1
+"""Version of the format of a state."""
+MANIFEST = "manifest.json"
+_OBJECTS = "objects"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Reads and writes the files of a state.
+
+    Parameters
+    ----------
+    directory : of the state.
+    """
+
+    directory: Path
+
+    # -- objects -----------------------------------------------------------------------------------------------------
+
+    def write_table(self, frame: pl.DataFrame) -> dict[str, Any]:
+        """Write a table as an immutable object; returns what the manifest says of it."""
+        out = io.BytesIO()
+        frame.write_parquet(out, compression="zstd", statistics=True)
+        return {"object": self._write_object(out.getvalue(), ".parquet"), "rows": frame.height}
+
+    def read_table(self, entry: Mapping[str, Any], predicate: pl.Expr | None = None) -> pl.DataFrame:
+        """Read a table, or the rows of it for which `predicate` holds.
+
+        Raises
+        ------
+        StateError : the object is missing or damaged.
+        """
+        path = self.directory / _OBJECTS / entry["object"]
+        try:
+            scan = pl.scan_parquet(path, glob=False)
+            return (scan if predicate is None else scan.filter(predicate)).collect()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise StateError(
+                f"the object {path} of this state cannot be read: {error}",
+                hint="journeymine nightly verify names all that is damaged; nightly repair goes back to the night before",
+            ) from error
+
+    def _write_object(self, content: bytes, suffix: str) -> str:
+        name = hashlib.sha256(content).hexdigest() + suffix
+        path = self.directory / _OBJECTS / name
+        if not path.exists() or path.stat().st_size != len(content):
+            _write_whole(path, content)
+        return name
+
+    # -- the manifest ------------------------------------------------------------------------------------------------
+
+    def read(self) -> dict[str, Any]:
+        """The manifest.
+
+        Raises
+        ------
+        StateError : there is none, it is damaged, or of a format that this version does not read.
+        """
+        path = self.directory / MANIFEST
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            raise StateError(
+                f"{self.directory} holds no nightly state", hint="journeymine nightly create makes one"
+            ) from None
+        except OSError as error:
+            raise StateError(f"{path} cannot be read: {error}", hint="check the folder and its rights") from error
+        try:
+            body, checksum = json.loads(text), ""
+            checksum = body.pop("sha256")
+            intact = checksum == _checksum(body)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            intact = False
+        if not intact:
+            raise StateError(f"{path} is damaged", hint="journeymine nightly repair restores the last whole one")
+        if body.get("format") != FORMAT:
+            raise StateError(
+                f"{self.directory} has format {body.get('format')}, and this version reads format {FORMAT}",
+                hint="use the version that wrote it, or journeymine nightly rebuild --from-dumps",
+            )
+        return dict(body)
+
+    def commit(self, manifest: Mapping[str, Any]) -> None:
+        """Make `manifest` the state: the one instant at which anything changes."""
+        body = {name: value for name, value in manifest.items() if name != "sha256"}
+        text = json.dumps({**body, "sha256": _checksum(body)}, sort_keys=True, indent=1, ensure_ascii=True).encode()
+        self._write_object(text, ".json")
+        _write_whole(self.directory / MANIFEST, text)
+
+    def generations(self) -> list[dict[str, Any]]:
+        """Whole copies of manifests that are still there, the latest first."""
+        found = []
+        for path in sorted((self.directory / _OBJECTS).glob("*.json")):
+            try:
+                content = path.read_bytes()
+                if hashlib.sha256(content).hexdigest() + ".json" == path.name:
+                    found.append(json.loads(content))
+            except (OSError, ValueError):
+                continue
+        return sorted(found, key=lambda body: -int(body["generation"]))
+
+    # -- keeping order -----------------------------------------------------------------------------------------------
+
+    def damaged(self, manifest: Mapping[str, Any]) -> list[str]:
+        """Objects of a manifest that are missing or are not what their name says."""
+        bad = []
+        for name in sorted(named_objects(manifest)):
+            try:
+                with (self.directory / _OBJECTS / name).open("rb") as file:
+                    intact = hashlib.file_digest(file, "sha256").hexdigest() == name.split(".")[0]
+            except OSError:
+                intact = False
+            if not intact:
+                bad.append(name)
+        return bad
+
+    def sweep(self, manifest: Mapping[str, Any]) -> list[str]:
+        """Remove what neither `manifest` nor the one before it names; returns the names."""
+        generations = [body for body in self.generations() if body["generation"] <= manifest["generation"]][:2]
+        kept = named_objects(manifest).union(*(named_objects(body) for body in generations))
+        copies = {int(body["generation"]) for body in generations}
+        removed = []
+        for path in sorted((self.directory / _OBJECTS).iterdir()):
+            if path.name in kept or (path.suffix == ".json" and _generation(path) in copies):
+                continue
+            path.unlink(missing_ok=True)
+            removed.append(path.name)
+        return removed
+
+    def sweep_all(self, manifest: Mapping[str, Any]) -> None:
+        """Remove all that `manifest` does not name, the generation before it too."""
+        kept = named_objects(manifest)
+        for path in sorted((self.directory / _OBJECTS).iterdir()):
+            if path.name not in kept and not (path.suffix == ".json" and _generation(path) == manifest["generation"]):
+                path.unlink(missing_ok=True)
+
+    def inventory(self, manifest: Mapping[str, Any]) -> tuple[dict[str, int], list[str]]:
+        """Sizes in bytes of the objects that `manifest` names and that exist, and the files that no manifest names."""
+        generations = self.generations()
+        known = named_objects(manifest).union(*(named_objects(body) for body in generations))
+        files = {path.name: path.stat().st_size for path in (self.directory / _OBJECTS).iterdir() if path.is_file()}
+        own = named_objects(manifest)
+        sizes = {name: size for name, size in files.items() if name in own}
+        return sizes, sorted(name for name in files if name not in known and not name.endswith(".json"))
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lock, and tell every failure to write as an error of the state.
+
+        Raises
+        ------
+        StateError : somebody else writes, or the folder cannot be written.
+        """
+        try:
+            (self.directory / _OBJECTS).mkdir(parents=True, exist_ok=True)
+            lock = (self.directory / "lock").open("a+b")
+        except OSError as error:
+            raise _unwritten(self.directory, error) from error
+        with lock:
+            if not _take(lock.fileno()):
+                raise StateError(
+                    f"another process writes to {self.directory}", hint="wait for it; the lock ends with the process"
+                )
+            try:
+                yield
+            except OSError as error:
+                raise _unwritten(self.directory, error) from error
+
+
+def named_objects(manifest: Any) -> set[str]:
+    """Names of all objects that a manifest mentions, however deep."""
+    if isinstance(manifest, Mapping):
+        own = {manifest["object"]} if isinstance(manifest.get("object"), str) else set()
+        return own.union(*(named_objects(value) for value in manifest.values()))
+    if isinstance(manifest, list):
+        return set().union(*(named_objects(value) for value in manifest))
+    return set()
+
+
+def _generation(path: Path) -> int:
+    try:
+        return int(json.loads(path.read_bytes())["generation"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1
+
+
+def _checksum(body: Mapping[str, Any]) -> str:
+    text = json.dumps(body, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _unwritten(directory: Path, error: OSError) -> StateError:
+    return StateError(
+        f"{directory} cannot be written: {error}. The state is as it was before",
+        hint="make room or give the right to write, then run the same command again",
+    )
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Put `content` under `path` whole or not at all, and flush it to the disk before its name exists."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    _flush_directory(path.parent)
+
+
+def _flush_directory(directory: Path) -> None:
+    """Flush the names in a directory, where the system knows how."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except (PermissionError, NotImplementedError):
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    """Lock a file for as long as it is open; where the system has no such lock, always true."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

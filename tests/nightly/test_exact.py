@@ -1,0 +1,56 @@
+"""After any sequence of nights, every measure counts what one batch over the accepted events counts."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journeymine.counting import Measure, question_of
+from journeymine.errors import QuestionError
+from journeymine.journeys import JourneyRules, Journeys
+from journeymine.nightly.settings import measure_from_data, measure_to_data
+from tests.contracts.measures import MEASURES
+from tests.nightly.nights import advance_all, assert_equal, batch, counted, generate, new_state
+
+RULES: list[dict[str, Any]] = [
+    {"goal": "order", "idle": "5m", "session_gap": "2m", "mature_after": "10m"},
+    {"goal": "order", "lost_at": "quit", "idle": "5m", "session_gap": "2m", "mature_after": "6m", "after_goal": "cut"},
+    {"goal": "order", "idle": "6m", "session_gap": "3m", "split": "session", "mature_after": "7m"},
+    {"lost_at": ["quit"], "idle": "4m", "session_gap": "2m", "value_from": "any"},
+]
+
+
+def askable(journeys: Journeys) -> dict[str, Measure]:
+    """The measures that these rules can answer: some need a goal."""
+    named = {}
+    for number, measure in enumerate(MEASURES):
+        with contextlib.suppress(QuestionError):
+            measure.count(journeys)
+            named[f"{measure.name}_{number}"] = measure
+    return named
+
+
+@pytest.mark.parametrize("seed", range(len(RULES)))
+def test_nights_add_up_to_one_batch(seed: int, tmp_path: Path) -> None:
+    rules = JourneyRules(**RULES[seed])
+    nights = generate(seed)
+    journeys = batch(nights.accepted, rules, nights.untils[-1])
+    named = askable(journeys)
+    state = new_state(tmp_path / "state", rules, named)
+    advance_all(state, nights)
+    assert 0 < state.nights["accepted"].sum() == nights.accepted.height < state.nights["rows_read"].sum()
+    assert state.nights["late"].sum() == state.nights["rows_read"].sum() - nights.accepted.height
+    assert sum(len(table) for tables in state._store.read()["counts"].values() for table in tables.values()), (
+        "nothing sealed"
+    )
+    found = counted(state)
+    for name, measure in named.items():
+        assert_equal(measure, found[name], journeys)
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
+def test_a_measure_is_stored_as_its_name_and_fields(measure: Measure) -> None:
+    assert question_of(measure_from_data(measure_to_data(measure))) == question_of(measure)

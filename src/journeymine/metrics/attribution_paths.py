@@ -122,7 +122,7 @@ def attribution_from_paths(
     >>> paths = pl.DataFrame({"path": ["ad > email", "ad", "email"], "sold": [2, 1, 0], "not": [1, 5, 3]})
     >>> found = attribution_from_paths(paths, conversions="sold", nulls="not", rules=["linear", "markov"])
     >>> found.frame.select("rule", "label", "conversions").rows()
-    [('linear', 'ad', 2.0), ('linear', 'email', 1.0), ('markov', 'ad', 2.0), ('markov', 'email', 1.0)]
+    [('linear', 'ad', 2.0), ('linear', 'email', 1.0), ('markov', 'ad', 1.5), ('markov', 'email', 1.5)]
     """
     asked = chosen_rules(rules, middle=middle, timed=False)
     paths = path_table(frame, path=path, conversions=conversions, value=value, nulls=nulls, sep=sep)

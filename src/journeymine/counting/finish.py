@@ -13,7 +13,7 @@ from journeymine.counting.counts import Counts
 from journeymine.counting.estimates import Answer, Difference, Number, Quantile, Share, SolvedShare
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.result import Result
-from journeymine.counting.tally import Tally
+from journeymine.counting.tally import Tally, over_folds
 from journeymine.errors import MergeError
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import group_quantiles
@@ -25,6 +25,7 @@ __all__ = ["finish"]
 
 SPARSE_USERS, SPARSE_CONVERTING = 300, 30
 """Below either, a row is flagged ``sparse``."""
+_FEW_ROWS = 100_000
 
 
 def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: float = 0.95) -> Result:
@@ -108,7 +109,9 @@ def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
 
 def _own(column: pl.Series) -> pl.Series:
     """The same labels without the buffers of the table they were taken from: equal answers, equal bytes."""
-    return pl.Series(column.name, column.to_list(), dtype=column.dtype)
+    if column.null_count() and len(column) < _FEW_ROWS:  # through Python: the spare bits of a validity mask differ
+        return pl.Series(column.name, column.to_list(), dtype=column.dtype)
+    return pl.Series(column.name, column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()), dtype=column.dtype)
 
 
 def _series(values: npt.NDArray[np.float64]) -> pl.Series:
@@ -144,10 +147,8 @@ def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, boo
 
 
 def _quantile(value: Quantile, confidence: float, n_rows: int) -> Interval:
-    totals = value.histogram.group_by("group", "bucket").agg(pl.col("n").sum()).sort("group", "bucket")
-    estimate = group_quantiles(
-        totals["group"].to_numpy(), totals["bucket"].to_numpy(), totals["n"].to_numpy(), [value.q], n_groups=n_rows
-    )[:, 0]
+    groups, buckets, n = over_folds(value.histogram)
+    estimate = group_quantiles(groups, buckets, n, [value.q], n_groups=n_rows)[:, 0]
     empty = np.full(n_rows, np.nan)
     found = Interval(estimate * value.scale, empty.copy(), empty.copy(), empty, np.full(n_rows, None, dtype=object))
     if not value.interval:

@@ -12,10 +12,12 @@ import pytest
 import journeymine
 
 PUBLIC = {
+    "Activity",
     "Attribution",
     "Buckets",
     "Conversion",
     "Counts",
+    "CustomerValue",
     "DecisionPoints",
     "DropOff",
     "Dwell",
@@ -49,14 +51,17 @@ PUBLIC = {
     "Transitions",
     "TypicalOrder",
     "Variants",
+    "Waiting",
     "WinBack",
     "__version__",
+    "activity",
     "attribution",
     "attribution_from_paths",
     "build_journeys",
     "choose_order",
     "choose_order_from_paths",
     "conversion",
+    "customer_value",
     "decision_points",
     "drop_off",
     "dwell",
@@ -82,6 +87,7 @@ PUBLIC = {
     "transitions",
     "typical_order",
     "variants",
+    "waiting",
     "win_back",
     "write_sample",
 }

@@ -48,8 +48,10 @@ if TYPE_CHECKING:
     from journeymine.maps import JourneyMap as JourneyMap
     from journeymine.maps import journey_map as journey_map
     from journeymine.maps import map_measures as map_measures
+    from journeymine.metrics import Activity as Activity
     from journeymine.metrics import Attribution as Attribution
     from journeymine.metrics import Conversion as Conversion
+    from journeymine.metrics import CustomerValue as CustomerValue
     from journeymine.metrics import DecisionPoints as DecisionPoints
     from journeymine.metrics import DropOff as DropOff
     from journeymine.metrics import Dwell as Dwell
@@ -63,12 +65,15 @@ if TYPE_CHECKING:
     from journeymine.metrics import Satisfaction as Satisfaction
     from journeymine.metrics import Stickiness as Stickiness
     from journeymine.metrics import TimeToConvert as TimeToConvert
+    from journeymine.metrics import Waiting as Waiting
     from journeymine.metrics import WinBack as WinBack
+    from journeymine.metrics import activity as activity
     from journeymine.metrics import attribution as attribution
     from journeymine.metrics import attribution_from_paths as attribution_from_paths
     from journeymine.metrics import choose_order as choose_order
     from journeymine.metrics import choose_order_from_paths as choose_order_from_paths
     from journeymine.metrics import conversion as conversion
+    from journeymine.metrics import customer_value as customer_value
     from journeymine.metrics import decision_points as decision_points
     from journeymine.metrics import drop_off as drop_off
     from journeymine.metrics import dwell as dwell
@@ -83,6 +88,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import satisfaction as satisfaction
     from journeymine.metrics import stickiness as stickiness
     from journeymine.metrics import time_to_convert as time_to_convert
+    from journeymine.metrics import waiting as waiting
     from journeymine.metrics import win_back as win_back
     from journeymine.retailer import sample as sample
     from journeymine.retailer import write_sample as write_sample
@@ -109,8 +115,10 @@ _ROOMS = {
     "journeys": ("JourneyRules", "Journeys", "Predicate", "build_journeys"),
     "maps": ("JourneyMap", "journey_map", "map_measures"),
     "metrics": (
+        "Activity",
         "Attribution",
         "Conversion",
+        "CustomerValue",
         "DecisionPoints",
         "DropOff",
         "Dwell",
@@ -124,12 +132,15 @@ _ROOMS = {
         "Satisfaction",
         "Stickiness",
         "TimeToConvert",
+        "Waiting",
         "WinBack",
+        "activity",
         "attribution",
         "attribution_from_paths",
         "choose_order",
         "choose_order_from_paths",
         "conversion",
+        "customer_value",
         "decision_points",
         "drop_off",
         "dwell",
@@ -144,6 +155,7 @@ _ROOMS = {
         "satisfaction",
         "stickiness",
         "time_to_convert",
+        "waiting",
         "win_back",
     ),
     "retailer": ("sample", "write_sample"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from journeymine.counting import Measure
 from journeymine.graph import Markov, Transitions, Variants
 from journeymine.metrics import (
+    Activity,
     Attribution,
     Conversion,
+    CustomerValue,
     DecisionPoints,
     DropOff,
     Dwell,
@@ -19,6 +21,7 @@ from journeymine.metrics import (
     Satisfaction,
     Stickiness,
     TimeToConvert,
+    Waiting,
     WinBack,
 )
 
@@ -112,4 +115,10 @@ MEASURES: list[Measure] = [
     LifeCycle(period="day", event=["visit", "call"], timezone="Asia/Kolkata", by=("channel", "plan")),
     Stickiness(),
     Stickiness(windows=("2d",), event="visit", timezone="Asia/Kolkata", by=("channel", "plan")),
+    CustomerValue(),
+    CustomerValue(event=["visit", "call"], within="9m", by=("channel", "plan")),
+    Activity(),
+    Activity(timezone="Asia/Kolkata", event="visit", by=("stage", "plan")),
+    Waiting(start="visit"),
+    Waiting(start={"stage": "consideration"}, until={"goal": True}, by=("channel", "plan")),
 ]

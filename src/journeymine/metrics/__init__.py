@@ -1,9 +1,11 @@
 """Metric modules: each a mergeable measure and its short form."""
 
+from journeymine.metrics.activity import Activity, activity
 from journeymine.metrics.attribution import Attribution, attribution
 from journeymine.metrics.attribution_order import OrderChoice, choose_order, choose_order_from_paths
 from journeymine.metrics.attribution_paths import attribution_from_paths
 from journeymine.metrics.conversion import Conversion, conversion
+from journeymine.metrics.customer_value import CustomerValue, customer_value
 from journeymine.metrics.decision_points import DecisionPoints, decision_points
 from journeymine.metrics.drop_off import DropOff, drop_off
 from journeymine.metrics.dwell import Dwell, dwell
@@ -17,11 +19,14 @@ from journeymine.metrics.retention import Retention, retention
 from journeymine.metrics.satisfaction import Satisfaction, satisfaction
 from journeymine.metrics.stickiness import Stickiness, stickiness
 from journeymine.metrics.time_to_convert import TimeToConvert, time_to_convert
+from journeymine.metrics.waiting import Waiting, waiting
 from journeymine.metrics.win_back import WinBack, win_back
 
 __all__ = [
+    "Activity",
     "Attribution",
     "Conversion",
+    "CustomerValue",
     "DecisionPoints",
     "DropOff",
     "Dwell",
@@ -35,12 +40,15 @@ __all__ = [
     "Satisfaction",
     "Stickiness",
     "TimeToConvert",
+    "Waiting",
     "WinBack",
+    "activity",
     "attribution",
     "attribution_from_paths",
     "choose_order",
     "choose_order_from_paths",
     "conversion",
+    "customer_value",
     "decision_points",
     "drop_off",
     "dwell",
@@ -55,5 +63,6 @@ __all__ = [
     "satisfaction",
     "stickiness",
     "time_to_convert",
+    "waiting",
     "win_back",
 ]

@@ -25,6 +25,7 @@ from journeymine.counting.tally import Tally, histogram_of
 from journeymine.journeys.heads import SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.endings import still_running
+from journeymine.metrics.occurrence import check_free
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Dwell", "dwell"]
@@ -46,6 +47,7 @@ class Dwell:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", as_names(self.by) or ("stage",))
+        check_free(self.names, "bucket")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.heads import CONVERTED, ENDED, LOST, SERVICE
 from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.occurrence import check_free
 from journeymine.metrics.survival import count_exits, exits, exits_spec
 from journeymine.metrics.time_to_convert_answer import answer_times
 
@@ -48,6 +49,7 @@ class TimeToConvert:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", as_names(self.by))
+        check_free(self.names, "bin")
         check_channel_of(self.channel_of)
         microseconds(self.bin, name="bin")
         if self.horizon is not None:
@@ -67,7 +69,10 @@ class TimeToConvert:
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by outcome, and who leaves in each bin of time."""
         keys = dict.fromkeys(self.names, pl.String)
-        return {"journeys": TableSpec(keys, {**dict.fromkeys(COUNTED, "sum"), "n_users": "users"}), "exits": exits_spec(keys, CAUSES)}
+        return {
+            "journeys": TableSpec(keys, {**dict.fromkeys(COUNTED, "sum"), "n_users": "users"}),
+            "exits": exits_spec(keys, CAUSES),
+        }
 
     def count(self, journeys: Journeys) -> Counts:
         """Count journeys by the bin in which they convert, are lost, or were last watched."""

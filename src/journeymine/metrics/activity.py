@@ -1,0 +1,184 @@
+"""Activity by weekday and hour: when customers are there, and when they convert."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.by import as_names, step_keys
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer, Share
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.runs import runs_of
+from journeymine.counting.tabulate import Key, distinct_users, pack, tabulate
+from journeymine.counting.tally import Tally
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.metrics.periods import check_zone
+
+__all__ = ["Activity", "activity"]
+
+Ints = npt.NDArray[np.int64]
+WEEKDAYS, HOURS = 7, 24
+_HOUR = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Activity:
+    """The measure behind `activity`, for `mine`. Parameters as there."""
+
+    timezone: str = "UTC"
+    event: Any = None
+    by: str | Sequence[str] | None = None
+
+    name: ClassVar[str] = "activity"
+    unit: ClassVar[Literal["journey", "user"]] = "journey"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "by", as_names(self.by))
+        check_free(self.names, "weekday", "hour")
+        check_zone(self.timezone)
+        put(self, "event", Occurrence.parse(self.event, name="event"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        per = f" per {' × '.join(self.names)}" if self.names else ""
+        return f"On which weekday and at what hour ({self.timezone}) does {self.event.words} happen{per}?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Steps by weekday and hour, and all of them."""
+        keys: dict[str, Any] = dict.fromkeys(self.names, pl.String)
+        cell = {**keys, "weekday": pl.Int64, "hour": pl.Int64}
+        return {
+            "cells": TableSpec(cell, {"n": "sum", "n_journeys": "sum", "n_users": "sum", "goals": "sum"}),
+            "all": TableSpec(keys, {"n": "sum", "n_users": "sum"}),
+        }
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Read the wall clock at each step."""
+        specs, step = self.specs(), self.event.steps(journeys)
+        journey = journeys.journey_of_step[step]
+        user, heads = journeys.heads.user[journey], journeys.heads
+        keys = {name: key.take(step) for name, key in step_keys(journeys, self.names).items()}
+        weekday, hour = wall_clock(journeys.coded.time[step], self.timezone)
+        timed = {**keys, "weekday": Key(weekday, _numbers(1, WEEKDAYS)), "hour": Key(hour, _numbers(0, HOURS - 1))}
+        cell, size = pack(list(timed.values()), len(step))
+        once = np.zeros(len(step), dtype=bool)
+        once[runs_of(cell, size, journey).first] = True
+        goal = (heads.goal_step[journey] >= 0) & (step == journeys.offsets[journey] + heads.goal_step[journey])
+        everything = np.ones(len(step), dtype=bool)
+        fold = journeys.folds[user]
+        group, groups = pack(list(keys.values()), len(step))
+        tables = {
+            "cells": tabulate(
+                specs["cells"],
+                timed,
+                {
+                    "n": everything,
+                    "n_journeys": once,
+                    "n_users": distinct_users(cell, user, everything, size),
+                    "goals": goal,
+                },
+                fold,
+            ),
+            "all": tabulate(
+                specs["all"], keys, {"n": everything, "n_users": distinct_users(group, user, everything, groups)}, fold
+            ),
+        }
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Shares of all steps of the group."""
+        cells, everything = tallies["cells"], tallies["all"]
+        n = everything.by_fold("n")
+        trials = np.repeat(n, cells.rows.height, axis=1) if not self.names else n[:, _group_rows(cells, everything)]
+        users = np.broadcast_to(everything.total("n_users"), (1, len(everything)))[0]
+        behind = np.repeat(users, cells.rows.height) if not self.names else users[_group_rows(cells, everything)]
+        answer = Answer(
+            keys=cells.rows,
+            columns={
+                **{name: cells.total(name) for name in cells.spec.values},
+                "share": Share(cells.by_fold("n"), trials, users=behind),
+            },
+            users=cells.total("n_users"),
+        )
+        return {"activity": answer}
+
+
+def _group_rows(cells: Tally, everything: Tally) -> Ints:
+    """The row of the group that each cell belongs to."""
+    groups = everything.rows.with_row_index("_group")
+    found = cells.rows.join(groups, on=everything.rows.columns, how="left", nulls_equal=True, maintain_order="left")
+    return found["_group"].cast(pl.Int64).to_numpy()
+
+
+def _numbers(first: int, last: int) -> pl.Series:
+    return pl.Series(np.arange(first, last + 1))
+
+
+def wall_clock(time: Ints, zone: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Weekday (0 for Monday) and hour on the wall clock of a zone.
+
+    >>> wall_clock(np.array([23 * 3_600_000_000]), "UTC"), wall_clock(np.array([23 * 3_600_000_000]), "Europe/Berlin")
+    ((array([3], dtype=uint8), array([23], dtype=uint8)), (array([4], dtype=uint8), array([0], dtype=uint8)))
+    """
+    local = pl.Series(time).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    weekday = local.dt.weekday().to_numpy().astype(np.uint8) - np.uint8(1)
+    return weekday, local.dt.hour().to_numpy().astype(np.uint8)
+
+
+def activity(
+    journeys: Journeys,
+    *,
+    timezone: str = "UTC",
+    event: Any = None,
+    by: str | Sequence[str] | None = None,
+    confidence: float = 0.95,
+) -> Result:
+    """Steps by weekday and hour on the wall clock of a zone.
+
+    share(weekday, hour) = |steps then| / |steps of the group|
+
+    Parameters
+    ----------
+    timezone : whose clock, e.g. ``"Europe/Berlin"``.
+    event : what counts: None for any step, ``{"goal": True}`` for the goal, or a touchpoint, a set of them or a predicate.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment; shares add up to 1 within each.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per value of `by`, weekday and hour in which anything happened:
+        weekday i64 1 (Monday) to 7 · hour i64 0 to 23 · n i64 steps · n_journeys, n_users i64 with such a step ·
+        goals i64 steps by which a journey converts · share f64, with interval · sparse bool · reason str.
+
+    Raises
+    ------
+    QuestionError : an unknown zone, or the goal is asked for and none is named.
+    UnknownLabelError : a touchpoint or a column that does not occur.
+
+    Notes
+    -----
+    All journeys count, whatever their status and however young; touches by the company do not. When the clocks go back
+    an hour holds two, when they go forward none. Null labels are ``"(unknown)"``. Merges exactly. Interval: Wilson,
+    clustered by user through the 64 folds.
+    """
+    measure = Activity(timezone=timezone, event=event, by=by)
+    check_occurs(journeys, measure.event)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

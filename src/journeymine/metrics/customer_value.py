@@ -1,0 +1,198 @@
+"""Value per customer: who buys, how often, and what a customer is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import MICRO, MISSING
+from journeymine.counting.by import as_names, step_keys
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer, Number, Quantile, Share
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tabulate import Key, integer_key, tabulate
+from journeymine.counting.tally import Tally, histogram_of
+from journeymine.durations import Duration, microseconds
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.stats.histogram import bucket_of
+
+__all__ = ["CustomerValue", "customer_value"]
+
+Ints = npt.NDArray[np.int64]
+NO_VALUE = "no purchase here has a value"
+NOT_WATCHED = "no customer here was watched for the whole of `within`"
+
+
+@dataclass(frozen=True)
+class CustomerValue:
+    """The measure behind `customer_value`, for `mine`. Parameters as there."""
+
+    event: Any = field(default_factory=lambda: {"goal": True})
+    within: Duration | None = None
+    by: str | Sequence[str] | None = None
+
+    name: ClassVar[str] = "customer_value"
+    unit: ClassVar[Literal["journey", "user"]] = "user"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "by", as_names(self.by))
+        check_free(self.names, "bucket")
+        put(self, "event", Occurrence.parse(self.event, name="event"))
+        if self.within is not None:
+            microseconds(self.within, name="within")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        per = f" per {' × '.join(self.names)} of the first step" if self.names else ""
+        within = f" within {self.within} of the first purchase" if self.within is not None else ""
+        return f"What is a customer worth{within}{per} ({self.event.words})?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Users, customers, purchases and value, and a histogram of the value per customer."""
+        keys: dict[str, Any] = dict.fromkeys(self.names, pl.String)
+        counted: dict[str, Any] = {
+            "n_users": "sum", "buyers": "sum", "customers": "sum", "purchases": "sum", "repeated": "sum", "value": "wide",
+        }  # fmt: skip
+        return {"users": TableSpec(keys, counted), "values": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Add up each user's purchases."""
+        specs, n = self.specs(), len(journeys.users)
+        user_of_step = journeys.heads.user[journeys.journey_of_step]
+        first_step = np.searchsorted(user_of_step, np.arange(n), side="left")
+        keys = {name: key.take(first_step) for name, key in step_keys(journeys, self.names).items()}
+        purchases, value, watched = self._per_user(journeys, user_of_step, n)
+        buyer = purchases > 0
+        customer = buyer & watched
+        values = {
+            "n_users": np.ones(n, dtype=bool),
+            "buyers": buyer,
+            "customers": customer,
+            "purchases": np.where(customer, purchases, 0),
+            "repeated": customer & (purchases > 1),
+            "value": np.where(customer, value, 0),
+        }
+        rows = np.flatnonzero(customer)
+        worth: dict[str, Key] = {name: key.take(rows) for name, key in keys.items()}
+        worth["bucket"] = integer_key(bucket_of(np.maximum(value[rows], 0)))
+        tables = {
+            "users": tabulate(specs["users"], keys, values, journeys.folds),
+            "values": tabulate(specs["values"], worth, {}, journeys.folds[rows]),
+        }
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def _per_user(self, journeys: Journeys, user_of_step: Ints, n: int) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+        """Purchases and value of each user, and whether they were watched long enough."""
+        bought = self.event.steps(journeys)
+        user, time = user_of_step[bought], journeys.coded.time[bought]
+        watched = np.ones(n, dtype=bool)
+        if self.within is not None:
+            within, first = microseconds(self.within), np.searchsorted(user, np.arange(n), side="left")
+            begin = np.append(time, 0)[first]
+            watched = begin + within <= journeys.context.observed_until
+            kept = time - begin[user] <= within
+            bought, user = bought[kept], user[kept]
+        value = np.zeros(n, dtype=np.int64)
+        if "value" in journeys.coded.numbers:
+            paid = journeys.coded.numbers["value"][bought]
+            np.add.at(value, user, np.where(paid == MISSING, 0, paid))
+        return np.bincount(user, minlength=n), value, watched
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Means per user, customer and purchase, and quantiles over customers."""
+        tally = tallies["users"]
+        customers, users = tally.total("customers"), tally.total("n_users")
+        behind, once = tally.by_fold("customers")[tally.present], np.ones(len(tally), dtype=bool)
+        has_value = bool(tally["value"].any())
+        spread = {name: tally.spread(name) for name in ("customers", "purchases")}
+        value = tally.spread("value") / MICRO if has_value else np.full(spread["customers"].shape, np.nan)
+        worth = histogram_of(tallies["values"], tally.rows)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            per_customer = Number(value / spread["customers"], behind)
+            columns: dict[str, Any] = {
+                **{name: tally.total(name) for name in ("n_users", "buyers", "customers", "purchases", "repeated")},
+                "value": tally["value"] / MICRO,
+                "value_per_customer": per_customer,
+                "p50_value": Quantile(worth if has_value else worth.clear(), 0.5, 1 / MICRO),
+                "p90_value": Quantile(worth if has_value else worth.clear(), 0.9, 1 / MICRO),
+                "value_per_purchase": Number(value / spread["purchases"], behind),
+                "purchases_per_customer": Number(spread["purchases"] / spread["customers"], behind),
+                "buyer_share": Share(tally.by_fold("buyers"), tally.by_fold("n_users"), users=users, once=once),
+                "repeated_share": Share(
+                    tally.by_fold("repeated"), tally.by_fold("customers"), users=customers, once=once
+                ),
+            }
+        answer = Answer(
+            keys=tally.rows,
+            columns=columns,
+            users=customers,
+            converting=tally.total("repeated"),
+            reasons=[
+                NOT_WATCHED if not each and bought else None if has_value or not each else NO_VALUE
+                for each, bought in zip(customers, tally.total("buyers"), strict=True)
+            ],
+        )
+        return {"customer_value": answer}
+
+
+def customer_value(
+    journeys: Journeys,
+    *,
+    event: Any = None,
+    within: Duration | None = None,
+    by: str | Sequence[str] | None = None,
+    confidence: float = 0.95,
+) -> Result:
+    """What customers are worth: value and purchases per customer, with its spread over them.
+
+    value_per_customer = Σ value of the purchases / |users with a purchase|
+
+    Parameters
+    ----------
+    event : what a purchase is: by default the goal, or a touchpoint, a set of them or a predicate.
+    within : counts purchases within this time of a customer's first (inclusive), over the customers watched that long.
+        Without it, everything so far: a sum that grows with the length of the log.
+    by : one or several of channel, stage, touchpoint, any attribute or segment, at the user's first step.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per value of `by`:
+        n_users, buyers i64 all users, and those with a purchase · customers i64 of these, watched long enough ·
+        purchases, repeated i64 of customers: purchases, and customers with more than one · value f64 units of money of
+        the purchases · value_per_customer, p50_value, p90_value f64 units, over customers · value_per_purchase f64 ·
+        purchases_per_customer f64 · buyer_share f64 = buyers / n_users · repeated_share f64 = repeated / customers ·
+        sparse bool · reason str. Estimates have …_lower and …_upper.
+
+    Raises
+    ------
+    QuestionError : `event` is the goal, and none is named.
+    UnknownLabelError : a touchpoint or a column that does not occur.
+
+    Notes
+    -----
+    Value is that of the steps that satisfy `event`, whatever `value_from` says; an absent one is 0, and without a value
+    column the values are null. A customer with a negative sum counts as 0 in the quantiles only. Purchases in any
+    journey count. Merges exactly over users. Intervals: means by the jackknife over the 64 folds, quantiles by Woodruff,
+    shares by Wilson, each user standing once.
+    """
+    measure = CustomerValue(event={"goal": True} if event is None else event, within=within, by=by)
+    check_occurs(journeys, measure.event)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

@@ -1,0 +1,184 @@
+"""Waiting: how long it takes from one touchpoint to another within a journey, and how many never get there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import MICRO
+from journeymine.counting.by import as_names, step_keys
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer, Number, Quantile, Share
+from journeymine.counting.finish import finish
+from journeymine.counting.mature import too_short
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.runs import changes
+from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
+from journeymine.counting.tally import Tally, histogram_of
+from journeymine.errors import QuestionError
+from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.stats.histogram import bucket_of
+
+__all__ = ["Waiting", "waiting"]
+
+Ints = npt.NDArray[np.int64]
+COUNTED = ("n_journeys", "n", "n_users", "arrived", "lost_waiting", "open_waiting", "converted_after", "users_arrived")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The measure behind `waiting`, for `mine`. Parameters as there."""
+
+    start: Any
+    until: Any = None
+    by: str | Sequence[str] | None = None
+
+    name: ClassVar[str] = "waiting"
+    unit: ClassVar[Literal["journey", "user"]] = "journey"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "by", as_names(self.by))
+        check_free(self.names, "bucket")
+        if self.start is None:
+            raise QuestionError("start=None", hint="name the touchpoint that the waiting starts at")
+        put(self, "start", Occurrence.parse(self.start, name="start"))
+        put(self, "until", Occurrence.parse(self.until, name="until"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        per = f" per {' × '.join(self.names)}" if self.names else ""
+        return f"How long does it take from {self.start.words} until {self.until.words}{per}?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Journeys that waited and what came of it, and a histogram of the time."""
+        keys: dict[str, Any] = dict.fromkeys(self.names, pl.String)
+        counted: dict[str, Any] = {**dict.fromkeys(COUNTED, "sum"), "time": "wide"}
+        return {"journeys": TableSpec(keys, counted), "times": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Find the first start of each journey, and the first arrival after it."""
+        specs, heads = self.specs(), journeys.heads
+        of_step, time = journeys.journey_of_step, journeys.coded.time
+        starts, ends = self.start.steps(journeys), self.until.steps(journeys)
+        at = starts[changes(of_step[starts])]
+        at = at[heads.status[of_step[at]] != SERVICE]
+        journey = of_step[at]
+        following = np.append(ends, len(time))[np.searchsorted(ends, at, side="right")]
+        arrived = following < journeys.offsets[journey + 1]
+        took = np.where(arrived, time[np.where(arrived, following, at)] - time[at], 0)
+        mature, status = heads.mature[journey], heads.status[journey]
+        there = mature & arrived
+        keys = {name: key.take(at) for name, key in step_keys(journeys, self.names).items()}
+        packed, size = pack(list(keys.values()), len(at))
+        fold = journeys.folds[heads.user[journey]]
+        after = heads.goal_step[journey] >= following - journeys.offsets[journey]
+        values = {
+            "n": mature,
+            "n_users": distinct_users(packed, heads.user[journey], mature, size),
+            "arrived": there,
+            "lost_waiting": mature & ~arrived & (status == LOST),
+            "open_waiting": mature & ~arrived & (status == OPEN),
+            "converted_after": there & after & (status == CONVERTED),
+            "users_arrived": distinct_users(packed, heads.user[journey], there, size),
+            "time": np.where(there, took, 0),
+        }
+        rows = np.flatnonzero(there)
+        timed = {name: key.take(rows) for name, key in keys.items()} | {"bucket": integer_key(bucket_of(took[rows]))}
+        tables = {
+            "journeys": tabulate(specs["journeys"], keys, values, fold),
+            "times": tabulate(specs["times"], timed, {}, fold[rows]),
+        }
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Shares and times."""
+        tally = tallies["journeys"]
+        times, n, users = histogram_of(tallies["times"], tally.rows), tally.total("n"), tally.total("n_users")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = tally.spread("time") / MICRO / tally.spread("arrived")
+
+        def share(part: str, of: str = "n") -> Share:
+            return Share(tally.by_fold(part), tally.by_fold(of), users=users, once=users == n)
+
+        answer = Answer(
+            keys=tally.rows,
+            columns={
+                **{name: tally.total(name) for name in COUNTED},
+                "arrived_share": share("arrived"),
+                "lost_share": share("lost_waiting"),
+                "converted_share": share("converted_after", "arrived"),
+                "p50_s": Quantile(times, 0.5, 1 / MICRO),
+                "p90_s": Quantile(times, 0.9, 1 / MICRO),
+                "mean_s": Number(mean, tally.by_fold("arrived")[tally.present]),
+            },
+            users=users,
+            converting=tally.total("users_arrived"),
+            reasons=[
+                too_short(basis) if not mature and waited else None
+                for mature, waited in zip(n, tally.total("n_journeys"), strict=True)
+            ],
+        )
+        return {"waiting": answer}
+
+
+def waiting(
+    journeys: Journeys,
+    *,
+    start: Any,
+    until: Any = None,
+    by: str | Sequence[str] | None = None,
+    confidence: float = 0.95,
+) -> Result:
+    """Time from one touchpoint to the next of another kind in the same journey, and who never gets there.
+
+    arrived_share = |mature journeys with `until` after their first `start`| / |mature journeys with `start`|
+
+    Parameters
+    ----------
+    start : what the waiting starts at: a touchpoint, a set of them, a predicate, or ``{"goal": True}``. The journey's
+        first such step counts.
+    until : what ends it, in the same forms: the first such step after the start. By default any step.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment, at the start.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per value of `by`:
+        n_journeys i64 with such a start · n, n_users i64 mature of them · arrived, lost_waiting, open_waiting i64 of n:
+        got there; did not and are lost; did not and are open · converted_after i64 of arrived: the goal is there or
+        later · users_arrived i64 · arrived_share, lost_share f64 of n · converted_share f64 of arrived · p50_s, p90_s,
+        mean_s f64 seconds, of those that arrived · sparse bool · reason str. Estimates have …_lower and …_upper.
+
+    Raises
+    ------
+    UnknownLabelError : a touchpoint or a column that does not occur.
+    QuestionError : no start is named, or the goal is asked for and none is named.
+
+    Notes
+    -----
+    Only mature journeys are asked, ``service`` is outside. An arrival at the same instant takes 0 s; the documented
+    order of ties says whether it comes after. The start itself never ends its own waiting. Null labels are
+    ``"(unknown)"``; touches by the company are no steps. Merges exactly. Intervals: Wilson clustered by user through the
+    64 folds, quantiles by Woodruff, the mean by the jackknife. For every pair at once see `transitions`, and for the
+    time to convert of all journeys, open ones among them, `time_to_convert`.
+    """
+    measure = Waiting(start=start, until=until, by=by)
+    check_occurs(journeys, measure.start, measure.until)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

@@ -15,17 +15,18 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.counting.by import places
+from journeymine.counting.by import as_names, group_journeys, places
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.tabulate import Key, distinct_users, key_of, pack, tabulate
 from journeymine.counting.tally import Tally
+from journeymine.errors import QuestionError
 from journeymine.journeys.heads import CONVERTED, LOST, SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.stats.folds import jackknife_variance
@@ -37,6 +38,7 @@ __all__ = [
     "before_goal",
     "by_group",
     "contrast",
+    "contrast_by",
     "contrast_specs",
     "count_contrast",
     "nullable",
@@ -71,23 +73,38 @@ class Markers:
         return Markers(self.step[rows], {name: key.take(rows) for name, key in self.keys.items()})
 
 
-def contrast_specs(keys: Mapping[str, type[pl.DataType]]) -> dict[str, TableSpec]:
-    """Tables of a contrast: journeys by marker and stage, and all journeys by stage."""
+def contrast_by(by: str | Sequence[str] | None, keys: Iterable[str]) -> tuple[str, ...]:
+    """``by=`` as names; a column that the result has anyway is refused."""
+    names = as_names(by)
+    taken = sorted(set(names) & {*keys, "stage"})
+    if taken:
+        raise QuestionError(
+            f"by={taken[0]!r}: the result has a row per {taken[0]} already",
+            hint="filter its frame, or break down otherwise",
+        )
+    return names
+
+
+def contrast_specs(keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = ()) -> dict[str, TableSpec]:
+    """Tables of a contrast: journeys by marker and stage, and all journeys by stage; both by the labels of `by`."""
     return {
         "met": TableSpec(
-            {**keys, "stage": pl.String},
+            {**dict.fromkeys(by, pl.String), **keys, "stage": pl.String},
             {"n_times": "sum", "n_journeys": "sum", "n": "sum", "n_users": "users", "converted": "sum",
              "users_converted": "users", "lost_at": "sum", "value": "wide"},
         ),
-        "reached": TableSpec({"stage": pl.String}, {"n": "sum", "converted": "sum"}),
+        "reached": TableSpec(
+            {**dict.fromkeys(by, pl.String), "stage": pl.String}, {"n": "sum", "converted": "sum"}
+        ),
     }  # fmt: skip
 
 
 def count_contrast(
-    journeys: Journeys, markers: Markers, keys: Mapping[str, type[pl.DataType]]
+    journeys: Journeys, markers: Markers, keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = ()
 ) -> dict[str, pl.DataFrame]:
     """Count both tables; only what lies before the goal counts, and service journeys are outside."""
-    specs, heads = contrast_specs(keys), journeys.heads
+    specs, heads = contrast_specs(keys, by), journeys.heads
+    labels = group_journeys(journeys, by, "entry").keys
     of_step = journeys.journey_of_step
     stage = stage_key(journeys)
     before = before_goal(journeys, of_step)
@@ -102,7 +119,8 @@ def count_contrast(
     once = markers.where(first)
     n_times = times[np.searchsorted(known, pair[first])]
     journey, cell = journey[first], cell[first]
-    at = {name: once.keys[name] for name in keys} | {"stage": stage.take(once.step)}
+    at = {name: key.take(journey) for name, key in labels.items()}
+    at |= {name: once.keys[name] for name in keys} | {"stage": stage.take(once.step)}
     full, full_size = pack([at[name] for name in at], len(cell))
     mature, user = heads.mature[journey], heads.user[journey]
     won = mature & (heads.status[journey] == CONVERTED)
@@ -121,7 +139,7 @@ def count_contrast(
         },
         journeys.folds[user],
     )
-    return {"met": met, "reached": _reached(journeys, stage, before, of_step, specs["reached"])}
+    return {"met": met, "reached": _reached(journeys, stage, before, of_step, specs["reached"], labels)}
 
 
 def _last_markers(
@@ -136,7 +154,12 @@ def _last_markers(
 
 
 def _reached(
-    journeys: Journeys, stage: Key, before: npt.NDArray[np.bool_], of_step: Ints, spec: TableSpec
+    journeys: Journeys,
+    stage: Key,
+    before: npt.NDArray[np.bool_],
+    of_step: Ints,
+    spec: TableSpec,
+    labels: Mapping[str, Key],
 ) -> pl.DataFrame:
     rows = np.flatnonzero(before)
     at = rows[places(stage.codes[rows].astype(np.int64), len(stage.values), of_step[rows])]
@@ -144,7 +167,8 @@ def _reached(
     mature = journeys.heads.mature[journey]
     won = mature & (journeys.heads.status[journey] == CONVERTED)
     fold = journeys.folds[journeys.heads.user[journey]]
-    return tabulate(spec, {"stage": stage.take(at)}, {"n": mature, "converted": won}, fold)
+    keys = {name: key.take(journey) for name, key in labels.items()} | {"stage": stage.take(at)}
+    return tabulate(spec, keys, {"n": mature, "converted": won}, fold)
 
 
 def stage_key(journeys: Journeys) -> Key:
@@ -199,8 +223,11 @@ def contrast(met: Tally, reached: Tally) -> Contrast:
     rows = grouped.group_by(names, maintain_order=True).agg(pl.len()).select(names)
     group = grouped.join(rows.with_row_index("_group"), on=names, how="left", nulls_equal=True, maintain_order="left")
     of = group["_group"].to_numpy().astype(np.int64) if len(met) else np.zeros(0, dtype=np.int64)
-    stages = {stage: i for i, stage in enumerate(reached.rows["stage"])}
-    at = np.array([stages[stage] for stage in met.rows["stage"]], dtype=np.int64)
+    shared = reached.rows.columns
+    found = met.rows.select(shared).join(
+        reached.rows.with_row_index("_at"), on=shared, how="left", maintain_order="left"
+    )
+    at = found["_at"].to_numpy().astype(np.int64) if len(met) else np.zeros(0, dtype=np.int64)
     n, won = met.spread("n"), met.spread("converted")
     with np.errstate(divide="ignore", invalid="ignore"):
         rest_n, rest_won = reached.spread("n")[:, at] - n, reached.spread("converted")[:, at] - won

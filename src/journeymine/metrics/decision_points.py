@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
@@ -18,11 +19,13 @@ from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.tabulate import Key, key_of, tabulate
 from journeymine.counting.tally import Tally
+from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import (
     Markers,
     before_goal,
     contrast,
+    contrast_by,
     contrast_specs,
     count_contrast,
     nullable,
@@ -41,10 +44,19 @@ class DecisionPoints:
 
     grain: str = "touchpoint"
     transitions: bool = False
+    by: str | Sequence[str] | None = None
 
     name: ClassVar[str] = "decision_points"
     unit: ClassVar[Literal["journey", "user"]] = "journey"
     schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", contrast_by(self.by, self.keys))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
 
     @property
     def question(self) -> str:
@@ -59,10 +71,8 @@ class DecisionPoints:
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by marker and stage, all journeys by stage, and what follows each label."""
-        return {
-            **contrast_specs(self.keys),
-            "branches": TableSpec({"label": pl.String, "next": pl.String}, {"n": "sum"}),
-        }
+        branches = {**dict.fromkeys(self.names, pl.String), "label": pl.String, "next": pl.String}
+        return {**contrast_specs(self.keys, self.names), "branches": TableSpec(branches, {"n": "sum"})}
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that pass each marker before their goal."""
@@ -80,8 +90,8 @@ class DecisionPoints:
             markers = Markers(inner, keys)
         else:
             markers = Markers(every, {"label": key_of(coded.codes[every], coded.labels)})
-        tables = count_contrast(journeys, markers, self.keys)
-        tables["branches"] = _branches(journeys, coded.codes, coded.labels, of_step, self.specs()["branches"])
+        tables = count_contrast(journeys, markers, self.keys, self.names)
+        tables["branches"] = _branches(journeys, coded, of_step, self.specs()["branches"], self.names)
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
@@ -112,19 +122,26 @@ class DecisionPoints:
         )
         branches = tallies["branches"]
         counted = branches.rows.with_columns(n=pl.Series(branches.total("n")))
-        entropy = counted.group_by("label", maintain_order=True).agg(
+        entropy = counted.group_by([*self.names, "label"], maintain_order=True).agg(
             n=pl.col("n").sum(),
             n_ways=pl.len().cast(pl.Int64),
             entropy_bits=(pl.col("n") / pl.col("n").sum()).entropy(base=2, normalize=False),
         )
         return {
             "decision_points": points,
-            "branching": Answer(entropy.select("label"), {name: entropy[name] for name in entropy.columns[1:]}),
+            "branching": Answer(
+                entropy.select(*self.names, "label"), {name: entropy[name] for name in ("n", "n_ways", "entropy_bits")}
+            ),
         }
 
 
 def decision_points(
-    journeys: Journeys, *, grain: str = "touchpoint", transitions: bool = False, confidence: float = 0.95
+    journeys: Journeys,
+    *,
+    grain: str = "touchpoint",
+    transitions: bool = False,
+    by: str | Sequence[str] | None = None,
+    confidence: float = 0.95,
 ) -> Result:
     """Touchpoints (or steps between them) where the paths of the converting and the lost part.
 
@@ -134,6 +151,7 @@ def decision_points(
     ----------
     grain : ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"``, or any attribute (content).
     transitions : ask about steps from one label to the next instead.
+    by : journey labels (segments, or labels of the entry step) to answer for each of; journeys are compared inside them.
 
     Returns
     -------
@@ -153,19 +171,22 @@ def decision_points(
     ----------
     .. [1] J. R. Quinlan, "Induction of decision trees", Machine Learning 1 (1986) 81–106.
     """
-    measure = DecisionPoints(grain=grain, transitions=transitions)
+    measure = DecisionPoints(grain=grain, transitions=transitions, by=by)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
-def _branches(
-    journeys: Journeys, codes: npt.NDArray[np.unsignedinteger], labels: tuple[str, ...], of_step: Ints, spec: TableSpec
-) -> pl.DataFrame:
+def _branches(journeys: Journeys, coded: Coded, of_step: Ints, spec: TableSpec, by: Sequence[str]) -> pl.DataFrame:
     """What comes next after each label, before the goal; null is the end of the journey."""
+    codes, labels = coded.codes, coded.labels
     rows = np.flatnonzero(before_goal(journeys, of_step)) if len(of_step) else np.zeros(0, dtype=np.int64)
     last = np.isin(rows, journeys.offsets[1:] - 1)
     after = codes[np.minimum(rows + 1, max(len(codes) - 1, 0))].astype(np.int64)
     after[last] = len(labels)
-    keys = {"label": key_of(codes[rows], labels), "next": Key(after, pl.Series([*labels, None], dtype=pl.String))}
+    grouped = group_journeys(journeys, by, "entry").keys
+    keys = {name: key.take(of_step[rows]) for name, key in grouped.items()} | {
+        "label": key_of(codes[rows], labels),
+        "next": Key(after, pl.Series([*labels, None], dtype=pl.String)),
+    }
     return tabulate(spec, keys, {}, journeys.folds[journeys.heads.user[of_step[rows]]])
 
 
@@ -173,7 +194,7 @@ def _information_gain(met: Tally, reached: Tally, rows: pl.DataFrame) -> Floats:
     """Within each stage: H(converted) − Σ share · H(converted | passed or not), weighted by the journeys at the stage."""
     base = reached.rows.with_columns(all_n=pl.Series(reached.total("n")), all_won=pl.Series(reached.total("converted")))
     cells = met.rows.with_columns(n=pl.Series(met.total("n")), won=pl.Series(met.total("converted"))).join(
-        base, on="stage", how="left", maintain_order="left"
+        base, on=reached.rows.columns, how="left", maintain_order="left"
     )
     n, won, all_n, all_won = (cells[name].to_numpy().astype(np.float64) for name in ("n", "won", "all_n", "all_won"))
     rest_n, rest_won = all_n - n, all_won - won

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO, UNKNOWN
+from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
@@ -22,7 +23,15 @@ from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import Markers, contrast, contrast_specs, count_contrast, nullable, significance
+from journeymine.metrics.contrast import (
+    Markers,
+    contrast,
+    contrast_by,
+    contrast_specs,
+    count_contrast,
+    nullable,
+    significance,
+)
 
 __all__ = ["Friction", "friction"]
 
@@ -36,6 +45,7 @@ class Friction:
     """The measure behind `friction`, for `mine`. Parameters as there."""
 
     long_wait: Duration = "3d"
+    by: str | Sequence[str] | None = None
 
     name: ClassVar[str] = "friction"
     unit: ClassVar[Literal["journey", "user"]] = "journey"
@@ -43,6 +53,12 @@ class Friction:
 
     def __post_init__(self) -> None:
         microseconds(self.long_wait, name="long_wait")
+        object.__setattr__(self, "by", contrast_by(self.by, _KEYS))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
 
     @property
     def question(self) -> str:
@@ -51,12 +67,12 @@ class Friction:
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by friction, place and stage, and all journeys by stage."""
-        return contrast_specs(_KEYS)
+        return contrast_specs(_KEYS, self.names)
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that meet each friction at each place."""
         markers = _together(journeys, list(_frictions(journeys, microseconds(self.long_wait))))
-        tables = count_contrast(journeys, markers, _KEYS)
+        tables = count_contrast(journeys, markers, _KEYS, self.names)
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
@@ -90,12 +106,19 @@ class Friction:
         return {"friction": answer}
 
 
-def friction(journeys: Journeys, *, long_wait: Duration = "3d", confidence: float = 0.95) -> Result:
+def friction(
+    journeys: Journeys,
+    *,
+    long_wait: Duration = "3d",
+    by: str | Sequence[str] | None = None,
+    confidence: float = 0.95,
+) -> Result:
     """What journeys stumble over before their goal, with how many meet it and what it does to conversion.
 
     Parameters
     ----------
     long_wait : a pause inside a journey longer than this is a wait.
+    by : journey labels (segments, or labels of the entry step) to answer for each of; journeys are compared inside them.
 
     Returns
     -------
@@ -114,7 +137,7 @@ def friction(journeys: Journeys, *, long_wait: Duration = "3d", confidence: floa
     with under 30 mature journeys on either side are not tested. *At stake*: n × −difference, times the mean value of those who met it
     and converted. An association, not a proof: who meets a friction may differ in other ways. Merges exactly.
     """
-    measure = Friction(long_wait=long_wait)
+    measure = Friction(long_wait=long_wait, by=by)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 

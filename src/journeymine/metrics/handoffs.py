@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,14 +11,14 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.by import places
+from journeymine.counting.by import as_names, group_journeys, places
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import integer_key, key_of, pack, tabulate
+from journeymine.counting.tabulate import Key, integer_key, key_of, pack, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.events.coded import Coded
 from journeymine.journeys.heads import LOST
@@ -28,6 +28,7 @@ from journeymine.metrics.contrast import (
     before_goal,
     by_group,
     contrast,
+    contrast_by,
     contrast_specs,
     count_contrast,
     nullable,
@@ -46,10 +47,19 @@ class Handoffs:
     """The measure behind `handoffs`, for `mine`. Parameters as there."""
 
     grain: str = "channel"
+    by: str | Sequence[str] | None = None
 
     name: ClassVar[str] = "handoffs"
     unit: ClassVar[Literal["journey", "user"]] = "journey"
     schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", contrast_by(self.by, ("from", "to")))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
 
     @property
     def question(self) -> str:
@@ -58,28 +68,32 @@ class Handoffs:
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by crossing and stage of arrival, all journeys by stage, and times and returns by crossing."""
-        pair = {"from": pl.String, "to": pl.String}
+        pair: dict[str, type[pl.DataType]] = {"from": pl.String, "to": pl.String}
+        by = dict.fromkeys(self.names, pl.String)
         return {
-            **contrast_specs(pair),
-            "crossings": TableSpec(pair, {"n": "sum", "ping_pong": "sum"}),
-            "arrivals": TableSpec({**pair, "stage": pl.String, "enters": pl.Int64}, {"n": "sum", "lost": "sum"}),
-            "times": TableSpec({**pair, "bucket": pl.Int64}, {"n": "sum"}),
+            **contrast_specs(pair, self.names),
+            "crossings": TableSpec({**by, **pair}, {"n": "sum", "ping_pong": "sum"}),
+            "arrivals": TableSpec({**by, **pair, "stage": pl.String, "enters": pl.Int64}, {"n": "sum", "lost": "sum"}),
+            "times": TableSpec({**by, **pair, "bucket": pl.Int64}, {"n": "sum"}),
         }
 
     def count(self, journeys: Journeys) -> Counts:
         """Count crossings, and the journeys that make them."""
         specs, coded = self.specs(), journeys.codes(self.grain)
         arrival, pong = _crossings(journeys, coded.codes)
-        keys = {
+        pair = {
             "from": key_of(coded.codes[arrival - 1], coded.labels),
             "to": key_of(coded.codes[arrival], coded.labels),
         }
+        labels = group_journeys(journeys, self.names, "entry").keys
+        of_arrival = journeys.journey_of_step[arrival]
+        keys = {name: key.take(of_arrival) for name, key in labels.items()} | pair
         took = journeys.coded.time[arrival] - journeys.coded.time[arrival - 1]
-        fold = journeys.folds[journeys.heads.user[journeys.journey_of_step[arrival]]]
+        fold = journeys.folds[journeys.heads.user[of_arrival]]
         tables = {
-            **count_contrast(journeys, Markers(arrival, keys), {"from": pl.String, "to": pl.String}),
+            **count_contrast(journeys, Markers(arrival, pair), {"from": pl.String, "to": pl.String}, self.names),
             "crossings": tabulate(specs["crossings"], keys, {"ping_pong": pong}, fold),
-            "arrivals": _arrivals(journeys, coded, specs["arrivals"]),
+            "arrivals": _arrivals(journeys, coded, specs["arrivals"], labels),
             "times": tabulate(specs["times"], {**keys, "bucket": integer_key(bucket_of(took))}, {}, fold),
         }
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
@@ -94,7 +108,7 @@ class Handoffs:
                 n_crossings=pl.Series(tallies["crossings"].total("n")),
                 n_ping_pong=pl.Series(tallies["crossings"].total("ping_pong")),
             ),
-            on=["from", "to"], how="left", maintain_order="left",
+            on=found.rows.columns, how="left", maintain_order="left",
         )  # fmt: skip
         lost = _per_row(tallies["met"], found.rows, "lost_at")
         excess, least = _excess(tallies["arrivals"], found.rows)
@@ -128,12 +142,15 @@ class Handoffs:
         return {"handoffs": answer}
 
 
-def handoffs(journeys: Journeys, *, grain: str = "channel", confidence: float = 0.95) -> Result:
+def handoffs(
+    journeys: Journeys, *, grain: str = "channel", by: str | Sequence[str] | None = None, confidence: float = 0.95
+) -> Result:
     """Crossings from one channel (or owner) to another: how many, how long, how many are lost at them.
 
     Parameters
     ----------
     grain : ``"channel"``, ``"owner"`` (department to department) or any label column.
+    by : journey labels (segments, or labels of the entry step) to answer for each of; journeys are compared inside them.
 
     Returns
     -------
@@ -154,7 +171,7 @@ def handoffs(journeys: Journeys, *, grain: str = "channel", confidence: float = 
     journeys on either side are not tested. Crossings at or after the goal are outside the comparison, and inside n_crossings. Open
     journeys count in n once they are mature. Merges exactly.
     """
-    measure = Handoffs(grain=grain)
+    measure = Handoffs(grain=grain, by=by)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
@@ -171,7 +188,7 @@ def _crossings(journeys: Journeys, codes: npt.NDArray[np.unsignedinteger]) -> tu
     return arrival, pong
 
 
-def _arrivals(journeys: Journeys, coded: Coded, spec: TableSpec) -> pl.DataFrame:
+def _arrivals(journeys: Journeys, coded: Coded, spec: TableSpec, labels: Mapping[str, Key]) -> pl.DataFrame:
     """Journeys by each way they arrive at a stage before their goal: crossings, and stays for comparison."""
     of_step, heads = journeys.journey_of_step, journeys.heads
     if not len(of_step):
@@ -182,7 +199,7 @@ def _arrivals(journeys: Journeys, coded: Coded, spec: TableSpec) -> pl.DataFrame
     kept[0] = False
     arrival = np.flatnonzero(kept)
     enters = stage.codes[arrival] != stage.codes[arrival - 1]
-    keys = {
+    keys = {name: key.take(of_step[arrival]) for name, key in labels.items()} | {
         "from": key_of(coded.codes[arrival - 1], coded.labels),
         "to": key_of(coded.codes[arrival], coded.labels),
         "stage": stage.take(arrival),
@@ -206,14 +223,17 @@ def _excess(arrivals: Tally, rows: pl.DataFrame) -> tuple[npt.NDArray[np.float64
     n, lost = arrivals.spread("n"), arrivals.spread("lost")
     keys = arrivals.rows.with_row_index("_at")
     place = (
-        keys.group_by("from", "stage", "enters", maintain_order=True).agg("_at").with_row_index("_place").explode("_at")
+        keys.group_by([n for n in keys.columns if n not in ("_at", "to")], maintain_order=True)
+        .agg("_at")
+        .with_row_index("_place")
+        .explode("_at")
     )
     of_cell = np.empty(len(arrivals), dtype=np.int64)
     of_cell[place["_at"].to_numpy()] = place["_place"].to_numpy()
     n_places = int(of_cell.max()) + 1 if len(of_cell) else 0
     others_n = by_group(n, of_cell, n_places)[:, of_cell] - n
     others_lost = by_group(lost, of_cell, n_places)[:, of_cell] - lost
-    found = keys.join(rows.with_row_index("_row"), on=["from", "to"], maintain_order="left")
+    found = keys.join(rows.with_row_index("_row"), on=rows.columns, maintain_order="left")
     at, row = found["_at"].to_numpy().astype(np.int64), found["_row"].to_numpy().astype(np.int64)
     crossed, crossed_lost, rest, rest_lost = n[:, at], lost[:, at], others_n[:, at], others_lost[:, at]
     with np.errstate(divide="ignore", invalid="ignore"):

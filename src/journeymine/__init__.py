@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import DecisionPoints as DecisionPoints
     from journeymine.metrics import DropOff as DropOff
     from journeymine.metrics import Dwell as Dwell
+    from journeymine.metrics import FirstContact as FirstContact
     from journeymine.metrics import Friction as Friction
     from journeymine.metrics import Funnel as Funnel
     from journeymine.metrics import Handoffs as Handoffs
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import decision_points as decision_points
     from journeymine.metrics import drop_off as drop_off
     from journeymine.metrics import dwell as dwell
+    from journeymine.metrics import first_contact_resolution as first_contact_resolution
     from journeymine.metrics import friction as friction
     from journeymine.metrics import funnel as funnel
     from journeymine.metrics import handoffs as handoffs
@@ -122,6 +124,7 @@ _ROOMS = {
         "DecisionPoints",
         "DropOff",
         "Dwell",
+        "FirstContact",
         "Friction",
         "Funnel",
         "Handoffs",
@@ -144,6 +147,7 @@ _ROOMS = {
         "decision_points",
         "drop_off",
         "dwell",
+        "first_contact_resolution",
         "friction",
         "funnel",
         "handoffs",

@@ -9,6 +9,7 @@ from journeymine.metrics.customer_value import CustomerValue, customer_value
 from journeymine.metrics.decision_points import DecisionPoints, decision_points
 from journeymine.metrics.drop_off import DropOff, drop_off
 from journeymine.metrics.dwell import Dwell, dwell
+from journeymine.metrics.first_contact import FirstContact, first_contact_resolution
 from journeymine.metrics.friction import Friction, friction
 from journeymine.metrics.funnel import Funnel, funnel
 from journeymine.metrics.handoffs import Handoffs, handoffs
@@ -30,6 +31,7 @@ __all__ = [
     "DecisionPoints",
     "DropOff",
     "Dwell",
+    "FirstContact",
     "Friction",
     "Funnel",
     "Handoffs",
@@ -52,6 +54,7 @@ __all__ = [
     "decision_points",
     "drop_off",
     "dwell",
+    "first_contact_resolution",
     "friction",
     "funnel",
     "handoffs",

@@ -82,7 +82,7 @@ class Flow:
 def fundamental(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
     """N = (I − Q)⁻¹ as dense matrices, shape [R, states, states]."""
     Q = np.zeros((len(probability), n_states, n_states))
-    np.add.at(Q, (slice(None), source, target), probability)
+    np.add.at(np.moveaxis(Q, 0, 2), (source, target), probability.T)
     return np.asarray(np.linalg.inv(np.eye(n_states) - Q))
 
 

@@ -65,7 +65,7 @@ class SolvedShare:
     Attributes
     ----------
     values, trials : as of `Number`.
-    people : per row, independent people behind it: what counts where the share is 0 or 1.
+    people : per row, distinct users behind it: what counts where the share is 0 or 1.
     """
 
     values: Floats
@@ -101,6 +101,7 @@ class Answer:
     columns : name → plain array or series, or one of the numbers above; in the order of the final frame.
     users, converting : per row, for the flag ``sparse`` (under 300 users or 30 converting); None to leave it out.
     reasons : per row, why a number is missing; None where nothing is.
+    people : further parts of the rows by fold, shape [64, rows], whose users privacy must know at least how many there are.
     """
 
     keys: pl.DataFrame
@@ -109,3 +110,4 @@ class Answer:
     converting: npt.NDArray[Any] | None = None
     reasons: list[str | None] | None = None
     notes: tuple[str, ...] = field(default=())
+    people: Mapping[str, Floats] = field(default_factory=dict)

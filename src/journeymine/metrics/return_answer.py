@@ -33,9 +33,11 @@ def answer_groups(
     curves = {curve.group: curve for curve in curves_of(exits, (cause,))}
     keys = list(groups.rows.iter_rows()) if groups.spec.keys else [()]
     within = np.full((1 + int(groups.present.sum()), len(keys)), np.nan)
+    people = groups.total("n_users").astype(np.float64)
     for row, group in enumerate(keys):
         if group in curves:
             within[:, row] = curves[group].happened_by(last)[:, 0]
+            people[row] = min(people[row], curves[group].decided_by(last))
     n, users, histogram = groups.total("n"), groups.total("n_users"), histogram_of(times, groups.rows)
     too_short = f"nobody here was watched for the whole horizon of {describe(last * bin_us)}"
     return Answer(
@@ -44,7 +46,7 @@ def answer_groups(
             **{name: groups.total(name) for name in groups.spec.values},
             "so_far_share": Share(groups.by_fold(cause), groups.by_fold("n"), users=users, once=users == n),
             "horizon_s": np.full(len(keys), last * bin_us / MICRO),
-            f"{cause}_share": SolvedShare(within, groups.by_fold("n")[groups.present]),
+            f"{cause}_share": SolvedShare(within, groups.by_fold("n")[groups.present], people),
             "p50_s": Quantile(histogram, 0.5, 1 / MICRO),
             "p90_s": Quantile(histogram, 0.9, 1 / MICRO),
         },
@@ -61,11 +63,13 @@ def answer_curves(exits: Tally, cause: str, bin_us: int, horizon_us: int | None 
     """
     height = exits.rows.height
     shape = (1 + int(exits.present.sum()), height)
-    shares, stays, risk = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(height)
+    shares, stays = np.full(shape, np.nan), np.full(shape, np.nan)
+    risk, decided = np.zeros(height), np.zeros(height)
     risk_by_fold, trials = np.zeros((FOLDS, height)), np.zeros((FOLDS, height))
     leaving = exits.by_fold(cause) + exits.by_fold(CENSORED)
     for curve in curves_of(exits, (cause,)):
         shares[:, curve.rows], risk[curve.rows] = curve.happened[:, 0], curve.risk[0]
+        decided[curve.rows] = curve.decided
         risk_by_fold[:, curve.rows] = np.cumsum(leaving[:, curve.rows][:, ::-1], axis=1)[:, ::-1]
         trials[:, curve.rows] = leaving[:, curve.rows].sum(axis=1, keepdims=True)
         if horizon_us is not None:
@@ -74,7 +78,7 @@ def answer_curves(exits: Tally, cause: str, bin_us: int, horizon_us: int | None 
         "time_s": exits.rows["bin"].to_numpy() * (bin_us / MICRO),
         "at_risk": risk.astype(np.int64),
         **{name: exits.total(name) for name in exits.spec.values},
-        f"{cause}_share": SolvedShare(shares, trials[exits.present], np.minimum(risk, FOLDS)),
+        f"{cause}_share": SolvedShare(shares, trials[exits.present], np.minimum(decided, (trials > 0).sum(axis=0))),
     }
     if horizon_us is not None:
         columns["hazard_share"] = Share(exits.by_fold(cause), risk_by_fold)
@@ -83,10 +87,10 @@ def answer_curves(exits: Tally, cause: str, bin_us: int, horizon_us: int | None 
 
 
 def _stays(curve: Curves, last: int) -> Floats:
-    """Share of those still waiting after each bin that wait on until the last one; NaN beyond it."""
+    """Share of those still waiting after each bin that wait on until the end of the last one; NaN from there on."""
     out = np.full(curve.waiting.shape, np.nan)
     if curve.knows(last) and curve.at(last) >= 0:
-        inside = curve.bins <= last
+        inside = curve.bins < last
         with np.errstate(divide="ignore", invalid="ignore"):
             out[:, inside] = curve.waiting[:, [curve.at(last)]] / curve.waiting[:, inside]
     return np.asarray(np.clip(out, 0.0, 1.0))

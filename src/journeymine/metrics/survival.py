@@ -109,6 +109,18 @@ class Curves:
         """Whether somebody was watched that long, or nobody had to be."""
         return len(self.bins) > 0 and (int(self.bins[-1]) >= bin_number or float(self.waiting[0, -1]) <= 0)
 
+    @property
+    def decided(self) -> Floats:
+        """Of how many it is known whether the event came by the end of each bin, shape [T]."""
+        events = self.events[0].sum(axis=0)
+        return np.asarray(self.risk[0] + np.cumsum(events) - events)
+
+    def decided_by(self, bin_number: int) -> float:
+        """The same at one bin."""
+        following = int(np.searchsorted(self.bins, bin_number))
+        later = float(self.risk[0, following]) if following < len(self.bins) else 0.0
+        return later + float(self.events[0, :, self.bins < bin_number].sum())
+
     def happened_by(self, bin_number: int) -> Floats:
         """Share of each cause by the end of a bin, shape [1 + K, causes]; NaN where nobody was watched that long."""
         position = self.at(bin_number)

@@ -17,7 +17,6 @@ from journeymine.counting.tally import Tally
 from journeymine.durations import describe
 from journeymine.metrics.survival import Curves, curves_of
 from journeymine.stats.clustered_log_rank import clustered_log_rank
-from journeymine.stats.folds import FOLDS
 from journeymine.stats.shares import MIN_FOLDS, TOO_FEW_FOLDS
 from journeymine.stats.survival import log_rank, restricted_mean
 
@@ -48,12 +47,13 @@ def _summary(
     last, replicates = horizon_us // bin_us, 1 + int(journeys.present.sum())
     shape = (replicates, len(journeys))
     shares, undecided = np.full((len(CAUSES), *shape), np.nan), np.full(shape, np.nan)
-    half = np.full(len(journeys), np.nan)
+    half, people = np.full(len(journeys), np.nan), journeys.total("n_users").astype(np.float64)
     for row, group in enumerate(_groups(journeys)):
         curve = curves.get(group)
         if curve is None or not curve.knows(last):
             continue
         shares[:, :, row] = curve.happened_by(last).T
+        people[row] = min(people[row], curve.decided_by(last))
         seconds = curve.bins * (bin_us / MICRO)
         if last > 0:
             undecided[:, row] = restricted_mean(seconds, curve.waiting, last * bin_us / MICRO)
@@ -70,9 +70,11 @@ def _summary(
         columns={
             **{name: journeys.total(name) for name in journeys.spec.values},
             "horizon_s": np.full(len(journeys), last * bin_us / MICRO),
-            "converted_share": SolvedShare(shares[0], trials),
-            "lost_share": SolvedShare(shares[1], trials),
-            "open_share": SolvedShare(1 - np.nansum(shares, axis=0) + np.where(np.isnan(shares[1]), np.nan, 0), trials),
+            "converted_share": SolvedShare(shares[0], trials, people),
+            "lost_share": SolvedShare(shares[1], trials, people),
+            "open_share": SolvedShare(
+                1 - np.nansum(shares, axis=0) + np.where(np.isnan(shares[1]), np.nan, 0), trials, people
+            ),
             "half_s": pl.Series(half).fill_nan(None),
             "open_mean_s": Number(undecided, trials),
         },
@@ -91,7 +93,7 @@ def _curves(journeys: Tally, exits: Tally, curves: Sequence[Curves], bin_us: int
     if not has_goal:
         shares[0] = np.nan
     trials = trials_of_rows(journeys, curves, exits.rows.height)
-    people = people_behind(risk)
+    people = people_behind(journeys, curves, exits.rows.height)
     return Answer(
         keys=exits.rows.drop("bin"),
         columns={
@@ -115,9 +117,14 @@ def trials_of_rows(groups: Tally, curves: Sequence[Curves], height: int) -> Floa
     return trials
 
 
-def people_behind(risk: Floats) -> Floats:
-    """At most as many independent people as are at risk, and at most as many as there are folds."""
-    return np.minimum(risk, FOLDS)
+def people_behind(groups: Tally, curves: Sequence[Curves], height: int) -> Floats:
+    """Users behind each row of curves: no more than the group has, nor than those of whom it is known."""
+    users = groups.total("n_users")
+    position = {group: row for row, group in enumerate(_groups(groups))}
+    people = np.zeros(height)
+    for curve in curves:
+        people[curve.rows] = np.minimum(curve.decided, users[position[curve.group]])
+    return people
 
 
 def _groups(tally: Tally) -> list[tuple[str, ...]]:

@@ -30,8 +30,8 @@ def solved_share_interval(
     estimate : shares, shape [rows …].
     replicates : the same shares finished without one fold at a time, shape [K, rows …].
     trials_by_fold : as in `number_interval`; n is never more than the trials.
-    people : independent people behind each row, shape [rows …]: n where the folds show no variance, at 0 and 1 for
-        instance; by default, and at most, the folds with trials.
+    people : distinct people behind each row, shape [rows …]: n where the folds show no variance, at 0 and 1 for
+        instance; by default the folds with trials, which are never more.
     confidence : between 0 and 1.
 
     Returns
@@ -56,13 +56,13 @@ def solved_share_interval(
     tried = np.ones(series.shape) if trials_by_fold is None else np.asarray(trials_by_fold, dtype=np.float64)
     folds = (tried > 0).sum(axis=0)
     variance = jackknife_variance(series)
-    crowd = folds if people is None else np.minimum(people, folds)
+    crowd = np.asarray(folds if people is None else people, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = share * (1 - share) / variance
-    if trials_by_fold is not None:
-        effective = np.minimum(effective, tried.sum(axis=0))
     flat = ~(variance > 0) | (share <= 0) | (share >= 1)
     effective = np.where(flat, crowd, effective)
+    if trials_by_fold is not None:
+        effective = np.minimum(effective, tried.sum(axis=0))
     lower, upper = score_limits(share, effective, student_quantile(np.maximum(folds - 1, 1), confidence))
     silent = found.reason.astype(np.bool_)
     return Interval(share, np.where(silent, np.nan, lower), np.where(silent, np.nan, upper), found.deff, found.reason)

@@ -1,0 +1,123 @@
+"""Simulated users with a known rhythm: retention, win-back and the curves of time cover the truth about 95 % of the time.
+
+A few simulations in every run, so the bounds are wide there; `make evidence` does 2,000 and asks for 93–97 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+
+from journeymine.events import read_events
+from journeymine.journeys import Journeys, build_journeys
+from journeymine.metrics import retention, time_to_convert
+
+WEEKS, USERS, DAY = 10, 400, 86_400
+MONDAY = 4 * DAY  # 5 January 1970
+
+EVIDENCE = pytest.mark.parametrize(
+    ("n", "low", "high"), [(80, 0.87, 1.0), pytest.param(2_000, 0.93, 0.97, marks=pytest.mark.evidence)]
+)
+
+
+def journeys_of(
+    user: np.ndarray, second: np.ndarray, what: np.ndarray | list[str], until: int, **rules: str
+) -> Journeys:
+    frame = pl.DataFrame({"user": [f"user-{u}" for u in user.tolist()], "s": second, "event": what})
+    events = read_events(frame, user="user", timestamp="s", time_unit="s", touchpoint="event")
+    return build_journeys(events, observed_until=until * 1_000_000, **rules)
+
+
+def covers(row: dict[str, float], name: str, truth: float) -> bool:
+    return row[f"{name}_lower"] <= truth <= row[f"{name}_upper"]
+
+
+def weekly(rng: np.random.Generator, salt: int) -> Journeys:
+    """Every user has a propensity of their own to be there in a week: returns of one user resemble each other."""
+    propensity = rng.beta(1, 2, USERS)
+    user, week = np.nonzero(rng.random((USERS, WEEKS)) < propensity[:, None])
+    second = MONDAY + week * 7 * DAY + rng.integers(0, 7 * DAY, len(week))
+    return journeys_of(user + salt * USERS, second, ["visit"] * len(user), MONDAY + WEEKS * 7 * DAY)
+
+
+def moments(first_time: bool) -> float:
+    """Share that is there again in the week after, by integration over the propensity."""
+    a = (np.arange(100_000) + 0.5) / 100_000
+    density = 2 * (1 - a)
+    # The week after the entry must be over: entries in weeks 0 … 8.
+    entries = sum((1 - a) ** week for week in range(WEEKS - 1)) if first_time else WEEKS - 1
+    return float((density * a * a * entries).sum() / (density * a * entries).sum())
+
+
+@EVIDENCE
+@pytest.mark.parametrize("recurring", [False, True])
+def test_retention_over_all_cohorts(recurring: bool, n: int, low: float, high: float) -> None:
+    rng, truth, found = np.random.default_rng(11), moments(not recurring), []
+    for salt in range(n):
+        overall = retention(weekly(rng, salt), periods=1, recurring=recurring).tables["overall"]
+        row = overall.row(1, named=True)
+        found.append((covers(row, "share", truth), row["share"]))
+    assert low <= np.mean([hit for hit, _ in found]) <= high
+    assert np.mean([share for _, share in found]) == pytest.approx(truth, abs=0.012 if n < 100 else 0.003)
+
+
+@EVIDENCE
+def test_one_cohort_and_one_period(n: int, low: float, high: float) -> None:
+    rng, hits = np.random.default_rng(12), []
+    a = (np.arange(100_000) + 0.5) / 100_000
+    truth = float((2 * (1 - a) * a * a).sum() / (2 * (1 - a) * a).sum())
+    for salt in range(n):
+        frame = retention(weekly(rng, salt), periods=2).frame
+        hits.append(covers(frame.row(2, named=True), "share", truth))
+    # One entry in three users: some 130 trials, whose Wilson interval is rather too wide than too narrow.
+    assert low - 0.005 <= np.mean(hits) <= max(high, 0.98)
+
+
+@EVIDENCE
+@pytest.mark.parametrize("days", [60, 90, 180])
+def test_conversion_within_a_horizon_in_a_log_cut_short(days: int, n: int, low: float, high: float) -> None:
+    # Users start all over the log and have several journeys; a third of these converts, after 6 days on average.
+    rng, hits, shares = np.random.default_rng(13), [], []
+    truth = float(share_within(14))
+    for salt in range(n):
+        log = attempts(rng, days)
+        row = time_to_convert(log(salt), horizon="14d").frame.row(0, named=True)
+        hits.append(covers(row, "converted_share", truth))
+        shares.append(row["converted_share"])
+    assert low <= np.mean(hits) <= high
+    assert np.mean(shares) == pytest.approx(truth, abs=0.015 if n < 100 else 0.003)
+
+
+def share_within(days: int) -> float:
+    """A beta-distributed third of the attempts converts, at an exponential time in whole days after the start."""
+    return (1 - np.exp(-days / 6)) / 3
+
+
+def attempts(rng: np.random.Generator, days: int) -> Callable[[int], Journeys]:
+    """Attempts 40 days apart, each with visits every 5 days until it converts or is given up."""
+    propensity = rng.beta(1, 2, USERS)
+    user, start = [], []
+    for attempt in range(-(-days // 40)):
+        user.append(np.arange(USERS))
+        start.append(rng.integers(0, 40, USERS) // 2 + attempt * 40)
+    who, begin = np.concatenate(user), np.concatenate(start)
+    converts = rng.random(len(who)) < propensity[who]
+    after = np.ceil(rng.exponential(6, len(who)))
+    rows = [(who, begin * DAY, np.zeros(len(who), dtype=bool))]
+    soon = converts & (after <= 15)
+    rows.append((who[soon], (begin + after)[soon].astype(np.int64) * DAY, np.ones(int(soon.sum()), dtype=bool)))
+    first = np.zeros(1, dtype=np.int64)
+    rows.append((first - 1, first - 15 * DAY, first > 0))  # so that no attempt begins within idle of the log's start
+    user_of, second, goal = (np.concatenate(part) for part in zip(*rows, strict=True))
+    seen = second <= days * DAY
+
+    def build(salt: int) -> Journeys:
+        what = np.where(goal, "order", "visit")[seen]
+        return journeys_of(
+            user_of[seen] + salt * (USERS + 1), second[seen], what.tolist(), days * DAY, goal="order", idle="15d"
+        )
+
+    return build

@@ -62,12 +62,7 @@ def credits_of(
         one, worth = _credit(rule, rows, tallies, markov)
         credit.append(one + untouched)
         value.append(worth + untouched_value)
-    behind = rows.place(touched.by_fold("n"), touched.rows) + np.where(
-        rows.none, journeys.by_fold("untouched")[:, rows.group], 0
-    )
-    n_users = rows.place(touched["n_users"][None], touched.rows)[0] + np.where(
-        rows.none, journeys["untouched_users"][rows.group], 0
-    )
+    behind, n_users = _behind(rows, journeys, touched)
     times = len(rules)
     conversions, money = np.concatenate(credit, axis=1), np.concatenate(value, axis=1)
     if not bool(journeys["value"].any()):
@@ -95,6 +90,16 @@ def credits_of(
         notes=_notes(journeys),
     )
     return {"attribution": answer, "journeys": _journeys_answer(journeys)}
+
+
+def _behind(rows: _Rows, journeys: Tally, touched: Tally) -> tuple[Floats, Floats]:
+    """Converted journeys that each label touched, by fold, and their users."""
+    n = rows.place(touched.by_fold("n"), touched.rows)
+    n_users = rows.place(touched["n_users"][None], touched.rows)[0]
+    return (
+        np.where(rows.none, journeys.by_fold("untouched")[:, rows.group], n),
+        np.where(rows.none, journeys["untouched_users"][rows.group], n_users),
+    )
 
 
 def _cost(rows: _Rows, cost: Tally) -> Floats:

@@ -127,31 +127,14 @@ def attribution_from_paths(
     asked = chosen_rules(rules, middle=middle, timed=False)
     paths = path_table(frame, path=path, conversions=conversions, value=value, nulls=nulls, sep=sep)
     labels, n = list(paths.coded.labels), _holding(paths)
-    empty = paths.lengths == 0
-    if paths.conversions[empty].any():
-        labels, n = [*labels, NONE], np.append(n, paths.conversions[empty].sum())
-    total, has_value = float(paths.conversions.sum()), value is not None
-    blocks = []
-    for rule in asked:
-        credit, worth = (
-            np.append(shared, amounts[empty].sum())[: len(labels)]
-            for shared, amounts in zip(
-                _credit(rule, paths, direct, middle, check_order(order)), (paths.conversions, paths.value), strict=True
-            )
-        )
-        share = credit / total if total else np.full(len(labels), np.nan)
-        blocks.append(
-            pl.DataFrame(
-                {
-                    "rule": pl.Series([rule] * len(labels), dtype=pl.String),
-                    "label": pl.Series(labels, dtype=pl.String),
-                    "conversions": credit,
-                    "share": pl.Series(share).fill_nan(None),
-                    "value": pl.Series(worth if has_value else np.full(len(labels), np.nan)).fill_nan(None),
-                    "n": n,
-                }
-            )
-        )
+    empty = float(paths.conversions[paths.lengths == 0].sum())
+    if empty:
+        labels, n = [*labels, NONE], np.append(n, empty)
+    keys = pl.DataFrame({"label": pl.Series(labels, dtype=pl.String), "n": n})
+    blocks = [
+        _block(rule, keys, paths, _credit(rule, paths, direct, middle, check_order(order)), valued=value is not None)
+        for rule in asked
+    ]
     return Result(
         name="attribution",
         question="Which label earns the credit for conversions?",
@@ -160,6 +143,24 @@ def attribution_from_paths(
         confidence=0.95,
         basis=Basis(JourneyRules(), LogContext(0, 0)),
         notes=("A table of paths tells no users apart, and so carries no intervals.",),
+    )
+
+
+def _block(rule: str, keys: pl.DataFrame, paths: PathTable, credited: list[Floats], *, valued: bool) -> pl.DataFrame:
+    """The rows of one rule; what paths without a touch converted and brought in stands last."""
+    silent, total = paths.lengths == 0, float(paths.conversions.sum())
+    conversions, value = (
+        np.append(shared, amounts[silent].sum())[: keys.height]
+        for shared, amounts in zip(credited, (paths.conversions, paths.value), strict=True)
+    )
+    share = conversions / total if total else np.full(keys.height, np.nan)
+    return keys.select(
+        pl.lit(rule).alias("rule"),
+        "label",
+        pl.Series("conversions", conversions),
+        pl.Series("share", share).fill_nan(None),
+        pl.Series("value", value if valued else np.full(keys.height, np.nan)).fill_nan(None),
+        "n",
     )
 
 

@@ -44,7 +44,12 @@ MANIFEST = "journeymine-buckets.json"
 
 
 def same(found: Mined, expected: Mined) -> None:
-    """Counts to the last integer, frames to the byte."""
+    """Counts to the last integer, frames to the byte, and the same report on the log."""
+    same_numbers(found, expected)
+    assert found.report == expected.report
+
+
+def same_numbers(found: Mined, expected: Mined) -> None:
     assert found.context == expected.context
     for name, counts in expected.counts.items():
         assert found.counts[name].equals(counts), name

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from journeymine.engines.buckets import Buckets
-from journeymine.engines.mine import Engine, InMemory, mine
+from journeymine.engines.mine import Counted, Engine, InMemory, mine
 from journeymine.engines.mined import Mined
 
 if TYPE_CHECKING:
     from journeymine.engines.spark import Spark
 
-__all__ = ["Buckets", "Engine", "InMemory", "Mined", "Spark", "mine"]
+__all__ = ["Buckets", "Counted", "Engine", "InMemory", "Mined", "Spark", "mine"]
 
 
 def __getattr__(name: str) -> Any:

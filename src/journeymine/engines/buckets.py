@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import hashlib
 import importlib.metadata
@@ -19,15 +20,15 @@ from typing import Any
 from journeymine.counting.counts import Basis, Counts
 from journeymine.counting.measure import Measure, question_of
 from journeymine.engines.bucket_store import BucketStore, locked
-from journeymine.engines.mine import Progress
+from journeymine.engines.mine import Counted, Progress
 from journeymine.engines.part import PartPlan, count_part
 from journeymine.engines.partition import BucketFiles, partition
 from journeymine.engines.tally import LogTally
-from journeymine.engines.whole import check_after, check_before, check_times
+from journeymine.engines.whole import check_after, check_before, check_times, report_of
 from journeymine.errors import EngineError, QuestionError
 from journeymine.events.log import Events
 from journeymine.journeys.building import context_of, rules_of
-from journeymine.journeys.context import LogContext, n_latest
+from journeymine.journeys.context import n_latest
 from journeymine.journeys.rules import JourneyRules
 
 __all__ = ["Buckets"]
@@ -83,8 +84,8 @@ class Buckets:
         rules: JourneyRules | None,
         rule_fields: Mapping[str, Any],
         progress: Progress,
-    ) -> tuple[list[Counts], LogContext]:
-        """Counts of each measure over the whole source, in order, and the log's bounds."""
+    ) -> Counted:
+        """Count each measure over the whole source, bucket after bucket."""
         if not isinstance(source, Events):
             raise QuestionError(
                 f"buckets are made from Events, not from a {type(source).__name__}",
@@ -106,12 +107,14 @@ class Buckets:
                 source.tie_breaks, n_latest(sum(source.survey().usable)),
             )  # fmt: skip
             check_times(source, chosen, files.latest)
-            counted = _count_buckets(store, files, measures, plan, progress)
-            check_after(source, chosen, counted.tally)
+            counts, tally = _count_buckets(store, files, measures, plan, progress)
+            check_after(source, chosen, tally)
             if not self.keep:
                 store.remove()
         progress("counted", 1.0)
-        return counted.counts, context
+        known = source.identity()
+        ids = (len(known.users), len(known.ambiguous)) if known is not None else (0, 0)
+        return Counted(counts, context, lambda: report_of(source, tally, ids))
 
     def _partitioned(self, events: Events, store: BucketStore, progress: Progress) -> BucketFiles:
         """The bucket files of an earlier run, or new ones."""
@@ -133,15 +136,9 @@ class Buckets:
         return min(MOST_BUCKETS, max(1, math.ceil(sum(events.survey().usable) * per_event / room)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    counts: list[Counts]
-    tally: LogTally
-
-
 def _count_buckets(
     store: BucketStore, files: BucketFiles, measures: Sequence[Measure], plan: PartPlan, progress: Progress
-) -> _Counted:
+) -> tuple[list[Counts], LogTally]:
     """Count bucket after bucket, each into files of its own, then merge."""
     keys = [_key(measure, plan) for measure in measures]
     log = _key(None, plan)
@@ -157,12 +154,20 @@ def _count_buckets(
         }
         writers[log] = functools.partial(_save_tally, tally)
         store.save_counted(bucket, writers)
+        del counts
+        _give_back_memory()
     progress("merging counts", 0.95)
     tallies = [LogTally.from_json((_folder(store, log, b) / _TALLY).read_text(encoding="utf-8")) for b in there]
-    return _Counted(
+    return (
         [_merged(store, key, measure, there) for key, measure in zip(keys, measures, strict=True)],
         LogTally.merge(tallies, plan.n_latest),
     )
+
+
+def _give_back_memory() -> None:
+    """Hand freed memory to the system, where the C library keeps it: bucket after bucket would pile up otherwise."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 _TALLY = "tally.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from journeymine.counting.counts import Counts
@@ -12,15 +13,32 @@ from journeymine.counting.parts import count_in_memory
 from journeymine.engines.mined import Mined
 from journeymine.errors import QuestionError
 from journeymine.events.log import Events
+from journeymine.events.report import EventReport
 from journeymine.journeys.building import build_journeys
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.rules import JourneyRules
 
-__all__ = ["Engine", "InMemory", "Progress", "mine"]
+__all__ = ["Counted", "Engine", "InMemory", "Progress", "mine"]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and how much of it is done (0–1); raise from it to cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What an engine hands back.
+
+    Attributes
+    ----------
+    counts : of each measure over the whole source, in order.
+    context : the log's bounds.
+    report : makes the report on the log when asked; None where there was no log to report on.
+    """
+
+    counts: Sequence[Counts]
+    context: LogContext
+    report: Callable[[], EventReport | None]
 
 
 class Engine(Protocol):
@@ -33,8 +51,8 @@ class Engine(Protocol):
         rules: JourneyRules | None,
         rule_fields: Mapping[str, Any],
         progress: Progress,
-    ) -> tuple[list[Counts], LogContext]:
-        """Counts of each measure over the whole source, in order, and the log's bounds."""
+    ) -> Counted:
+        """Count each measure over the whole source."""
         ...
 
 
@@ -48,7 +66,7 @@ class InMemory:
         rules: JourneyRules | None,
         rule_fields: Mapping[str, Any],
         progress: Progress,
-    ) -> tuple[list[Counts], LogContext]:
+    ) -> Counted:
         """Build the journeys once, then count measure after measure."""
         if isinstance(source, Journeys):
             if rules is not None or rule_fields:
@@ -64,7 +82,7 @@ class InMemory:
             progress(f"counting {measure.name}", done / len(measures))
             counted.append(count_in_memory(measure, journeys))
         progress("counted", 1.0)
-        return counted, journeys.context
+        return Counted(counted, journeys.context, lambda: journeys.report)
 
 
 def mine(
@@ -95,13 +113,14 @@ def mine(
     asked = list(measures)
     if not asked:
         raise QuestionError("no measure was given", hint="e.g. mine(events, [Transitions(), Conversion()])")
-    counted, context = (engine or InMemory()).count(source, asked, rules, rule_fields, progress or _silent)
+    counted = (engine or InMemory()).count(source, asked, rules, rule_fields, progress or _silent)
     names = _names(asked)
     return Mined(
-        results={n: finish(m, c, confidence=confidence) for n, m, c in zip(names, asked, counted, strict=True)},
-        counts=dict(zip(names, counted, strict=True)),
+        results={n: finish(m, c, confidence=confidence) for n, m, c in zip(names, asked, counted.counts, strict=True)},
+        counts=dict(zip(names, counted.counts, strict=True)),
         measures=dict(zip(names, asked, strict=True)),
-        context=context,
+        context=counted.context,
+        make_report=counted.report,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -11,6 +11,7 @@ from journeymine.counting.counts import Counts
 from journeymine.counting.measure import Measure
 from journeymine.counting.result import Result
 from journeymine.errors import UnknownLabelError
+from journeymine.events.report import EventReport
 from journeymine.journeys.context import LogContext
 
 __all__ = ["Mined"]
@@ -26,12 +27,19 @@ class Mined:
     counts : the merged counts behind them, by the same name.
     measures : the measures, by the same name.
     context : the log's bounds.
+    make_report : what `report` calls.
     """
 
     results: Mapping[str, Result]
     counts: Mapping[str, Counts]
     measures: Mapping[str, Measure]
     context: LogContext
+    make_report: Callable[[], EventReport | None] = field(default=lambda: None, repr=False)
+
+    @property
+    def report(self) -> EventReport | None:
+        """The state of the log, the same from every engine; None when journeys were given without their log."""
+        return self.make_report()
 
     def __getitem__(self, which: str | Measure) -> Result:
         if isinstance(which, str):

@@ -13,13 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from journeymine.counting.counts import Counts
 from journeymine.counting.measure import Measure
-from journeymine.engines.mine import Progress
+from journeymine.engines.mine import Counted, Progress
 from journeymine.engines.part import PartPlan
 from journeymine.engines.spark_counts import COUNTED, SparkPlan, count_rows, merge_rows, to_counts
 from journeymine.engines.spark_log import SparkLog, ddl, local_log, spark_log
-from journeymine.engines.whole import check_after, check_before
+from journeymine.engines.whole import check_after, check_before, report_of
 from journeymine.errors import EngineError, MissingExtraError, QuestionError
 from journeymine.events.config import DEFAULT_QUARANTINE_SHARE, Config
 from journeymine.events.event_rules import EventRules
@@ -28,7 +27,7 @@ from journeymine.events.schema import EventSchema
 from journeymine.events.sources import Source
 from journeymine.events.stage_map import StageMap
 from journeymine.journeys.building import context_of, rules_of
-from journeymine.journeys.context import LogContext, n_latest
+from journeymine.journeys.context import n_latest
 from journeymine.journeys.rules import JourneyRules
 
 logger = logging.getLogger(__name__)
@@ -85,8 +84,8 @@ class Spark:
         rules: JourneyRules | None,
         rule_fields: Mapping[str, Any],
         progress: Progress,
-    ) -> tuple[list[Counts], LogContext]:
-        """Counts of each measure over the whole source, in order, and the log's bounds."""
+    ) -> Counted:
+        """Count each measure over the whole source, partition by partition."""
         progress("looking the log over", 0.0)
         with _told_as_ours():
             log = self._open(source)
@@ -102,7 +101,7 @@ class Spark:
         if n_content_ties:
             logger.warning("%d ties inside a user were broken by content, for want of an order", n_content_ties)
         progress("counted", 1.0)
-        return counts, plan.part.context
+        return Counted(counts, plan.part.context, lambda: report_of(log.events, tally, log.ids))
 
     def _open(self, source: Any) -> SparkLog:
         if isinstance(source, Events):

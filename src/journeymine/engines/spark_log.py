@@ -50,12 +50,14 @@ class SparkLog:
     rows : canonical rows that are usable in themselves, each with the user it belongs to; a Spark DataFrame.
     labels : vocabulary of the whole log by label column.
     ordered : whether every row carries its place in the input.
+    ids : numbers of anonymous ids seen with exactly one, with several users.
     """
 
     events: Events
     rows: Frame
     labels: Mapping[str, tuple[str, ...]]
     ordered: bool
+    ids: tuple[int, int] = (0, 0)
 
 
 def local_log(events: Events, session: Any) -> SparkLog:
@@ -64,7 +66,9 @@ def local_log(events: Events, session: Any) -> SparkLog:
     schema = pa.schema([(n, pa.string() if t == pl.String else pa.int64()) for n, t in frame.schema.items()])
     labels = {name: vocabulary(frame.get_column(name).unique().to_list()) for name in events.labels}
     table = pa.Table.from_batches(list(to_batches(frame, schema)), schema=schema)
-    return SparkLog(events, session.createDataFrame(table), labels, ordered=True)
+    known = events.identity()
+    ids = (len(known.users), len(known.ambiguous)) if known is not None else (0, 0)
+    return SparkLog(events, session.createDataFrame(table), labels, ordered=True, ids=ids)
 
 
 def spark_log(config: Config, schema: EventSchema | None, session: Any) -> SparkLog:
@@ -76,11 +80,13 @@ def spark_log(config: Config, schema: EventSchema | None, session: Any) -> Spark
     looked = _look_over(raw, sources)
     cells = looked.filter(pl.col("column").is_null())
     ranks = [file_ranks(_labels(looked, FILE, number)) for number in range(len(sources))]
+    rows, ids = _canonical_rows(raw, sources, ranks)
     return SparkLog(
         events.surveyed([cells.filter(pl.col("number") == number) for number in range(len(sources))]),
-        _canonical_rows(raw, sources, ranks),
+        rows,
         {name: vocabulary(_labels(looked, name)) for name in events.labels},
         all(source.ordered for source in sources),
+        ids,
     )
 
 
@@ -159,34 +165,35 @@ def _look_over(raw: Sequence[Frame], sources: tuple[SparkSource, ...]) -> pl.Dat
 
 def _canonical_rows(
     raw: Sequence[Frame], sources: tuple[SparkSource, ...], ranks: Sequence[Mapping[str, int]]
-) -> Frame:
-    """Usable rows of all sources together, each with its user."""
+) -> tuple[Frame, tuple[int, int]]:
+    """Usable rows of all sources together, each with its user, and how many anonymous ids had one, had several."""
     schema = canonical_schema(sources)
 
     def read(number: int) -> Kernel:
         return lambda batches: usable_rows(batches, sources, number, ranks[number])
 
     rows = _union([frame.mapInArrow(read(number), ddl(schema)) for number, frame in enumerate(raw)])
-    return _with_users(rows, schema) if "anonymous" in schema.names else rows
+    return _with_users(rows, schema) if "anonymous" in schema.names else (rows, (0, 0))
 
 
-def _with_users(rows: Frame, schema: pa.Schema) -> Frame:
+def _with_users(rows: Frame, schema: pa.Schema) -> tuple[Frame, tuple[int, int]]:
     """Back-fill anonymous ids that were seen with exactly one user."""
     from pyspark.sql import functions
 
-    known = (
+    seen = (
         rows.where("user IS NOT NULL AND anonymous IS NOT NULL")
         .groupBy("anonymous")
         .agg(functions.min("user").alias("known_user"), functions.max("user").alias("last"))
-        .where("known_user = last")
-        .drop("last")
     )
+    told = seen.selectExpr("count_if(known_user = last) AS single", "count(*) AS n").collect()[0]
+    known = seen.where("known_user = last").drop("last")
     named = schema.remove(schema.get_field_index("anonymous"))
 
     def fill(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return resolve_rows(batches, named)
 
-    return rows.join(known, "anonymous", "left").mapInArrow(fill, ddl(named))
+    resolved = rows.join(known, "anonymous", "left").mapInArrow(fill, ddl(named))
+    return resolved, (told["single"], told["n"] - told["single"])
 
 
 def _union(frames: Sequence[Frame]) -> Frame:

@@ -11,10 +11,11 @@ from journeymine.engines.tally import LogTally
 from journeymine.errors import SourceError
 from journeymine.events.log import Events
 from journeymine.events.quarantine import enforce_limit
+from journeymine.events.report import EventReport, LogFacts
 from journeymine.journeys.context import check_latest, n_latest
 from journeymine.journeys.rules import JourneyRules
 
-__all__ = ["check_after", "check_before", "check_times"]
+__all__ = ["check_after", "check_before", "check_times", "report_of"]
 
 
 def check_before(events: Events) -> None:
@@ -35,13 +36,37 @@ def check_times(events: Events, rules: JourneyRules, latest: npt.NDArray[np.int6
 def check_after(events: Events, rules: JourneyRules, tally: LogTally) -> None:
     """Raise what only shows when whole users were seen: too many rows set aside, or an accepted wild timestamp."""
     seen = events.survey()
-    code_of = {reason: code for code, reason in enumerate(events.reasons)}
-    aside = Counter({code_of[reason]: n for reason, n in seen.faults.items()})
     by_file = Counter(seen.faults_by_file)
-    for (file, reason), n in tally.judged.items():
-        aside[reason] += n
+    for (file, _), n in tally.judged.items():
         by_file[events.files[file]] += n
-    worst_first = sorted(aside.items(), key=lambda item: (-item[1], item[0]))
-    by_reason = {events.reasons[code]: n for code, n in worst_first}
-    enforce_limit(sum(seen.heights), by_reason, by_file, events.max_quarantine_share)
+    enforce_limit(sum(seen.heights), _reasons(events, tally), by_file, events.max_quarantine_share)
     check_latest(tally.n_accepted, np.array(tally.latest[: n_latest(tally.n_accepted)], dtype=np.int64), rules)
+
+
+def report_of(events: Events, tally: LogTally, ids: tuple[int, int]) -> EventReport:
+    """The report on a log that was read in parts; `ids` are the numbers of anonymous ids filled and ambiguous."""
+    seen, files = events.survey(), range(len(events.files))
+    facts = LogFacts(
+        heights=seen.heights,
+        accepted=[tally.accepted.get(file, 0) for file in files],
+        null_channels=[tally.null_channels.get(file, 0) for file in files],
+        spans=seen.spans,
+        reasons=_reasons(events, tally),
+        ties=tally.ties,
+        out_of_order=tally.out_of_order,
+        users=tally.users,
+        anonymous_users=tally.anonymous_users,
+        pairs=sorted(tally.pairs),
+        ids_filled=ids[0],
+        ids_ambiguous=ids[1],
+    )
+    return events.report_of(facts)
+
+
+def _reasons(events: Events, tally: LogTally) -> dict[str, int]:
+    """Rows set aside by reason, the largest first."""
+    code_of = {reason: code for code, reason in enumerate(events.reasons)}
+    aside = Counter({code_of[reason]: n for reason, n in events.survey().faults.items()})
+    for (_, reason), n in tally.judged.items():
+        aside[reason] += n
+    return {events.reasons[code]: n for code, n in sorted(aside.items(), key=lambda item: (-item[1], item[0]))}

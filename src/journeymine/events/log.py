@@ -17,7 +17,7 @@ from journeymine.events.identity import Identity
 from journeymine.events.memory_pass import LoadedLog, code_frame, load
 from journeymine.events.quarantine import check_limit, quarantine_frame, reason_counts
 from journeymine.events.raw_log import RawLog, learn_log_identity, scan_files
-from journeymine.events.report import EventReport, build_report
+from journeymine.events.report import EventReport, LogFacts, build_report, facts_of_log
 from journeymine.events.schema import EventSchema
 from journeymine.events.stage_map import StageMap
 from journeymine.events.survey import LogSurvey, sum_up, survey
@@ -163,10 +163,15 @@ class Events:
     @property
     def report(self) -> EventReport:
         """What was read, kept, set aside and noticed. Never raises for too large a quarantine."""
-        return self._once(
-            "report",
-            lambda: build_report(self._log, self._loaded(), reason_counts(self._log, self._loaded()), self._stages),
-        )
+        return self._once("report", self._find_report)
+
+    def _find_report(self) -> EventReport:
+        loaded = self._loaded()
+        return self.report_of(facts_of_log(self._log, loaded, reason_counts(self._log, loaded)))
+
+    def report_of(self, facts: LogFacts) -> EventReport:
+        """The report from what an engine learnt that read the log in parts."""
+        return build_report(self._log, facts, self._stages)
 
     def check(self) -> EventReport:
         """Read the whole log, raise what there is to raise, and return the report."""

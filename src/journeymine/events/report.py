@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -16,13 +16,13 @@ import polars as pl
 
 from journeymine.columns import UNKNOWN
 from journeymine.events.coded import Coded, CodedEvents
-from journeymine.events.identity import ANONYMOUS, Identity
+from journeymine.events.identity import ANONYMOUS
 from journeymine.events.memory_pass import LoadedLog
 from journeymine.events.order import order_events
 from journeymine.events.raw_log import RawLog
 from journeymine.events.stage_map import StageMap
 
-__all__ = ["EventReport", "SourceReport", "build_report"]
+__all__ = ["EventReport", "LogFacts", "SourceReport", "build_report", "facts_of_log"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,58 +137,103 @@ def _told(source: SourceReport) -> str:
     return f"{source.rows_read:,} rows in {files}, {source.quarantined:,} quarantined, {span}"
 
 
-def build_report(log: RawLog, loaded: LoadedLog, reasons: Mapping[str, int], stages: StageMap) -> EventReport:
+@dataclass(frozen=True, slots=True)
+class LogFacts:
+    """What a report is made from; whoever read the log, whole or in parts, knows these.
+
+    Attributes
+    ----------
+    heights, accepted, null_channels : rows read, accepted, and accepted without a channel, per file.
+    spans : first and last timestamp in µs of the rows usable in themselves, per file; None where there are none.
+    reasons : rows set aside by reason, the largest first.
+    ties, out_of_order, users, anonymous_users : as in `EventReport`.
+    pairs : distinct (touchpoint, channel) of accepted events, sorted; the channel is None in a log without channels.
+    ids_filled, ids_ambiguous : anonymous ids seen with exactly one, with several users.
+    """
+
+    heights: Sequence[int]
+    accepted: Sequence[int]
+    null_channels: Sequence[int]
+    spans: Sequence[tuple[int, int] | None]
+    reasons: Mapping[str, int]
+    ties: int
+    out_of_order: int
+    users: int
+    anonymous_users: int
+    pairs: Sequence[tuple[str, str | None]]
+    ids_filled: int = 0
+    ids_ambiguous: int = 0
+
+
+def facts_of_log(log: RawLog, loaded: LoadedLog, reasons: Mapping[str, int]) -> LogFacts:
+    """The facts from one finished pass in memory."""
+    order = order_events(loaded.coded)
+    return LogFacts(
+        heights=loaded.heights,
+        accepted=loaded.accepted,
+        null_channels=_null_channels(loaded).tolist(),
+        spans=loaded.spans,
+        reasons=reasons,
+        ties=order.n_ties,
+        out_of_order=order.n_out_of_order,
+        users=len(order.users),
+        anonymous_users=int(order.users.str.starts_with(ANONYMOUS).sum()) if log.has_anonymous else 0,
+        pairs=_pairs(loaded.coded),
+        ids_filled=len(loaded.identity.users) if loaded.identity is not None else 0,
+        ids_ambiguous=len(loaded.identity.ambiguous) if loaded.identity is not None else 0,
+    )
+
+
+def build_report(log: RawLog, facts: LogFacts, stages: StageMap) -> EventReport:
     """Sum a finished pass up."""
-    coded = loaded.coded
-    read, kept = sum(loaded.heights), len(coded)
-    order = order_events(coded)
-    touchpoints, channels = _pairs(coded)
+    read, kept = sum(facts.heights), sum(facts.accepted)
+    with_channels = "channel" in log.labels
+    touchpoints = [touchpoint for touchpoint, _ in facts.pairs]
+    channels = [channel or "" for _, channel in facts.pairs] if with_channels else None
     mapped = stages.lookup(touchpoints, channels)
     unmapped = mapped.filter(pl.col("stage").is_null() & bool(stages.stages))["touchpoint"].unique().sort()
     named = {name for pair in log.rules.never_before for name in pair}
-    sources = _sources(log, loaded)
-    identity = loaded.identity or Identity(pl.DataFrame(), ())
+    sources = _sources(log, facts)
     return EventReport(
         rows_read=read,
         accepted=kept,
         quarantined=read - kept,
-        quarantined_by_reason=dict(reasons),
+        quarantined_by_reason=dict(facts.reasons),
         null_channels=sum(source.null_channels or 0 for source in sources),
-        in_user_ties=order.n_ties,
-        out_of_order=order.n_out_of_order,
-        n_users=len(order.users),
-        n_anonymous_users=int(order.users.str.starts_with(ANONYMOUS).sum()) if log.has_anonymous else 0,
-        touchpoints=coded.labels["touchpoint"].labels,
-        channels=coded.labels["channel"].labels if "channel" in coded.labels else (),
+        in_user_ties=facts.ties,
+        out_of_order=facts.out_of_order,
+        n_users=facts.users,
+        n_anonymous_users=facts.anonymous_users if log.has_anonymous else 0,
+        touchpoints=tuple(sorted(set(touchpoints))),
+        channels=tuple(sorted(set(channels or ()))),
         unmapped_touchpoints=tuple(unmapped),
         unmatched_patterns=stages.unmatched(touchpoints, channels),
-        unmatched_rules=tuple(sorted(named - set(coded.labels["touchpoint"].labels))),
-        anonymous_ids_filled=len(identity.users),
-        anonymous_ids_ambiguous=len(identity.ambiguous),
+        unmatched_rules=tuple(sorted(named - set(touchpoints))),
+        anonymous_ids_filled=facts.ids_filled,
+        anonymous_ids_ambiguous=facts.ids_ambiguous,
         sources=sources,
     )
 
 
-def _pairs(coded: CodedEvents) -> tuple[list[str], list[str] | None]:
+def _pairs(coded: CodedEvents) -> list[tuple[str, str | None]]:
     """The distinct (touchpoint, channel) pairs of the log."""
     touchpoint = coded.labels["touchpoint"]
     if "channel" not in coded.labels:
-        return list(touchpoint.labels), None
+        return [(label, None) for label in touchpoint.labels]
     channel = coded.labels["channel"]
     width = max(len(channel.labels), 1)
     packed = touchpoint.codes.astype(np.int64) * width + channel.codes
-    codes = pl.Series(packed).unique().sort().to_numpy()
-    return [touchpoint.labels[i] for i in codes // width], [channel.labels[i] for i in codes % width]
+    codes = pl.Series(packed).unique().sort().to_list()
+    return [(touchpoint.labels[code // width], channel.labels[code % width]) for code in codes]
 
 
-def _sources(log: RawLog, loaded: LoadedLog) -> tuple[SourceReport, ...]:
-    nulls = _null_channels(loaded)
+def _sources(log: RawLog, facts: LogFacts) -> tuple[SourceReport, ...]:
     reports = []
     for name in log.source_names:
         files = [i for i, file in enumerate(log.files) if file.source_name == name]
         schema = log.files[files[0]].schema
-        read, kept = sum(loaded.heights[i] for i in files), sum(loaded.accepted[i] for i in files)
-        spans = [span for i in files if (span := loaded.spans[i]) is not None]
+        read, kept = sum(facts.heights[i] for i in files), sum(facts.accepted[i] for i in files)
+        spans = [span for i in files if (span := facts.spans[i]) is not None]
         declares = schema.channel is not None or schema.constant_channel is not None
         reports.append(
             SourceReport(
@@ -197,7 +242,7 @@ def _sources(log: RawLog, loaded: LoadedLog) -> tuple[SourceReport, ...]:
                 read,
                 kept,
                 read - kept,
-                int(sum(nulls[i] for i in files)) if declares else None,
+                sum(facts.null_channels[i] for i in files) if declares else None,
                 _iso(min(span[0] for span in spans)) if spans else None,
                 _iso(max(span[1] for span in spans)) if spans else None,
             )

@@ -25,7 +25,7 @@ EVERY = pytest.mark.parametrize("measure", MEASURES, ids=[f"{m.name}-{i}" for i,
 # The same examples come for every measure, so that journeys are built once; shrinking is left to the thorough profile.
 THOROUGH = os.environ.get("JOURNEYMINE_HYPOTHESIS") == "thorough"
 FEW = settings(
-    max_examples=300 if THOROUGH else 8,
+    max_examples=300 if THOROUGH else 6,
     phases=[Phase.explicit, Phase.generate, *([Phase.shrink] if THOROUGH else [])],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -49,6 +49,21 @@ def counted(measure: Measure, journeys: Any) -> Counts | str:
         return measure.count(journeys)
     except JourneymineError as error:
         return type(error).__name__
+
+
+def check_shape(measure: Measure, found: Counts) -> None:
+    """Integers keyed by labels, sorted, of the declared shape."""
+    specs = measure.specs()
+    assert list(found.tables) == list(specs)
+    for name, frame in found.tables.items():
+        spec = specs[name]
+        assert dict(frame.schema) == {k: (v if isinstance(v, pl.DataType) else v()) for k, v in spec.schema.items()}
+        assert all(kind.is_integer() or kind == pl.String for kind in frame.schema.values())
+        values = [column for column in frame.columns if column not in spec.key_names]
+        assert not any(frame[column].null_count() for column in values)
+        assert not frame.select(spec.key_names).is_duplicated().any() if spec.key_names else frame.height <= 1
+        if spec.key_names:
+            assert frame.equals(frame.sort(spec.key_names))
 
 
 @st.composite
@@ -117,33 +132,15 @@ def test_views_of_whole_users_add_up_to_the_whole(measure: Measure, case: Any, n
 @EVERY
 @FEW
 @given(case=partitions())
-def test_counts_are_integers_keyed_by_labels_sorted_and_of_the_declared_shape(measure: Measure, case: Any) -> None:
-    log, parts, fields = case
-    found = counted(measure, build_part(log, parts[0], JourneyRules(**fields)))
-    if isinstance(found, str):
-        return
-    specs = measure.specs()
-    assert list(found.tables) == list(specs)
-    for name, frame in found.tables.items():
-        spec = specs[name]
-        assert dict(frame.schema) == {k: (v if isinstance(v, pl.DataType) else v()) for k, v in spec.schema.items()}
-        assert all(kind.is_integer() or kind == pl.String for kind in frame.schema.values())
-        values = [column for column in frame.columns if column not in spec.key_names]
-        assert not any(frame[column].null_count() for column in values)
-        assert not frame.select(spec.key_names).is_duplicated().any() if spec.key_names else frame.height <= 1
-        if spec.key_names:
-            assert frame.equals(frame.sort(spec.key_names))
-
-
-@EVERY
-@FEW
-@given(case=partitions())
-def test_a_save_and_a_load_give_the_same_counts(measure: Measure, case: Any, tmp_path: Path) -> None:
+def test_counts_have_the_declared_shape_and_survive_a_save_and_a_load(
+    measure: Measure, case: Any, tmp_path: Path
+) -> None:
     log, parts, fields = case
     for number, part in enumerate([*parts, ()]):
         found = counted(measure, build_part(log, part, JourneyRules(**fields)))
         if isinstance(found, str):
             return
+        check_shape(measure, found)
         folder = tmp_path / str(number)
         found.save(folder)
         loaded = Counts.load(folder, measure.specs())
@@ -155,27 +152,16 @@ def test_a_save_and_a_load_give_the_same_counts(measure: Measure, case: Any, tmp
 @EVERY
 @FEW
 @given(log=logs, fields=rule_fields())
-def test_finishing_twice_gives_the_same_bytes_and_changes_no_counts(
+def test_finishing_is_pure_and_estimates_lie_inside_their_intervals(
     measure: Measure, log: tuple[Row, ...], fields: dict[str, Any]
 ) -> None:
     found = counted(measure, build(log, **fields))
     if isinstance(found, str):
         return
     before = {name: frame.clone() for name, frame in found.tables.items()}
-    assert same(finish(measure, found), finish(measure, found))
-    assert all(before[name].equals(frame) for name, frame in found.tables.items())
-
-
-@EVERY
-@FEW
-@given(log=logs, fields=rule_fields())
-def test_estimates_lie_inside_their_intervals_and_shares_between_0_and_1(
-    measure: Measure, log: tuple[Row, ...], fields: dict[str, Any]
-) -> None:
-    found = counted(measure, build(log, **fields))
-    if isinstance(found, str):
-        return
     result = finish(measure, found)
+    assert same(result, finish(measure, found))
+    assert all(before[name].equals(frame) for name, frame in found.tables.items())
     for frame in (result.frame, *result.tables.values()):
         for name in frame.columns:
             if f"{name}_lower" in frame.columns:

@@ -9,6 +9,7 @@ import typer
 
 from journeymine.cli import commands
 from journeymine.cli.exit_codes import BAD_INPUT, INTERRUPTED, exit_code_of
+from journeymine.cli.nightly import nightly
 from journeymine.cli.terminal import errors
 from journeymine.errors import JourneymineError
 
@@ -27,6 +28,7 @@ app.command("check")(commands.check)
 app.command("mine")(commands.mine_tables)
 app.command("sample")(commands.sample)
 app.command("version")(commands.version)
+app.add_typer(nightly)
 
 
 def run(arguments: list[str] | None = None) -> int:

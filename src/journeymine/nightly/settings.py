@@ -20,6 +20,7 @@ from journeymine.events.event_rules import EventRules
 from journeymine.events.schema import EventSchema
 from journeymine.events.sources import Source
 from journeymine.events.stage_map import StageMap
+from journeymine.graph.markov import Markov
 from journeymine.journeys.predicate import Predicate
 from journeymine.journeys.rules import JourneyRules
 from journeymine.maps.questions import map_measures
@@ -84,7 +85,8 @@ class Settings:
             if name in options:
                 options[name] = describe(microseconds(options[name], name=name, zero=name == "allowed_lateness"))
         check_zone(options.get("timezone", "UTC"))
-        asked = _named(map_measures(label_columns(read)) if measures is None else measures)
+        default: dict[str, Measure] = {**map_measures(label_columns(read)), "chances": Markov()}
+        asked = _named(default if measures is None else measures)
         settings = cls(config=dataclasses.replace(read, journeys={}), rules=chosen, measures=asked, **options)
         settings._check()
         return settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -22,10 +22,12 @@ from journeymine.nightly.answers import counts_of
 from journeymine.nightly.erase import erase_user
 from journeymine.nightly.manifest import new_manifest
 from journeymine.nightly.night import Night, nights_frame
+from journeymine.nightly.rebuild import rebuild_from
 from journeymine.nightly.repair import repair, verify
 from journeymine.nightly.replace import replace_night
+from journeymine.nightly.report import NightReport, write_report
 from journeymine.nightly.settings import Settings
-from journeymine.nightly.store import MANIFEST, Store
+from journeymine.nightly.store import Store
 
 __all__ = ["NightlyState"]
 
@@ -92,11 +94,7 @@ class NightlyState:
         RulesError : a split that never closes, or an option that is no length of time.
         """
         settings = Settings.of(config, schema=schema, rules=rules, measures=measures, stages=stages, **options)
-        path = Path(directory)
-        if (path / MANIFEST).exists() or (
-            path.is_dir() and any(each.name not in ("lock", "objects") for each in path.iterdir())
-        ):
-            raise StateError(f"{path} is not empty", hint="give a new directory, or open the state in it")
+        path = _empty(directory)
         store = Store(path)
         with store.writing():
             store.commit(new_manifest(settings))
@@ -113,6 +111,22 @@ class NightlyState:
         state = cls(Path(directory))
         state._store.read()
         return state
+
+    @classmethod
+    def rebuild(
+        cls, old: str | Path, directory: str | Path, dumps: Sequence[Any], *, config: Config | str | Path | None = None
+    ) -> NightlyState:
+        """Make a state anew from dumps, in order; the old one stays as it is.
+
+        Parameters
+        ----------
+        old : the state whose rules are taken, and which knows until when each dump was complete.
+        directory : of the new state.
+        config : new sources, stages and rules, asked the questions of a journey map; by default those of the old state.
+        """
+        path = _empty(directory)
+        rebuild_from(Path(old), Store(path), dumps, config)
+        return cls(path)
 
     @property
     def settings(self) -> Settings:
@@ -165,6 +179,32 @@ class NightlyState:
             return replace_night(self._store, dump, replaces, until)
         return _advance.advance(self._store, dump, until)
 
+    def report(
+        self,
+        out: str | Path,
+        *,
+        start: date | datetime | str | None = None,
+        end: date | datetime | str | None = None,
+        title: str = "Customer journey map",
+        min_group: int = 10,
+        confidence: float = 0.95,
+    ) -> NightReport:
+        """Write the map, every table, the open journeys with their chance to convert, and what stands out tonight.
+
+        Parameters
+        ----------
+        out : folder for ``map.html``, one Parquet file per table (each row with as_of, run_id and mature) and
+            ``watch.json``; each file is written whole or not at all.
+        start, end : as of `results`.
+        title, min_group : of the map, see `journey_map`.
+
+        Notes
+        -----
+        ``open_journeys.parquet`` names users, because somebody is to act on it; nothing else does.
+        """
+        days = (_day(start), _day(end))
+        return write_report(self._store, Path(out), days, confidence=confidence, title=title, min_group=min_group)
+
     def verify(self) -> dict[str, Any]:
         """Compare every object with its checksum; ``damaged`` names those that are missing or changed."""
         return verify(self._store)
@@ -204,6 +244,13 @@ class NightlyState:
         return {
             name: finish(settings.measures[name], counted[name], confidence=confidence) for name in settings.measures
         }
+
+
+def _empty(directory: str | Path) -> Path:
+    path = Path(directory)
+    if path.is_dir() and any(each.name not in ("lock", "objects") for each in path.iterdir()):
+        raise StateError(f"{path} is not empty", hint="give a new directory, or open the state in it")
+    return path
 
 
 def _day(given: date | datetime | str | None) -> int | None:

@@ -1,0 +1,168 @@
+"""The commands of a batch job: journeymine nightly create, advance, report, nights, verify, repair, erase, rebuild."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from journeymine.cli.exit_codes import BROKEN, FLAGGED
+from journeymine.cli.terminal import output
+from journeymine.nightly import NightlyState
+
+__all__ = ["nightly"]
+
+nightly = typer.Typer(
+    name="nightly",
+    help="Keep the state of a batch job, night after night.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+State = Annotated[Path, typer.Argument(help="Folder of the state.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Configuration = Annotated[Path, typer.Option("--config", "-c", help="A TOML file: sources, stages, rules.")]
+Lateness = Annotated[str, typer.Option(help="How long after its own time an event may still arrive.")]
+Zone = Annotated[str, typer.Option(help="Whose calendar says on which day a journey started.")]
+Every = Annotated[str, typer.Option(help="How often a dump comes.")]
+KeepDays = Annotated[int, typer.Option(help="Days for which rows set aside are kept.")]
+AlarmRate = Annotated[float, typer.Option(help="Share of quiet nights on which report may flag something.")]
+
+
+@nightly.command()
+def create(
+    state: State, config: Configuration, allowed_lateness: Lateness = "1d", timezone: Zone = "UTC", every: Every = "1d",
+    keep_days: KeepDays = 30, alarm_rate: AlarmRate = 0.01, as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Make a state, with the rules of a configuration, before its first night."""
+    made = NightlyState.create(
+        state, config=config, allowed_lateness=allowed_lateness, timezone=timezone, every=every, keep_days=keep_days,
+        alarm_rate=alarm_rate,
+    )  # fmt: skip
+    settings = made.settings
+    _tell(
+        {"state": str(state), "fingerprint": settings.fingerprint, "measures": list(settings.measures)},
+        f"Made {state} with {len(settings.measures)} measures. Next: journeymine nightly advance {state} DUMP",
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+@nightly.command()
+def advance(
+    state: State,
+    dump: Annotated[Path, typer.Argument(help="Tonight's dump: a file, or the folder of the sources' files.")],
+    until: Annotated[str | None, typer.Option(help="Until when the log is complete, e.g. 2026-03-01 (all of it).")] = None,
+    replaces: Annotated[int | None, typer.Option(help="Number of the night that this dump corrects.")] = None,
+    as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Take in the next dump. The same dump twice changes nothing."""
+    night = NightlyState.open(state).advance(dump, until=until, replaces=replaces)
+    told = night.to_dict()
+    done = "taken in" if night.changed else "known already, nothing changed"
+    aside = sum(night.quarantined.values())
+    words = (
+        f"Night {night.id} ({night.dump}) {done}: {night.accepted:,} of {night.rows_read:,} rows accepted, "
+        f"{aside:,} set aside, {night.duplicates:,} known by their event id; complete until {told['observed_until']}."
+    )
+    if night.missing:
+        words += f" {night.missing} night(s) are missing before it."
+    _tell(told, words, as_json=as_json, quiet=quiet)
+
+
+@nightly.command()
+def report(
+    state: State,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the map, the tables and watch.json.")] = Path("report"),
+    start: Annotated[str | None, typer.Option(help="Journeys that started on this day or later.")] = None,
+    end: Annotated[str | None, typer.Option(help="Journeys that started before this day.")] = None,
+    title: Annotated[str, typer.Option(help="Title of the map.")] = "Customer journey map",
+    min_group: Annotated[int, typer.Option(help="Leave out of the map what fewer users stand behind.")] = 10,
+    as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Write map, tables and open journeys; exit code 6 when the night stands out."""
+    written = NightlyState.open(state).report(out, start=start, end=end, title=title, min_group=min_group)
+    lines = [f"Wrote {len(written.files) + 1} files to {out}, as of {written.as_of}."]
+    lines += [flag.message for flag in written.flags]
+    lines += [f"{written.missing_nights} night(s) are missing before the last one."] * bool(written.missing_nights)
+    _tell(written.to_dict(), "\n".join(lines), as_json=as_json, quiet=quiet)
+    if written.flags:
+        raise typer.Exit(FLAGGED)
+
+
+@nightly.command()
+def nights(state: State, as_json: AsJson = False) -> None:
+    """List the nights taken in."""
+    frame = NightlyState.open(state).nights
+    if as_json:
+        typer.echo(json.dumps(frame.to_dicts(), default=str))
+        return
+    table = Table(*frame.columns)
+    for row in frame.iter_rows():
+        table.add_row(*(str(cell) for cell in row))
+    output().print(table)
+
+
+@nightly.command()
+def verify(state: State, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Compare every object of a state with its checksum; exit code 5 when one is damaged."""
+    found = NightlyState.open(state).verify()
+    words = f"{found['objects']} objects, {found['bytes'] / 1e6:,.1f} MB, {len(found['damaged'])} damaged."
+    _tell(found, "\n".join([words, *found["damaged"]]), as_json=as_json, quiet=quiet)
+    if found["damaged"]:
+        raise typer.Exit(BROKEN)
+
+
+@nightly.command()
+def repair(state: State, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Go back to the latest generation that is whole, and remove what a killed process left."""
+    done = NightlyState(state).repair()
+    words = f"Whole at generation {done['generation']} with {done['nights']} nights."
+    if done["went_back"]:
+        words += " Advance the dumps after them again."
+    _tell(done, words, as_json=as_json, quiet=quiet)
+
+
+@nightly.command()
+def erase(
+    state: State,
+    user: Annotated[str, typer.Option(help="Id of the person whose events are to be removed.")],
+    as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Remove the events of one person; sealed counts, which name nobody, stay."""
+    removed = NightlyState.open(state).erase(user)
+    rows = sum(count for place, count in removed.items() if place != "journeys_in_sealed_counts")
+    words = (
+        f"Removed {rows:,} rows; {removed['journeys_in_sealed_counts']:,} sealed journeys of theirs stay in the counts."
+    )
+    _tell(removed, words, as_json=as_json, quiet=quiet)
+
+
+@nightly.command()
+def rebuild(
+    state: State,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new state.")],
+    from_dumps: Annotated[list[Path], typer.Option("--from-dumps", help="The dumps in order; may be repeated.")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="New rules; by default those of the state.")] = None,
+    as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Make a state anew from its dumps, for new rules, measures or a new format; the old one stays as it is."""
+    made = NightlyState.rebuild(state, out, from_dumps, config=config)
+    frame = made.nights
+    _tell(
+        {"state": str(out), "nights": frame.height, "accepted": int(frame["accepted"].sum())},
+        f"Made {out} from {frame.height} dumps.",
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+def _tell(told: dict[str, Any], words: str, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    elif not quiet:
+        output().print(words, soft_wrap=True)

@@ -1,0 +1,160 @@
+"""The report of a night: map, tables, open journeys, and what stands out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from journeymine.counting.finish import finish, mapping_of_tables
+from journeymine.counting.result import Result
+from journeymine.errors import QuestionError
+from journeymine.maps.mapping import journey_map
+from journeymine.metrics.conversion import Conversion
+from journeymine.metrics.periods import period_of
+from journeymine.nightly.answers import carried_now, counts_of, sealed_table
+from journeymine.nightly.chances import open_journeys
+from journeymine.nightly.daily import daily_frame, lost_series, mature_before
+from journeymine.nightly.manifest import context_of
+from journeymine.nightly.night import nights_frame
+from journeymine.nightly.settings import Settings
+from journeymine.nightly.store import Store
+from journeymine.nightly.watch import Flag, series_of_nights, unseen, watch
+
+__all__ = ["NightReport", "write_report"]
+
+_MAP = ("conversion", "nodes", "flows", "paths")
+
+
+@dataclass(frozen=True, slots=True)
+class NightReport:
+    """What `nightly report` wrote.
+
+    Attributes
+    ----------
+    as_of : until when the log is complete, ISO 8601 UTC.
+    run_id : of the state that answered: the same state, the same id.
+    flags : what stands out tonight, the least likely first.
+    n_compared : figures that had enough history to be compared.
+    alarm_rate : chance that a quiet night flags anything.
+    missing_nights : that should have come just before tonight.
+    files : all that was written.
+    """
+
+    as_of: str
+    run_id: str
+    flags: tuple[Flag, ...]
+    n_compared: int
+    alarm_rate: float
+    missing_nights: int
+    files: tuple[Path, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "as_of": self.as_of,
+            "run_id": self.run_id,
+            "flagged": bool(self.flags),
+            "flags": [flag.to_dict() for flag in self.flags],
+            "n_compared": self.n_compared,
+            "alarm_rate": self.alarm_rate,
+            "missing_nights": self.missing_nights,
+            "files": [path.name for path in self.files],
+        }
+
+
+def write_report(
+    store: Store, out: Path, days: tuple[int | None, int | None], *, confidence: float, title: str, min_group: int
+) -> NightReport:
+    """Write the report. See `NightlyState.report`."""
+    manifest = store.read()
+    settings = Settings.from_data(manifest["settings"])
+    context = context_of(manifest)
+    counted = counts_of(store, manifest, settings, days)
+    results = {
+        name: finish(settings.measures[name], counted[name], confidence=confidence) for name in settings.measures
+    }
+    as_of = str(np.datetime64(context.observed_until, "us")) + "Z"
+    run_id = _run_id(manifest, days)
+    whole = days[1] is not None and days[1] <= mature_before(manifest, settings)
+    stamp = [pl.lit(as_of).alias("as_of"), pl.lit(run_id).alias("run_id")]
+    tables: dict[str, pl.DataFrame] = {}
+    for name, result in results.items():
+        for table, frame in _named(name, result).items():
+            tables[table] = frame.with_columns(*stamp, pl.lit(value=whole).alias("mature"))
+    carried = carried_now(store, manifest, settings)
+    tables["open_journeys"] = open_journeys(carried.journeys, settings.measures, results).with_columns(stamp)
+    tables["nights"] = nights_frame(manifest["nights"]).with_columns(*stamp, pl.lit(value=True).alias("mature"))
+    by_day = _by_day(store, manifest, settings)
+    if by_day is not None:
+        tables["daily"] = by_day.with_columns(stamp)
+    out.mkdir(parents=True, exist_ok=True)
+    files = [_write(out / f"{name}.parquet", frame) for name, frame in tables.items()]
+    files += _draw(out, results, title, min_group)
+    flags, n_compared = flags_of(store, manifest, settings)
+    report = NightReport(
+        as_of, run_id, tuple(flags), n_compared, settings.alarm_rate, manifest["nights"][-1]["missing"], tuple(files)
+    )
+    path = out / "watch.json"
+    _replace(path, json.dumps(report.to_dict(), ensure_ascii=False, indent=1).encode())
+    return report
+
+
+def flags_of(store: Store, manifest: dict[str, Any], settings: Settings) -> tuple[list[Flag], int]:
+    """What stands out in the last night, and how many figures were compared."""
+    nights = manifest["nights"]
+    ends = np.array([night["observed_until"] for night in nights], dtype=np.int64)
+    weekdays = (period_of(ends - 1, "day", settings.timezone) + 3) % 7
+    series = series_of_nights(nights, weekdays.tolist())
+    flags, n_compared = watch([*series, *lost_series(store, manifest, settings)], settings.alarm_rate)
+    return [*unseen(nights), *flags], n_compared
+
+
+def _by_day(store: Store, manifest: dict[str, Any], settings: Settings) -> pl.DataFrame | None:
+    """Sealed journeys by the day they started on, from the plainest conversion there is."""
+    for name, measure in settings.nightly.items():
+        if isinstance(measure, Conversion) and not measure.by and measure.horizon is None:
+            table = sealed_table(store, manifest, measure, name, "outcomes", (None, None))
+            counts = ("n_journeys", "n", "converted", "lost", "open", "service", "left_truncated")
+            by_day = table.group_by("_day").agg(pl.col(c).sum() for c in counts).sort("_day")
+            return daily_frame(by_day, settings, manifest)
+    return None
+
+
+def _named(name: str, result: Result) -> dict[str, pl.DataFrame]:
+    """The frames of a result by file stem, under the name that the state gave the measure."""
+    return {name + table.removeprefix(result.name): frame for table, frame in mapping_of_tables(result).items()}
+
+
+def _draw(out: Path, results: Mapping[str, Result], title: str, min_group: int) -> list[Path]:
+    if not set(_MAP) <= set(results):
+        return []
+    try:
+        return [journey_map(results, title=title, min_group=min_group).save(out / "map.html")]
+    except QuestionError:
+        return []  # nothing in it that enough users stand behind
+
+
+def _run_id(manifest: Mapping[str, Any], days: tuple[int | None, int | None]) -> str:
+    nights = [(night["id"], night["content"], night["observed_until"]) for night in manifest["nights"]]
+    text = json.dumps([manifest["fingerprint"], manifest["generation"], nights, days], separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _write(path: Path, frame: pl.DataFrame) -> Path:
+    partial = path.with_name(f".{path.name}.partial")
+    frame.write_parquet(partial)
+    partial.replace(path)
+    return path
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)

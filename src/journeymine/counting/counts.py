@@ -136,24 +136,28 @@ class Counts:
     basis : rules and bounds it was counted under.
     specs : shape of each table.
     coded : the tables, whose labels may still be codes; see `tables`.
+    in_form : whether they are brought to their one form: each key once, in order.
     """
 
     question: str
     basis: Basis
     specs: Mapping[str, TableSpec] = field(repr=False)
     coded: Mapping[str, pl.DataFrame] = field(repr=False)
+    in_form: bool = field(default=True, repr=False)
 
     @cached_property
     def tables(self) -> Mapping[str, pl.DataFrame]:
         """The tables, each sorted by key; labels are plain strings."""
-        return {name: spelled(frame) for name, frame in self.coded.items()}
+        if self.in_form:
+            return {name: spelled(frame) for name, frame in self.coded.items()}
+        return {name: spelled(spec.merge([self.coded[name]])) for name, spec in self.specs.items()}
 
     @classmethod
     def of(
         cls, question: str, basis: Basis, specs: Mapping[str, TableSpec], parts: Mapping[str, pl.DataFrame]
     ) -> Counts:
-        """Counts from raw tables, brought to their one form."""
-        return cls(question, basis, specs, {name: spec.merge([parts[name]]) for name, spec in specs.items()})
+        """Counts from raw tables; they are brought to their one form when they are merged or looked at."""
+        return cls(question, basis, specs, {name: parts[name] for name in specs}, in_form=False)
 
     @classmethod
     def merge(cls, counts: Iterable[Counts]) -> Counts:

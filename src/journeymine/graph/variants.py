@@ -17,9 +17,10 @@ from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import Key, tabulate
+from journeymine.counting.tabulate import Key, distinct_users, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError
+from journeymine.events.coded import Coded
 from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
 
@@ -52,8 +53,8 @@ class Variants:
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by path; no folds, so that a log of a million paths stays small."""
-        values: dict[str, Literal["sum", "wide"]] = {
-            "n": "sum", "converted": "sum", "lost": "sum", "open": "sum", "service": "sum", "ended": "sum",
+        values: dict[str, Literal["sum", "wide", "users"]] = {
+            "n": "sum", "n_users": "users", "converted": "sum", "lost": "sum", "open": "sum", "service": "sum", "ended": "sum",
             "mature": "sum", "converted_mature": "sum", "duration": "wide", "value": "wide",
         }  # fmt: skip
         return {"variants": TableSpec({"path": pl.String}, values, folded=False)}
@@ -68,6 +69,7 @@ class Variants:
             spec,
             {"path": Key(group, paths)},
             {
+                "n_users": distinct_users(group, heads.user, np.ones(len(group), dtype=bool), len(paths)),
                 "converted": status == CONVERTED,
                 "lost": status == LOST,
                 "open": status == OPEN,
@@ -95,6 +97,7 @@ class Variants:
             columns={
                 "n_steps": paths.list.len().cast(pl.Int64),
                 "n": n,
+                "n_users": tally.total("n_users")[order],
                 "share": n / max(int(n.sum()), 1),
                 "covered": covered,
                 **{name: tally.total(name)[order] for name in ("converted", "lost", "open", "service", "ended")},
@@ -118,7 +121,7 @@ def variants(journeys: Journeys, *, grain: str = "touchpoint", max_steps: int = 
     Returns
     -------
     Result; frame has one row per path:
-        path list[str] labels in order · n_steps i64 · n i64 journeys · share, covered f64 0–1, of all journeys and
+        path list[str] labels in order · n_steps i64 · n i64 journeys · n_users i64 · share, covered f64 0–1, of all journeys and
         added up from the top · converted, lost, open, service, ended i64 · conversion f64 of the mature ones ·
         mean_duration_s f64 · value f64 units of money.
 
@@ -144,21 +147,23 @@ def _paths(journeys: Journeys, grain: str, kept: npt.NDArray[np.bool_]) -> tuple
     )
     distinct = frame.group_by("key").agg(pl.col("row").min()).sort("row").with_row_index("group")
     group = frame.join(distinct.drop("row"), on="key", how="left", nulls_equal=True, maintain_order="left")["group"]
-    labels = pl.Series([_escaped(label) + _END for label in coded.labels], dtype=pl.String)
     first = distinct["row"].to_numpy()
-    known = kept[first]
-    lengths = np.where(known, journeys.lengths[first], 0)
-    rows = np.arange(int(lengths.sum())) + np.repeat(
-        journeys.offsets[first] - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths
-    ) if len(first) else np.zeros(0, dtype=np.int64)  # fmt: skip
-    steps = labels.gather(pl.Series(coded.codes[rows]).cast(pl.UInt32)) if len(rows) else labels[:0]
-    spelled = (
-        pl.DataFrame({"group": np.repeat(np.arange(len(first)), lengths), "label": steps})
-        .group_by("group", maintain_order=True)
-        .agg(pl.col("label").str.join(""))
-    )
-    paths = pl.DataFrame({"group": np.arange(len(first))}).join(spelled, on="group", how="left", maintain_order="left")
-    return group.cast(pl.Int64).to_numpy(), paths["label"]
+    return group.cast(pl.Int64).to_numpy(), _spelled(journeys, coded, first).set(pl.Series(~kept[first]), None)
+
+
+def _spelled(journeys: Journeys, coded: Coded, which: npt.NDArray[np.int64]) -> pl.Series:
+    """The paths of some journeys as text."""
+    import pyarrow as pa
+
+    labels = pl.Series([_escaped(label) + _END for label in coded.labels], dtype=pl.String)
+    lengths = journeys.lengths[which]
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    rows = np.arange(int(offsets[-1])) + np.repeat(journeys.offsets[which] - offsets[:-1], lengths)
+    if not len(rows):
+        return pl.Series([], dtype=pl.String)
+    steps = labels.gather(pl.Series(coded.codes.take(rows)).cast(pl.UInt32))
+    paths = pl.Series(pa.LargeListArray.from_arrays(offsets, steps.to_arrow(compat_level=pl.CompatLevel.oldest())))
+    return paths.list.join("")
 
 
 def _escaped(label: str) -> str:
@@ -167,6 +172,9 @@ def _escaped(label: str) -> str:
 
 def _labels_of(paths: pl.Series) -> pl.Series:
     """Labels of a path from its text."""
+    labels = paths.str.strip_suffix(_END).str.split(_END)
+    if not paths.str.contains(_ESCAPE, literal=True).any():
+        return labels
     plain = pl.element().str.replace_all(f"{_ESCAPE}1", _END, literal=True)
     plain = plain.str.replace_all(f"{_ESCAPE}0", _ESCAPE, literal=True)
-    return paths.str.strip_suffix(_END).str.split(_END).list.eval(plain)
+    return labels.list.eval(plain)

@@ -140,6 +140,27 @@ MEANING = {
     "value_gained": "the same, in units of money",
     "if_mended": "further conversions through the Markov chain; null where a chain cannot tell",
     "evidence": "the figures behind it, in words",
+    "n_onward": "of n_reached: reach a later stage, or convert",
+    "onward_share": "n_onward ÷ n_reached",
+    "reached_share": "n_reached ÷ n",
+    "estimate": "the column that is compared",
+    "a": "the first group's",
+    "b": "the second group's",
+    "n_tested": "rows tested together",
+    "statistic": "of the test; null where it is the least adjusted p-value",
+    "df": "degrees of freedom",
+    "n_a": "mature journeys of the first group",
+    "n_b": "mature journeys of the second group",
+    "weight_a": "n_a ÷ all of the first",
+    "weight_b": "n_b ÷ all of the second",
+    "share_a": "conversion in the first",
+    "share_b": "conversion in the second",
+    "mix_effect": "change in overall conversion because more or fewer journeys are of this kind",
+    "rate_effect": "change in overall conversion because journeys of this kind convert more or less",
+    "effect": "part of the change in overall conversion",
+    "onward_a": "share that goes on from here, in the first",
+    "onward_b": "share that goes on from here, in the second",
+    "part": "mix, rate, or their sum, the change",
     "sparse": "under 300 users or 30 converting ones",
 }
 
@@ -153,6 +174,9 @@ def results(journeys: jm.Journeys) -> Iterator[Result]:
     yield jm.typical_order(journeys)
     yield jm.satisfaction(journeys)
     yield jm.opportunities(journeys)
+    yield jm.stage_reach(journeys)
+    yield jm.before_after(journeys, "2026-03-15", jm.Conversion(by="channel"))
+    yield jm.decompose(journeys.between("2026-03-15", "2027-01-01"), journeys.between("2026-01-01", "2026-03-15"))
     yield jm.funnel(journeys, steps=["product_viewed", "basket_filled", "order_placed"], within="7d", trend="month")
 
 

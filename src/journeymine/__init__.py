@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import RepeatRate as RepeatRate
     from journeymine.metrics import Retention as Retention
     from journeymine.metrics import Satisfaction as Satisfaction
+    from journeymine.metrics import StageReach as StageReach
     from journeymine.metrics import Stickiness as Stickiness
     from journeymine.metrics import TimeToConvert as TimeToConvert
     from journeymine.metrics import Waiting as Waiting
@@ -71,11 +72,14 @@ if TYPE_CHECKING:
     from journeymine.metrics import activity as activity
     from journeymine.metrics import attribution as attribution
     from journeymine.metrics import attribution_from_paths as attribution_from_paths
+    from journeymine.metrics import before_after as before_after
     from journeymine.metrics import choose_order as choose_order
     from journeymine.metrics import choose_order_from_paths as choose_order_from_paths
+    from journeymine.metrics import compare as compare
     from journeymine.metrics import conversion as conversion
     from journeymine.metrics import customer_value as customer_value
     from journeymine.metrics import decision_points as decision_points
+    from journeymine.metrics import decompose as decompose
     from journeymine.metrics import drop_off as drop_off
     from journeymine.metrics import dwell as dwell
     from journeymine.metrics import first_contact_resolution as first_contact_resolution
@@ -88,6 +92,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import repeat_rate as repeat_rate
     from journeymine.metrics import retention as retention
     from journeymine.metrics import satisfaction as satisfaction
+    from journeymine.metrics import stage_reach as stage_reach
     from journeymine.metrics import stickiness as stickiness
     from journeymine.metrics import time_to_convert as time_to_convert
     from journeymine.metrics import waiting as waiting
@@ -133,6 +138,7 @@ _ROOMS = {
         "RepeatRate",
         "Retention",
         "Satisfaction",
+        "StageReach",
         "Stickiness",
         "TimeToConvert",
         "Waiting",
@@ -140,11 +146,14 @@ _ROOMS = {
         "activity",
         "attribution",
         "attribution_from_paths",
+        "before_after",
         "choose_order",
         "choose_order_from_paths",
+        "compare",
         "conversion",
         "customer_value",
         "decision_points",
+        "decompose",
         "drop_off",
         "dwell",
         "first_contact_resolution",
@@ -157,6 +166,7 @@ _ROOMS = {
         "repeat_rate",
         "retention",
         "satisfaction",
+        "stage_reach",
         "stickiness",
         "time_to_convert",
         "waiting",

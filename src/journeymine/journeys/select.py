@@ -16,7 +16,7 @@ from journeymine.journeys.tables import journey_table
 if TYPE_CHECKING:
     from journeymine.journeys.journeys import Journeys
 
-__all__ = ["between", "dropped", "join_users", "segment", "through", "where"]
+__all__ = ["between", "dropped", "instant_of", "join_users", "segment", "through", "where"]
 
 
 def where(journeys: Journeys, condition: pl.Expr) -> Journeys:
@@ -58,7 +58,7 @@ def join_users(journeys: Journeys, frame: pl.DataFrame, *, on: str) -> Journeys:
 
 def between(journeys: Journeys, start: Any, end: Any) -> Journeys:
     """Keep the journeys that start in ``[start, end)``."""
-    low, high = _instant(start), _instant(end)
+    low, high = instant_of(start), instant_of(end)
     return journeys.pick((journeys.heads.start >= low) & (journeys.heads.start < high))
 
 
@@ -109,7 +109,7 @@ def _free(journeys: Journeys, name: str) -> None:
         raise QuestionError(f"the name {name!r} is taken by a column", hint="choose another name for the segment")
 
 
-def _instant(when: Any) -> int:
+def instant_of(when: Any) -> int:
     """µs UTC of a date, a datetime, or ISO text."""
     if isinstance(when, str):
         when = datetime.fromisoformat(when)

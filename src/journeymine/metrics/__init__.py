@@ -4,9 +4,11 @@ from journeymine.metrics.activity import Activity, activity
 from journeymine.metrics.attribution import Attribution, attribution
 from journeymine.metrics.attribution_order import OrderChoice, choose_order, choose_order_from_paths
 from journeymine.metrics.attribution_paths import attribution_from_paths
+from journeymine.metrics.compare import before_after, compare
 from journeymine.metrics.conversion import Conversion, conversion
 from journeymine.metrics.customer_value import CustomerValue, customer_value
 from journeymine.metrics.decision_points import DecisionPoints, decision_points
+from journeymine.metrics.decomposition import decompose
 from journeymine.metrics.drop_off import DropOff, drop_off
 from journeymine.metrics.dwell import Dwell, dwell
 from journeymine.metrics.first_contact import FirstContact, first_contact_resolution
@@ -18,6 +20,7 @@ from journeymine.metrics.opportunities import opportunities, rank_opportunities
 from journeymine.metrics.repeat_rate import RepeatRate, repeat_rate
 from journeymine.metrics.retention import Retention, retention
 from journeymine.metrics.satisfaction import Satisfaction, satisfaction
+from journeymine.metrics.stage_reach import StageReach, stage_reach
 from journeymine.metrics.stickiness import Stickiness, stickiness
 from journeymine.metrics.time_to_convert import TimeToConvert, time_to_convert
 from journeymine.metrics.waiting import Waiting, waiting
@@ -40,6 +43,7 @@ __all__ = [
     "RepeatRate",
     "Retention",
     "Satisfaction",
+    "StageReach",
     "Stickiness",
     "TimeToConvert",
     "Waiting",
@@ -47,11 +51,14 @@ __all__ = [
     "activity",
     "attribution",
     "attribution_from_paths",
+    "before_after",
     "choose_order",
     "choose_order_from_paths",
+    "compare",
     "conversion",
     "customer_value",
     "decision_points",
+    "decompose",
     "drop_off",
     "dwell",
     "first_contact_resolution",
@@ -64,6 +71,7 @@ __all__ = [
     "repeat_rate",
     "retention",
     "satisfaction",
+    "stage_reach",
     "stickiness",
     "time_to_convert",
     "waiting",

@@ -1,0 +1,282 @@
+"""Compare: any metric between two groups or periods, or before and after a dated change."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.counts import Counts
+from journeymine.counting.estimates import Answer
+from journeymine.counting.finish import finish
+from journeymine.counting.measure import Measure, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tally import Tally
+from journeymine.durations import Duration, microseconds
+from journeymine.errors import MergeError, QuestionError, UnknownLabelError
+from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.select import instant_of
+from journeymine.metrics.compare_columns import Compared, compare_column, is_estimate, usage_of
+from journeymine.metrics.compare_tests import global_test, p_values
+from journeymine.stats.folds import FOLDS
+from journeymine.stats.multiple import benjamini_hochberg
+
+__all__ = ["before_after", "compare"]
+
+
+def compare(
+    a: Journeys | Counts,
+    b: Journeys | Counts,
+    measure: Measure,
+    *,
+    columns: str | Sequence[str] | None = None,
+    names: tuple[str, str] = ("a", "b"),
+    confidence: float = 0.95,
+) -> Result:
+    """The difference a − b of every estimate of a measure, row by row, with one test of them all.
+
+    Parameters
+    ----------
+    a, b : two groups or periods: journeys, or counts of `measure`. Users may stand in both.
+    measure : the question asked of each, e.g. ``Conversion(by="channel")``.
+    columns : only these estimates, of those the measure's frame has with an interval.
+    names : what to call the two.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per row of the measure's frame and estimate, the label columns first:
+        estimate str name of the column · a, b f64 · difference f64 a − b with interval · p_value, p_adjusted f64 · reason
+        str why there is no interval.
+    tables["global"] : estimate, n_tested, statistic, df, p_value: one test per estimate that its rows differ nowhere.
+    Further tables of the measure that carry estimates are compared likewise, under their own names.
+
+    Raises
+    ------
+    MergeError : counts of another question.
+    QuestionError, UnknownLabelError : nothing to compare, or no such column.
+
+    Notes
+    -----
+    Shares: Newcombe's interval with the correlation of the two replicate series; numbers: the jackknife of the difference;
+    quantiles: squared and added from their own limits. p_adjusted is Benjamini–Hochberg over all rows of a frame, the
+    p-values being those at which the interval would touch 0. Of a transition graph the share of journeys that use each edge
+    and node is compared first (``n_journeys_share``). A row that only one of them has is compared where
+    the other's estimate exists. Open journeys, ties and nulls are as in the measure. See `docs/compare.md`.
+    """
+    counted = [_counts(each, measure) for each in (a, b)]
+    present = _present(counted)
+    answers, finished = zip(*(_answers(measure, counts, present, confidence) for counts in counted), strict=True)
+    wanted = (columns,) if isinstance(columns, str) else columns
+    frames: dict[str, pl.DataFrame] = {}
+    tests: list[dict[str, Any]] = []
+    for name, first in answers[0].items():
+        pair = _Pair(first, answers[1][name], finished[0][name], finished[1][name])
+        frame, found = _compared(pair, wanted, present, confidence)
+        if frame is not None:
+            frames[name] = frame
+            tests += found if len(frames) == 1 else []
+    if not frames:
+        known = [name for answer in answers[0].values() for name, value in answer.columns.items() if is_estimate(value)]
+        if wanted and known:
+            raise UnknownLabelError.naming("estimate", wanted[0], known)
+        raise QuestionError(f"{measure.name} has no estimates with intervals", hint="compare another measure")
+    main = next(iter(frames))
+    schema = {
+        "estimate": pl.String,
+        "n_tested": pl.Int64,
+        "statistic": pl.Float64,
+        "df": pl.Float64,
+        "p_value": pl.Float64,
+    }
+    return Result(
+        name="compare",
+        question=f"{measure.question[:-1]}, {names[0]} against {names[1]}?",
+        frame=frames[main],
+        tables={"global": pl.DataFrame(tests, schema=schema), **{n: f for n, f in frames.items() if n != main}},
+        schema_version=1,
+        confidence=confidence,
+        basis=counted[0].basis,
+        notes=(f"differences are {names[0]} minus {names[1]}",),
+    )
+
+
+def before_after(
+    journeys: Journeys,
+    when: Any,
+    measure: Measure,
+    *,
+    window: Duration | None = None,
+    columns: str | Sequence[str] | None = None,
+    confidence: float = 0.95,
+) -> Result:
+    """Compare the journeys that start after a dated change with those that start before it: after − before.
+
+    Parameters
+    ----------
+    when : the instant of the change: a date, a datetime or ISO text; naive ones are UTC. The journeys that start then count
+        as after it.
+    window : only journeys that start within this time of it, on either side.
+
+    Returns
+    -------
+    Result, as of `compare`, a being after and b before.
+
+    Notes
+    -----
+    Journeys under way at the change were touched by it late: they count as before. The young ones after it are immature
+    and outside headline shares, so a comparison soon after a change has few journeys on one side. A difference is no proof
+    that the change made it: the season may differ as well.
+    """
+    at = instant_of(when)
+    starts = journeys.heads.start
+    near = np.ones(len(journeys), dtype=bool)
+    if window is not None:
+        width = microseconds(window, name="window")
+        near = (starts >= at - width) & (starts < at + width)
+    return compare(
+        journeys.pick(near & (starts >= at)),
+        journeys.pick(near & (starts < at)),
+        measure,
+        columns=columns,
+        names=("after", "before"),
+        confidence=confidence,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One answer of both groups, and the frames that finishing made of it."""
+
+    a: Answer
+    b: Answer
+    frame_a: pl.DataFrame
+    frame_b: pl.DataFrame
+
+
+def _counts(each: Journeys | Counts, measure: Measure) -> Counts:
+    counts = each if isinstance(each, Counts) else count_in_memory(measure, each)
+    if counts.question != question_of(measure):
+        raise MergeError(
+            f"these counts answer {counts.question}, not {question_of(measure)}",
+            hint="compare counts of the measure given",
+        )
+    return counts
+
+
+def _present(counted: Sequence[Counts]) -> npt.NDArray[np.bool_]:
+    """Folds that hold anybody in either group."""
+    present = np.zeros(FOLDS, dtype=bool)
+    for counts in counted:
+        for name, spec in counts.specs.items():
+            if spec.folded:
+                present[counts.tables[name]["fold"].unique().to_numpy()] = True
+    return present
+
+
+def _answers(
+    measure: Measure, counts: Counts, present: npt.NDArray[np.bool_], confidence: float
+) -> tuple[Mapping[str, Answer], Mapping[str, pl.DataFrame]]:
+    """The answers over the folds of both groups, and the finished frames."""
+    tallies = {name: Tally.of(spec, counts.tables[name], present) for name, spec in counts.specs.items()}
+    answers = usage_of(measure, tallies, dict(measure.estimate(tallies, counts.basis)))
+    result = finish(measure, counts, confidence=confidence)
+    main = next(iter(answers))
+    return answers, {name: result.frame if name == main else result.tables[name] for name in answers}
+
+
+def _compared(
+    pair: _Pair, wanted: Sequence[str] | None, present: npt.NDArray[np.bool_], confidence: float
+) -> tuple[pl.DataFrame | None, list[dict[str, Any]]]:
+    """All estimates of one answer below each other, and the global test of each."""
+    labels = _labels(pair)
+    if labels is None:
+        return None, []
+    names = [
+        name for name, value in pair.a.columns.items() if is_estimate(value) and (wanted is None or name in wanted)
+    ]
+    if not names:
+        return None, []
+    rows = pl.concat(labels).unique(maintain_order=True)
+    keys = rows.columns
+    rows = rows.sort(keys) if keys and not any(kind.is_nested() for kind in rows.dtypes) else rows
+    n = rows.height if keys else 1
+    place = [_place(each, rows) for each in labels]
+    found = [
+        compare_column(
+            name, (pair.a, pair.b), (pair.frame_a, pair.frame_b), place, rows, n, present=present, confidence=confidence
+        )
+        for name in names
+    ]
+    p = np.concatenate([p_values(each, confidence) for each in found])
+    adjusted = benjamini_hochberg(p)
+    parts = [_frame(rows, name, each) for name, each in zip(names, found, strict=True)]
+    frame = pl.concat(parts).with_columns(p_value=_nullable(p), p_adjusted=_nullable(adjusted))
+    tests = [
+        {"estimate": name, **global_test(each, p_values(each, confidence), confidence)}
+        for name, each in zip(names, found, strict=True)
+    ]
+    ordered = [
+        *rows.columns,
+        "estimate",
+        "a",
+        "b",
+        "difference",
+        "difference_lower",
+        "difference_upper",
+        "p_value",
+        "p_adjusted",
+        "reason",
+    ]
+    return frame.select(ordered), tests
+
+
+def _labels(pair: _Pair) -> list[pl.DataFrame] | None:
+    """What tells the rows of each group apart: the keys, and as many of the plain columns behind them as it takes (as the
+    time of a curve); None where those do not.
+    """  # noqa: D205
+    sides = ((pair.a, pair.frame_a), (pair.b, pair.frame_b))
+    if all(not answer.keys.columns and frame.height <= 1 for answer, frame in sides):
+        return [answer.keys for answer, _ in sides]
+    plain = [name for name, _ in itertools.takewhile(lambda item: not is_estimate(item[1]), pair.a.columns.items())]
+    for extra in range(len(plain) + 1):
+        found = [
+            pl.DataFrame({
+                **{name: answer.keys[name] for name in answer.keys.columns},
+                **{name: pl.Series(answer.columns[name]) for name in plain[:extra]},
+            })
+            for answer, _ in sides
+        ]  # fmt: skip
+        if found[0].columns and not any(frame.is_duplicated().any() for frame in found):
+            return found
+    return None
+
+
+def _frame(rows: pl.DataFrame, name: str, found: Compared) -> pl.DataFrame:
+    n = len(found.a)
+    columns = {
+        "estimate": pl.Series([name] * n, dtype=pl.String),
+        "a": _nullable(found.a), "b": _nullable(found.b), "difference": _nullable(found.difference),
+        "difference_lower": _nullable(found.lower), "difference_upper": _nullable(found.upper),
+        "reason": pl.Series(found.reason.tolist(), dtype=pl.String),
+    }  # fmt: skip
+    return pl.DataFrame({**{key: rows[key] for key in rows.columns}, **columns})
+
+
+def _nullable(values: npt.NDArray[np.float64]) -> pl.Series:
+    return pl.Series(values, dtype=pl.Float64).fill_nan(None)
+
+
+def _place(keys: pl.DataFrame, rows: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """The row of each of `keys` among `rows`."""
+    if not keys.columns:
+        return np.zeros(1, dtype=np.int64)
+    numbered = rows.with_row_index("_row")
+    joined = keys.join(numbered, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
+    return joined["_row"].to_numpy().astype(np.int64)

@@ -1,0 +1,196 @@
+"""Stage reach: how far journeys get, stage by stage, before they convert or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.columns import UNMAPPED
+from journeymine.counting.by import as_names, check_channel_of, group_journeys
+from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.estimates import Answer, Share
+from journeymine.counting.finish import finish
+from journeymine.counting.mature import NO_GOAL, too_short
+from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
+from journeymine.counting.tabulate import Key, distinct_users, key_of, pack, tabulate
+from journeymine.counting.tally import Tally
+from journeymine.errors import QuestionError
+from journeymine.journeys.heads import CONVERTED, SERVICE
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.contrast import EVERYWHERE
+
+__all__ = ["StageReach", "by_stage", "stage_reach", "stages_of"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class StageReach:
+    """The measure behind `stage_reach`, for `mine`. Parameters as there."""
+
+    by: str | Sequence[str] | None = None
+    channel_of: str = "entry"
+
+    name: ClassVar[str] = "stage_reach"
+    unit: ClassVar[Literal["journey", "user"]] = "journey"
+    schema_version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", as_names(self.by))
+        check_channel_of(self.channel_of)
+        if "stage" in self.names:
+            raise QuestionError(
+                "by='stage' in a question that goes by stage already", hint="break down by something else"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+        per = f", per {' × '.join(self.names)} ({self.channel_of})" if self.names else ""
+        return f"How far do journeys get, stage by stage{per}?"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Mature journeys by the furthest stage they reach."""
+        keys = {**dict.fromkeys(self.names, pl.String), "stage": pl.String}
+        return {"furthest": TableSpec(keys, {"n": "sum", "n_users": "users", "converted": "sum"})}
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Count mature journeys by the furthest of their stages."""
+        grouped = group_journeys(journeys, self.names, self.channel_of)
+        heads = journeys.heads
+        judged = (heads.mature & (heads.status != SERVICE))[grouped.journey]
+        journey = grouped.journey[judged]
+        keys = {name: key.take(np.flatnonzero(judged)) for name, key in grouped.keys.items()}
+        keys["stage"] = _furthest(journeys).take(journey)
+        user = heads.user[journey]
+        packed, size = pack(list(keys.values()), len(journey))
+        values = {
+            "n_users": distinct_users(packed, user, np.ones(len(journey), dtype=bool), size),
+            "converted": heads.status[journey] == CONVERTED,
+        }
+        table = tabulate(self.specs()["furthest"], keys, values, journeys.folds[user])
+        return Counts.of(question_of(self), basis_of(journeys), self.specs(), {"furthest": table})
+
+    def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
+        """Reach and onward share of each stage, in order."""
+        tally, stages = tallies["furthest"], stages_of(basis)
+        groups, n, reached = by_stage(tally, self.names, basis)
+        keys = (
+            groups.join(pl.DataFrame({"stage": stages}), how="cross") if self.names else pl.DataFrame({"stage": stages})
+        )
+        whole = np.repeat(n, len(stages), axis=1)
+        here, onward = (part.reshape(len(n), -1) for part in (reached[:, :, :-1], reached[:, :, 1:]))
+        has_goal = basis.rules.goal is not None
+        if not has_goal and len(stages):  # the way on from the last stage is the goal
+            here = here.copy()
+            last = np.arange(len(stages) - 1, here.shape[1], len(stages))
+            judged = here.copy()
+            judged[:, last] = onward[:, last] = 0
+        else:
+            judged = here
+        return {
+            "stage_reach": Answer(
+                keys=keys,
+                columns={
+                    "n": whole.sum(axis=0).astype(np.int64),
+                    "n_reached": here.sum(axis=0).astype(np.int64),
+                    "n_onward": onward.sum(axis=0).astype(np.int64),
+                    "onward_share": Share(onward, judged),
+                    "reached_share": Share(here, whole, certain=keys["stage"].to_numpy() == stages[0]),
+                },
+                reasons=[
+                    too_short(basis) if count == 0 else None if has_goal or left else NO_GOAL
+                    for count, left in zip(whole.sum(axis=0), judged.sum(axis=0), strict=True)
+                ],
+            )
+        }
+
+
+def stages_of(basis: Basis) -> list[str]:
+    """The stages in order; one for a log without them."""
+    return list(basis.stages) or [EVERYWHERE]
+
+
+def by_stage(tally: Tally, names: Sequence[str], basis: Basis) -> tuple[pl.DataFrame, Floats, Floats]:
+    """Journeys by group and fold, and how many of them reach each stage.
+
+    Returns
+    -------
+    Groups; journeys [64, groups]; reached [64, groups, stages + 1]: everybody reaches the first stage, and the last entry
+    are those that convert.
+    """
+    stages = stages_of(basis)
+    groups = tally.rows.select(names).unique(maintain_order=True).sort(names) if names else pl.DataFrame()
+    size = groups.height if names else 1
+    group = np.zeros(len(tally), dtype=np.int64)
+    if names:
+        numbered = tally.rows.select(names).join(
+            groups.with_row_index("_g"), on=list(names), how="left", maintain_order="left"
+        )
+        group = numbered["_g"].to_numpy().astype(np.int64)
+    rank = {stage: at for at, stage in enumerate(stages)}
+    at = np.array([rank.get(stage, 0) for stage in tally.rows["stage"]], dtype=np.int64)
+    n, won = tally.by_fold("n"), tally.by_fold("converted")
+    furthest, converted = np.zeros((2, len(n), size, len(stages)))
+    np.add.at(furthest.transpose(1, 2, 0), (group, at), (n - won).T)
+    np.add.at(converted.transpose(1, 2, 0), (group, at), won.T)
+    total_won = converted.sum(axis=2)
+    # From each stage on: those who end at it or later, and all who convert.
+    reached = np.flip(np.cumsum(np.flip(furthest, axis=2), axis=2), axis=2) + total_won[:, :, None]
+    return groups, reached[:, :, 0], np.concatenate((reached, total_won[:, :, None]), axis=2)
+
+
+def _furthest(journeys: Journeys) -> Key:
+    """The latest mapped stage of each journey."""
+    n = len(journeys)
+    if "stage" not in journeys.coded.labels:
+        return key_of(np.zeros(n, dtype=np.int64), [EVERYWHERE])
+    stage = journeys.coded.labels["stage"]
+    unmapped = len(stage.labels) - 1
+    rank = np.where(stage.codes == unmapped, -1, stage.codes.astype(np.int64))
+    furthest = np.maximum.reduceat(rank, journeys.offsets[:-1]) if n else np.zeros(0, dtype=np.int64)
+    return key_of(np.where(furthest < 0, unmapped, furthest), [*stage.labels[:unmapped], UNMAPPED])
+
+
+def stage_reach(
+    journeys: Journeys, *, by: str | Sequence[str] | None = None, channel_of: str = "entry", confidence: float = 0.95
+) -> Result:
+    """How many journeys get to each stage or beyond it, and which share of them goes on.
+
+    onward_share_k = |journeys that reach a later stage, or convert| / |journeys that reach stage k or a later one, or convert|
+
+    The onward shares of all stages multiply to the conversion share: the last is that of converting.
+
+    Parameters
+    ----------
+    by, channel_of : as in `conversion`; `by` must not be the stage.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    Result; frame has one row per value of `by` and stage, in order:
+        n i64 mature journeys · n_reached, n_onward i64 of them · onward_share f64 of n_reached · reached_share f64 of n ·
+        reason str. Estimates have …_lower and …_upper.
+
+    Notes
+    -----
+    Unlike in `drop_off`, a journey that skips a stage has reached it, and everybody has reached the first; a journey of
+    unmapped touchpoints only stands in the first. Over mature journeys, open ones among them; service journeys are
+    outside. A log without stages has one. Order and ties inside a stage play no part. Merges exactly. Interval: Wilson,
+    clustered by user through the folds.
+    """
+    measure = StageReach(by=by, channel_of=channel_of)
+    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

@@ -1,0 +1,145 @@
+"""Comparisons: the same numbers as asking twice, intervals by hand, calm under the null, and loud about what was planted."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import polars as pl
+import pytest
+
+import journeymine as jm
+from journeymine.errors import MergeError, QuestionError, UnknownLabelError
+from journeymine.journeys.heads import CONVERTED
+from journeymine.metrics import before_after, compare
+from journeymine.stats.folds import jackknife_variance
+from journeymine.stats.intervals import student_quantile
+from journeymine.stats.multiple import benjamini_hochberg
+
+
+@cache
+def sample(*, planted: bool = True, users: int = 1500) -> jm.Journeys:
+    return jm.build_journeys(jm.sample(planted=planted, users=users))
+
+
+def halves(journeys: jm.Journeys, seed: int, *, by_user: bool = False) -> tuple[jm.Journeys, jm.Journeys]:
+    """Two random halves of the journeys, or of the users."""
+    draws = np.random.default_rng(seed)
+    first = (
+        (draws.random(len(journeys.users)) < 0.5)[journeys.heads.user] if by_user else draws.random(len(journeys)) < 0.5
+    )
+    return journeys.pick(first), journeys.pick(~first)
+
+
+def test_both_sides_are_what_the_measure_says_of_each() -> None:
+    a, b = halves(sample(), 1)
+    measure = jm.Conversion(by="channel")
+    found = compare(a, b, measure).frame
+    for side, journeys in (("a", a), ("b", b)):
+        own = jm.conversion(journeys, by="channel").frame
+        for estimate in ("share", "p50_s", "mean_value"):
+            got = dict(found.filter(pl.col("estimate") == estimate).select("channel", side).rows())
+            for channel, value in own.select("channel", estimate).rows():
+                assert got[channel] == (pytest.approx(value) if value is not None else None)
+    both = found.drop_nulls(["a", "b"])
+    assert both["difference"].to_list() == pytest.approx((both["a"] - both["b"]).to_list())
+
+
+def test_a_numbers_interval_is_the_jackknife_over_shared_folds() -> None:
+    a, b = halves(sample(), 2)
+    row = compare(a, b, jm.Conversion(), columns="mean_value").frame.row(0, named=True)
+    means = []
+    for fold in range(64):
+        kept = [each.pick(each.folds[each.heads.user] != fold) for each in (a, b)]
+        shares = [jm.conversion(each).frame["mean_value"][0] for each in kept]
+        means.append(shares[0] - shares[1])
+    half = float(student_quantile(63, 0.95)) * float(np.sqrt(jackknife_variance(np.array(means))))
+    assert row["difference_upper"] - row["difference"] == pytest.approx(half)
+    assert row["difference"] - row["difference_lower"] == pytest.approx(half)
+
+
+def test_a_group_against_itself_differs_nowhere() -> None:
+    found = compare(sample(), sample(), jm.Conversion())
+    share = found.frame.row(by_predicate=pl.col("estimate") == "share", named=True)
+    assert (share["difference"], share["p_value"]) == (0, 1)
+    # The two go together entirely: squared and added with their correlation nothing is left of the limits.
+    assert share["difference_upper"] < 0.005
+    assert found.tables["global"]["p_value"][0] == 1
+
+
+def test_p_values_agree_with_the_intervals_and_are_adjusted() -> None:
+    journeys = sample()
+    found = compare(journeys.through("offer_mail_clicked"), journeys, jm.DropOff(), names=("offer", "all")).frame
+    tested = found.filter(pl.col("p_value").is_not_null())
+    assert tested.height > 20
+    outside = (tested["difference_lower"] > 0) | (tested["difference_upper"] < 0)
+    assert (outside == (tested["p_value"] < 0.05)).all()
+    assert outside.any()
+    assert tested["p_adjusted"].to_list() == pytest.approx(benjamini_hochberg(tested["p_value"].to_numpy()).tolist())
+
+
+@pytest.mark.parametrize("by_user", [True, False])
+def test_under_the_null_the_global_test_keeps_its_level(by_user: bool) -> None:
+    journeys = sample(planted=False)
+    measure = jm.Conversion(by="channel")
+    p = [
+        compare(*halves(journeys, seed, by_user=by_user), measure, columns="share").tables["global"]["p_value"][0]
+        for seed in range(80)
+    ]
+    # 4 expected of 80 at 5 %; more than 10 happen by chance in 0.2 % of all cases.
+    assert sum(value < 0.05 for value in p) <= 10
+    assert 0.35 < float(np.mean(p)) < 0.65
+
+
+def test_a_planted_difference_is_found() -> None:
+    x, y = halves(sample(), 6, by_user=True)
+    lucky = x.pick((x.heads.status == CONVERTED) | (np.arange(len(x)) % 4 == 0))
+    found = compare(lucky, y, jm.Conversion(by="channel"), columns="share")
+    assert found.tables["global"]["p_value"][0] < 1e-3
+    assert (found.frame.drop_nulls("p_value")["difference"] > 0).all()
+
+
+def test_graphs_are_compared_by_how_many_journeys_use_each_edge() -> None:
+    a, b = halves(sample(), 3)
+    found = compare(a, b, jm.Transitions(grain="stage"))
+    used = found.frame.filter(pl.col("estimate") == "n_journeys_share")
+    for side, journeys in (("a", a), ("b", b)):
+        edges = jm.transitions(journeys, grain="stage").edges
+        own = {row[:3]: row[3] / len(journeys) for row in edges.select("from", "to", "status", "n_journeys").rows()}
+        for row in used.select("from", "to", "status", side).rows():
+            assert row[3] == pytest.approx(own.get(row[:3], 0.0))
+    assert "nodes" in found.tables
+    split = compare(a, b, jm.Transitions(grain="stage", by="device"), columns="n_journeys_share").frame
+    starts = split.filter(pl.col("from").is_null()).group_by("device").agg(pl.col("a").sum())
+    assert starts["a"].to_list() == pytest.approx([1.0] * starts.height)
+
+
+def test_before_and_after_split_at_the_instant() -> None:
+    journeys = sample()
+    found = before_after(journeys, "2026-03-01", jm.Conversion(), window="30d")
+    after, before = journeys.between("2026-03-01", "2026-03-31"), journeys.between("2026-01-30", "2026-03-01")
+    share = found.frame.row(by_predicate=pl.col("estimate") == "share", named=True)
+    assert share["a"] == pytest.approx(jm.conversion(after).frame["share"][0])
+    assert share["b"] == pytest.approx(jm.conversion(before).frame["share"][0])
+    assert "after against before" in found.question
+
+
+def test_curves_are_compared_at_each_time() -> None:
+    a, b = halves(sample(), 4)
+    found = compare(a, b, jm.TimeToConvert(bin="1d", horizon="10d"))
+    curves = found.tables["curves"]
+    assert curves.filter(pl.col("estimate") == "converted_share")["time_s"].is_unique().all()
+
+
+def test_what_cannot_be_compared_says_so() -> None:
+    a, b = halves(sample(), 5)
+    with pytest.raises(QuestionError, match="no estimates"):
+        compare(a, b, jm.Variants())
+    with pytest.raises(UnknownLabelError, match="shares"):
+        compare(a, b, jm.Conversion(), columns="shares")
+    with pytest.raises(MergeError, match="measure given"):
+        compare(jm.Conversion().count(a), b, jm.Conversion(by="channel"))
+    with pytest.raises(QuestionError, match="instant"):
+        before_after(a, 5, jm.Conversion())
+    empty = a.pick(np.zeros(len(a), dtype=bool))
+    assert compare(empty, b, jm.Conversion(by="channel")).frame["difference"].null_count() > 0

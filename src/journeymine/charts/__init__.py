@@ -12,6 +12,8 @@ __all__ = ["chart_of"]
 _CHARTS: dict[str, str] = {
     "attribution": "attribution:attribution_chart",
     "funnel": "funnel:funnel_chart",
+    "retention": "retention:retention_chart",
+    "time_to_convert": "time_to_convert:time_to_convert_chart",
 }
 """Name of a result → ``module:function`` that draws its frame."""
 

@@ -163,7 +163,7 @@ def time_to_convert(
         horizon (restricted mean) · sparse bool · reason str.
     tables["curves"] has one row per value of `by` and bin in which anything happens:
         time_s f64 end of the bin · at_risk, converted, lost, censored i64 · converted_share, lost_share, open_share f64.
-    tables["test"], with `by`, has one row per cause, over all groups:
+    tables["test"], with `by`, has one row per cause, over the groups whose users fill 20 folds or more:
         cause str · n_groups, df i64 · chi2 f64 log-rank for independent journeys · p_independent f64 its p-value ·
         p_value f64 the same test clustered by user · reason str.
     Estimates have …_lower and …_upper.
@@ -178,8 +178,9 @@ def time_to_convert(
     Time runs from a journey's first step. An event after t is in bin ⌈t ÷ bin⌉, so *within 7 days* includes 7 days to
     the microsecond. An open journey is censored at `observed_until`, in whole bins. A loss is dated at the `lost_at`
     touchpoint, or `idle` after the last step (at the start of the user's next journey if that comes first): before
-    that nobody could know. A curve ends after 20,000 bins, where whoever is left is censored. Without a goal, journeys that ended count as lost. Left-truncated journeys are left out and
-    counted, ``service`` is outside. Restricted means are up to one bin too long. Merges exactly. Intervals: Wilson with
+    that nobody could know. A curve ends after 20,000 bins, where whoever is left is censored. Without a goal, journeys
+    that ended count as lost. Left-truncated journeys are left out and counted, ``service`` is outside. Restricted means
+    are up to one bin too long. Merges exactly. Intervals: Wilson with
     the effective number of trials from the jackknife over the 64 folds; the mean by the jackknife.
 
     References

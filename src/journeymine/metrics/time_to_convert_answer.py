@@ -37,7 +37,7 @@ def answer_times(journeys: Tally, exits: Tally, bin_us: int, horizon_us: int, ba
         "curves": _curves(journeys, exits, curves, bin_us, has_goal=basis.rules.goal is not None),
     }
     if journeys.spec.keys:
-        answers["test"] = _tests(curves, int(journeys.present.sum()))
+        answers["test"] = _tests(*_solid(curves, exits), int(journeys.present.sum()))
     return answers
 
 
@@ -131,7 +131,14 @@ def _groups(tally: Tally) -> list[tuple[str, ...]]:
     return list(tally.rows.iter_rows()) if tally.spec.keys else [()]
 
 
-def _tests(curves: Sequence[Curves], n_folds: int) -> Answer:
+def _solid(curves: Sequence[Curves], exits: Tally) -> tuple[list[Curves], bool]:
+    """The groups whose users fill enough folds to tell how their scores vary; all, and False, where under two do."""
+    leaving = np.sum([exits.by_fold(name) for name in exits.spec.values], axis=0)
+    solid = [curve for curve in curves if np.count_nonzero(np.any(leaving[:, curve.rows] > 0, axis=1)) >= MIN_FOLDS]
+    return (solid, True) if len(solid) > 1 else (list(curves), False)
+
+
+def _tests(curves: Sequence[Curves], solid: bool, n_folds: int) -> Answer:
     found: dict[str, list[Any]] = {
         name: [] for name in ("n_groups", "df", "chi2", "p_independent", "p_value", "reason")
     }
@@ -140,7 +147,7 @@ def _tests(curves: Sequence[Curves], n_folds: int) -> Answer:
         if len(curves) > MAX_TESTED:
             row: list[Any] = [len(curves), len(curves) - 1, None, None, None, NOT_TESTED]
         else:
-            row = [len(curves), *_test(curves, cause, grid, n_folds)]
+            row = [len(curves), *_test(curves, cause, grid, solid, n_folds)]
         for name, value in zip(found, row, strict=True):
             found[name].append(value)
     kinds = {"n_groups": pl.Int64, "df": pl.Int64, "reason": pl.String}
@@ -150,7 +157,7 @@ def _tests(curves: Sequence[Curves], n_folds: int) -> Answer:
     )
 
 
-def _test(curves: Sequence[Curves], cause: int, grid: npt.NDArray[np.int64], n_folds: int) -> list[Any]:
+def _test(curves: Sequence[Curves], cause: int, grid: npt.NDArray[np.int64], solid: bool, n_folds: int) -> list[Any]:
     shape = (1 + n_folds, len(curves), len(grid))
     events, risk = np.zeros(shape), np.zeros(shape)
     for g, curve in enumerate(curves):
@@ -162,7 +169,7 @@ def _test(curves: Sequence[Curves], cause: int, grid: npt.NDArray[np.int64], n_f
     plain = log_rank(events[0], risk[0])
     if np.isnan(plain.p_value):
         return [plain.df, None, None, None, NOT_COMPARABLE]
-    if n_folds < MIN_FOLDS:
+    if n_folds < MIN_FOLDS or not solid:
         return [plain.df, plain.statistic, plain.p_value, None, TOO_FEW_FOLDS]
     clustered = clustered_log_rank(events, risk)
     if np.isnan(clustered.p_value):

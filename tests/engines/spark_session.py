@@ -30,6 +30,11 @@ def spark_session() -> Any:
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.sql.shuffle.partitions": "2",
             "spark.executorEnv.POLARS_MAX_THREADS": "1",
+            # small jobs: compiling costs more than it saves
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+            "spark.ui.showConsoleProgress": "false",
             "spark.sql.session.timeZone": "America/New_York",  # instants must not care
         }
         builder = SparkSession.builder.master("local[2]").appName("journeymine tests")

@@ -91,12 +91,12 @@ MEANING = {
     "converted_later": "of n: the goal comes after",
     "lost_here": "of n: lost, with the last step here",
     "open_here": "of n: still open, with the last step here",
-    "came_back": "of lost_here: followed by another journey of the user",
+    "came_back": "of the lost: followed by another journey of the user",
     "went_on_share": "went_on ÷ n",
-    "converted_share": "converted_later ÷ n",
-    "lost_share": "lost_here ÷ n",
-    "open_share": "open_here ÷ n",
-    "came_back_share": "came_back ÷ lost_here",
+    "converted_share": "drop_off: converted_later ÷ n; time_to_convert: by then; waiting: converted_after ÷ arrived",
+    "lost_share": "drop_off: lost_here ÷ n; time_to_convert: by then; waiting: lost_waiting ÷ n",
+    "open_share": "drop_off: open_here ÷ n; time_to_convert: neither converted nor lost by then",
+    "came_back_share": "drop_off: came_back ÷ lost_here; win_back: within the horizon, censored ones accounted for",
     "came_back_p50_s": "median seconds from the last step to the next journey",
     "conversions_at_stake": "lost_here × (converted_share of the best comparable place − own)",
     "value_at_stake": "the same, in units of money",
@@ -107,13 +107,13 @@ MEANING = {
     "path": "labels in order; null: journeys longer than max_steps, together",
     "mean_duration_s": "mean seconds from first to last step",
     "position": "mean place of the first such step, 0 first to 1 last",
-    "nth": "number of the step, from 1",
+    "nth": "number of the step or purchase, from 1",
     "n_entrants": "units with an entry whose window has closed",
     "share_of_previous": "n ÷ n of the required step before",
     "dropped": "reached the required step before and not this one; null for the first and for optional ones",
     "low_s": "least time of the bucket, seconds",
     "high_s": "where the next bucket begins, seconds",
-    "period": "first day of the period",
+    "period": "first day of the period; retention: number of the period after the entry, 0 its own",
     "n_asked": "steps at a channel and touchpoint that ever carries a score",
     "n_answered": "of n_asked: with a score",
     "emotion": "mean score mapped to −2 … +2",
@@ -161,6 +161,60 @@ MEANING = {
     "onward_a": "share that goes on from here, in the first",
     "onward_b": "share that goes on from here, in the second",
     "part": "mix, rate, or their sum, the change",
+    "running": "of n_reached: the last visit is here and may go on after the log ends; left out",
+    "mean_visits": "runs of consecutive steps here, per journey",
+    "horizon_s": "seconds: what the shares look ahead",
+    "half_s": "seconds by which half of those who convert within the horizon have",
+    "open_mean_s": "mean seconds undecided, up to the horizon",
+    "time_s": "end of the bin, seconds",
+    "at_risk": "still waiting and watched in the bin",
+    "censored": "watched until this bin and no longer",
+    "cause": "what ends the waiting",
+    "n_groups": "groups compared",
+    "chi2": "log-rank statistic for independent journeys",
+    "p_independent": "its p-value",
+    "cohort": "first day of the period of entry",
+    "n_cohort": "members of the cohort",
+    "retained": "of n: came again",
+    "value_per_user": "units of money in the period, per member",
+    "users_back": "distinct users who came again",
+    "so_far_share": "came again ÷ n, so far",
+    "repeated": "purchases, or customers, followed by another purchase so far",
+    "repeated_share": "repeat_rate: within the horizon, or by then; customer_value: repeated ÷ customers",
+    "hazard_share": "of those silent until this bin: buy in it",
+    "lapsed_share": "of those silent after this bin: stay so up to the horizon",
+    "active": "users active in the period or window",
+    "new": "active for the first time",
+    "returning": "active in the period before too",
+    "resurrected": "active before, but not in the period before",
+    "dormant": "active in the period before, not in this one; null while it lasts",
+    "complete": "the period is over",
+    "retained_share": "returning ÷ active in the period before",
+    "quick_ratio": "(new + resurrected) ÷ dormant",
+    "window_days": "length of the window, whole days",
+    "n_days": "days whose window the log covers",
+    "mean_active_1d": "mean users active on such a day",
+    "mean_active": "mean users active in its window",
+    "day": "the last day of the window",
+    "active_1d": "users active on the day",
+    "buyers": "users with a purchase",
+    "customers": "of buyers: watched long enough",
+    "purchases": "of customers",
+    "value_per_customer": "units of money",
+    "p50_value": "median over customers, units of money",
+    "p90_value": "90 % quantile over customers, units of money",
+    "value_per_purchase": "units of money",
+    "purchases_per_customer": "mean",
+    "buyer_share": "buyers ÷ n_users",
+    "weekday": "1 (Monday) to 7",
+    "hour": "0 to 23",
+    "goals": "steps by which a journey converts",
+    "arrived": "of n: got there",
+    "lost_waiting": "of n: did not get there, and are lost",
+    "open_waiting": "of n: did not get there, and are open",
+    "converted_after": "of arrived: the goal is there or later",
+    "users_arrived": "distinct users in arrived",
+    "arrived_share": "arrived ÷ n",
     "sparse": "under 300 users or 30 converting ones",
 }
 
@@ -178,6 +232,16 @@ def results(journeys: jm.Journeys) -> Iterator[Result]:
     yield jm.before_after(journeys, "2026-03-15", jm.Conversion(by="channel"))
     yield jm.decompose(journeys.between("2026-03-15", "2027-01-01"), journeys.between("2026-01-01", "2026-03-15"))
     yield jm.funnel(journeys, steps=["product_viewed", "basket_filled", "order_placed"], within="7d", trend="month")
+    yield jm.dwell(journeys)
+    yield jm.time_to_convert(journeys, by="channel")
+    yield jm.waiting(journeys, start="basket_filled", until="order_placed")
+    yield jm.activity(journeys)
+    yield jm.retention(journeys)
+    yield jm.life_cycle(journeys)
+    yield jm.stickiness(journeys)
+    yield jm.win_back(journeys)
+    yield jm.repeat_rate(journeys)
+    yield jm.customer_value(journeys)
 
 
 def rows_of(frame: pl.DataFrame) -> list[str]:

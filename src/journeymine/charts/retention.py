@@ -55,7 +55,7 @@ def retention_chart(result: Any, *, group: str | None = None) -> Any:
     )
     figures = base.mark_text(fontSize=11).encode(
         text="_figure:N",
-        color=alt.condition(f"datum.share > {0.55 * top}", alt.value("white"), alt.value(INK)),
+        color=alt.condition(f"datum.share > {0.68 * top}", alt.value("white"), alt.value(INK)),
         opacity=alt.condition("datum._partly", alt.value(0.65), alt.value(1)),
     )
     n_periods = cells["period"].n_unique()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from journeymine.engines import InMemory as InMemory
     from journeymine.engines import Mined as Mined
     from journeymine.engines import Spark as Spark
-    from journeymine.engines import mine as mine
+    from journeymine.engines.mine import mine as mine
     from journeymine.errors import JourneymineError as JourneymineError
     from journeymine.events import Events as Events
     from journeymine.events import EventSchema as EventSchema

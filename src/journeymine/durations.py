@@ -24,7 +24,7 @@ _TERM = re.compile(r"(\d+)\s*(us|ms|s|m|h|d|w)")
 _LONGEST = 200 * 366 * _UNITS["d"]
 
 
-def microseconds(length: Duration, *, name: str = "duration", zero: bool = False) -> int:
+def microseconds(length: object, *, name: str = "duration", zero: bool = False) -> int:
     """Microseconds in `length`.
 
     Parameters

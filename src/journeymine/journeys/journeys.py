@@ -221,10 +221,10 @@ class Journeys:
 
 
 def pair_label(channel: str, touchpoint: str) -> str:
-    """The label of a pair; a colon or backslash in the channel is escaped, so no two pairs read alike.
+    r"""The label of a pair; a colon or backslash in the channel is escaped, so no two pairs read alike.
 
     >>> pair_label("web", "order"), pair_label("a:b", "c"), pair_label("a", "b:c")
-    ('web:order', 'a\\\\:b:c', 'a:b:c')
+    ('web:order', 'a\\:b:c', 'a:b:c')
     """
     return channel.replace("\\", "\\\\").replace(":", "\\:") + ":" + touchpoint
 

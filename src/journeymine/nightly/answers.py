@@ -19,7 +19,7 @@ from journeymine.nightly.sealing import Carried, build_carried, count_returned, 
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
 
-__all__ = ["carried_now", "counts_of", "sealed_table"]
+__all__ = ["carried_now", "counts_of", "sealed_table", "table_by_day"]
 
 
 def carried_now(store: Store, manifest: dict[str, Any], settings: Settings) -> Carried:
@@ -47,6 +47,24 @@ def sealed_table(
     if high is not None:
         inside = inside & (pl.col("_day") < high)
     return spec.merge([read_runs(store, runs, spec.schema, inside)], nights=True)
+
+
+def table_by_day(
+    store: Store, manifest: Mapping[str, Any], settings: Settings, carried: Carried, name: str, table: str,
+    bounds: tuple[int | None, int | None],
+) -> pl.DataFrame:  # fmt: skip
+    """One table of all counts, sealed and carried, with the day ``_day`` that the journeys started on."""
+    measure = settings.nightly[name]
+    spec, journeys = dated(measure.specs()[table]), carried.journeys
+    days = days_of(journeys, settings.timezone)
+    chosen = _inside(days, bounds) & ~carried.counted
+    frames = [sealed_table(store, manifest, measure, name, table, bounds)]
+    for day in np.unique(days[chosen]):
+        counts = count_in_memory(measure, journeys.pick(chosen & (days == day)))
+        frames.append(
+            counts.tables[table].with_columns(_day=pl.lit(int(day), dtype=pl.Int64)).select(list(spec.schema))
+        )
+    return spec.merge(frames, nights=True)
 
 
 def counts_of(

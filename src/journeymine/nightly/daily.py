@@ -1,4 +1,4 @@
-"""Sealed counts day by day: what became of the journeys that started on it, and where the mature ones were lost."""
+"""Counts day by day: what became of the journeys that started on it, and where the mature ones were lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import polars as pl
 from journeymine.counting.by import as_names
 from journeymine.counting.measure import Measure
 from journeymine.metrics.drop_off import DropOff
-from journeymine.nightly.answers import sealed_table
+from journeymine.nightly.answers import table_by_day
+from journeymine.nightly.sealing import Carried
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
 from journeymine.nightly.watch import Series
@@ -33,14 +34,18 @@ def daily_frame(days: pl.DataFrame, settings: Settings, manifest: dict[str, Any]
     )  # fmt: skip
 
 
-def lost_series(store: Store, manifest: dict[str, Any], settings: Settings) -> list[Series]:
-    """Share of mature journeys lost at each place, by the day they started on; the last day is the latest mature one."""
+def lost_series(store: Store, manifest: dict[str, Any], settings: Settings, carried: Carried) -> list[Series]:
+    """Share of mature journeys lost at each place, by the day they started on.
+
+    The last day is `idle` older than the latest mature one: a day of which many journeys are still going on has lost
+    fewer than the days before it, and would look better than it is.
+    """
     found = _drop_off(settings)
-    if found is None or manifest["observed_until"] is None:
+    if found is None:
         return []
     name, measure = found
-    latest = mature_before(manifest, settings) - 1
-    table = sealed_table(store, manifest, measure, name, "places", (latest - 7 * 9, latest + 1))
+    latest = mature_before(manifest, settings) - 1 - -(-settings.rules.idle_us // _DAY)
+    table = table_by_day(store, manifest, settings, carried, name, "places", (latest - 7 * 9, latest + 1))
     names = list(as_names(getattr(measure, "by", None)))
     by_day = table.group_by("_day", *names).agg(pl.col("n").sum(), pl.col("lost_here").sum())
     first = by_day["_day"].min()

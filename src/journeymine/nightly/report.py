@@ -18,11 +18,12 @@ from journeymine.errors import QuestionError
 from journeymine.maps.mapping import journey_map
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.periods import period_of
-from journeymine.nightly.answers import carried_now, counts_of, sealed_table
+from journeymine.nightly.answers import carried_now, counts_of, table_by_day
 from journeymine.nightly.chances import open_journeys
 from journeymine.nightly.daily import daily_frame, lost_series, mature_before
 from journeymine.nightly.manifest import context_of
 from journeymine.nightly.night import nights_frame
+from journeymine.nightly.sealing import Carried
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
 from journeymine.nightly.watch import Flag, series_of_nights, unseen, watch
@@ -91,13 +92,13 @@ def write_report(
     carried = carried_now(store, manifest, settings)
     tables["open_journeys"] = open_journeys(carried.journeys, settings.measures, results).with_columns(stamp)
     tables["nights"] = nights_frame(manifest["nights"]).with_columns(*stamp, pl.lit(value=True).alias("mature"))
-    by_day = _by_day(store, manifest, settings)
+    by_day = _by_day(store, manifest, settings, carried)
     if by_day is not None:
         tables["daily"] = by_day.with_columns(stamp)
     out.mkdir(parents=True, exist_ok=True)
     files = [_write(out / f"{name}.parquet", frame) for name, frame in tables.items()]
     files += _draw(out, results, title, min_group)
-    flags, n_compared = flags_of(store, manifest, settings)
+    flags, n_compared = flags_of(store, manifest, settings, carried)
     report = NightReport(
         as_of, run_id, tuple(flags), n_compared, settings.alarm_rate, manifest["nights"][-1]["missing"], tuple(files)
     )
@@ -106,22 +107,22 @@ def write_report(
     return report
 
 
-def flags_of(store: Store, manifest: dict[str, Any], settings: Settings) -> tuple[list[Flag], int]:
+def flags_of(store: Store, manifest: dict[str, Any], settings: Settings, carried: Carried) -> tuple[list[Flag], int]:
     """What stands out in the last night, and how many figures were compared."""
     nights = manifest["nights"]
     ends = np.array([night["observed_until"] for night in nights], dtype=np.int64)
     weekdays = (period_of(ends - 1, "day", settings.timezone) + 3) % 7
     series = series_of_nights(nights, weekdays.tolist())
-    flags, n_compared = watch([*series, *lost_series(store, manifest, settings)], settings.alarm_rate)
+    flags, n_compared = watch([*series, *lost_series(store, manifest, settings, carried)], settings.alarm_rate)
     return [*unseen(nights), *flags], n_compared
 
 
-def _by_day(store: Store, manifest: dict[str, Any], settings: Settings) -> pl.DataFrame | None:
-    """Sealed journeys by the day they started on, from the plainest conversion there is."""
+def _by_day(store: Store, manifest: dict[str, Any], settings: Settings, carried: Carried) -> pl.DataFrame | None:
+    """Journeys by the day they started on, from the plainest conversion there is."""
     for name, measure in settings.nightly.items():
         if isinstance(measure, Conversion) and not measure.by and measure.horizon is None:
-            table = sealed_table(store, manifest, measure, name, "outcomes", (None, None))
-            counts = ("n_journeys", "n", "converted", "lost", "open", "service", "left_truncated")
+            table = table_by_day(store, manifest, settings, carried, name, "outcomes", (None, None))
+            counts = ("n_journeys", "n", "converted", "lost", "open", "service", "immature", "left_truncated")
             by_day = table.group_by("_day").agg(pl.col(c).sum() for c in counts).sort("_day")
             return daily_frame(by_day, settings, manifest)
     return None

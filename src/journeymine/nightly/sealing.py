@@ -206,8 +206,11 @@ def count_by_day(
         picked = journeys.pick(sealing.fresh & (days == day))
         for name, measure in measures.items():
             yield name, int(day), count_in_memory(measure, picked)
-    for day in np.unique(days[sealing.returned]):
-        for name, measure in measures.items():
+    for name, measure in measures.items():
+        # Few questions look at what follows a journey; the others are asked once, and not for every day.
+        if not any(frame.height for frame in count_returned(measure, journeys, sealing.returned).tables.values()):
+            continue
+        for day in np.unique(days[sealing.returned]):
             yield name, int(day), count_returned(measure, journeys, sealing.returned & (days == day))
 
 

@@ -1,0 +1,180 @@
+"""Dumps as they are: overlapping, sent twice, corrected, missing, empty, and one person to be forgotten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from journeymine.counting import Measure
+from journeymine.errors import StateError
+from journeymine.journeys import JourneyRules
+from journeymine.metrics import Conversion, DropOff, Funnel
+from journeymine.nightly import NightlyState
+from tests.nightly.nights import WITH_IDS, Nights, advance_all, assert_equal, batch, counted, generate, new_state
+from tests.oracles.logs import MINUTE, START
+
+RULES = JourneyRules(goal="order", idle="5m", session_gap="2m", mature_after="10m")
+MEASURES: dict[str, Measure] = {
+    "conversion": Conversion(),
+    "drop_off": DropOff(by="channel"),
+    "people": Funnel(steps=["visit", "call"], within="8m", unit="user"),
+}
+
+
+def agrees(state: NightlyState, accepted: pl.DataFrame, until: int, schema: Any = WITH_IDS) -> None:
+    journeys = batch(accepted, RULES, until, schema)
+    found = counted(state)
+    for name, measure in state.settings.measures.items():
+        assert_equal(measure, found[name], journeys)
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_windows_that_overlap_count_each_event_once(seed: int, tmp_path: Path) -> None:
+    nights = generate(seed, late=0.0, n_rows=120)
+    # each dump repeats the last four minutes of the night before
+    overlap = [
+        pl.concat([before.filter(pl.col("us") >= end - 4 * MINUTE), dump])
+        for before, dump, end in zip(
+            [nights.dumps[0].clear(), *nights.dumps[:-1]], nights.dumps, [0, *nights.untils[:-1]], strict=True
+        )
+    ]
+    state = new_state(tmp_path / "state", RULES, MEASURES, schema=WITH_IDS)
+    advance_all(state, Nights(overlap, nights.untils, nights.accepted))
+    assert (
+        state.nights["duplicates"].sum()
+        == sum(o.height - d.height for o, d in zip(overlap, nights.dumps, strict=True))
+        > 0
+    )
+    agrees(state, nights.accepted, nights.untils[-1])
+
+
+def test_the_same_dump_twice_changes_nothing_and_two_empty_nights_are_two(tmp_path: Path) -> None:
+    nights = generate(4, n_nights=3)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    advance_all(state, nights)
+    before = (state.directory / "manifest.json").read_bytes()
+    assert not state.advance(nights.dumps[1], until=nights.untils[1]).changed
+    assert not state.advance(nights.dumps[2]).changed
+    assert (state.directory / "manifest.json").read_bytes() == before
+    with pytest.raises(StateError, match="exactly what night 2 held"):
+        state.advance(nights.dumps[1], until=nights.untils[2] + MINUTE)
+    empty, end = nights.dumps[0].clear(), nights.untils[-1]
+    with pytest.raises(StateError, match="does not say when it ends"):
+        state.advance(empty)
+    for k in (1, 2, 2):
+        night = state.advance(empty, until=end + 15 * k * MINUTE)
+    assert not night.changed
+    assert state.nights.height == 5
+    agrees(state, nights.accepted, end + 30 * MINUTE)
+
+
+def test_missing_nights_are_noticed(tmp_path: Path) -> None:
+    nights = generate(4, n_nights=5)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    for k in (0, 1, 4):
+        night = state.advance(nights.dumps[k], until=nights.untils[k])
+    assert night.missing == 2
+    assert state.nights["missing_before"].to_list() == [0, 0, 2]
+
+
+def test_a_corrected_dump_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    nights = generate(21, n_nights=5, late=0.0, n_rows=120)
+    wrong = nights.dumps[3].with_columns(touchpoint=pl.lit("quit")).head(9)
+    state = new_state(tmp_path / "state", RULES, MEASURES, schema=WITH_IDS, allowed_lateness="31m")
+    for k, dump in enumerate([*nights.dumps[:3], wrong, nights.dumps[4]]):
+        state.advance(dump, until=nights.untils[k])
+    replaceable = state.nights["replaceable"].to_list()
+    assert replaceable[3]
+    night = state.advance(nights.dumps[3], replaces=4)
+    assert (night.id, night.changed, night.accepted) == (4, True, nights.dumps[3].height)
+    agrees(state, nights.accepted, nights.untils[-1])
+    assert not state.advance(nights.dumps[3], replaces=4).changed
+    with pytest.raises(StateError, match="replaced"):
+        state.advance(wrong, until=nights.untils[-1] + 1)
+    advanced = state.advance(nights.dumps[0].clear(), until=nights.untils[-1] + 60 * MINUTE)
+    assert advanced.accepted == 0
+    agrees(state, nights.accepted, nights.untils[-1] + 60 * MINUTE)
+
+
+def test_a_night_that_is_sealed_in_part_is_not_replaced(tmp_path: Path) -> None:
+    nights = generate(22, n_nights=6)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    advance_all(state, nights)
+    before = (state.directory / "manifest.json").read_bytes()
+    assert not state.nights["replaceable"][0]
+    with pytest.raises(StateError, match=r"rows of night 1 .* are sealed.*\n.*rebuild"):
+        state.advance(nights.dumps[0].head(3), replaces=1)
+    with pytest.raises(StateError, match="no night 9"):
+        state.advance(nights.dumps[0].head(3), replaces=9)
+    assert (state.directory / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("seed", [31, 32, 33])
+def test_users_who_sleep_for_long_and_return(seed: int, tmp_path: Path) -> None:
+    nights = generate(seed, n_nights=14, n_users=40, n_rows=220, late=0.1)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    advance_all(state, nights)
+    manifest = state._store.read()
+    assert sum(run["rows"] for run in manifest["asleep"]) > 20
+    agrees(state, nights.accepted, nights.untils[-1], schema=state.settings.config.sources[0].schema)
+
+
+def test_any_period_is_that_period_of_one_batch(tmp_path: Path) -> None:
+    nights = generate(8, n_nights=5)
+    rules = JourneyRules(goal="order", idle="5m", session_gap="2m", mature_after="10m")
+    # nights of a day each: the same rows, 96 times as far apart, with rules 96 times as long
+    days = [dump.with_columns(us=(pl.col("us") - START) * 96 + START) for dump in nights.dumps]
+    accepted = nights.accepted.with_columns(us=(pl.col("us") - START) * 96 + START)
+    rules = JourneyRules(goal="order", idle="8h", session_gap="3h12m", mature_after="16h")
+    untils = [(until - START) * 96 + START for until in nights.untils]
+    measures: dict[str, Measure] = {"conversion": Conversion(), "drop_off": DropOff(by="channel")}
+    state = new_state(
+        tmp_path / "state", rules, measures, allowed_lateness="6h24m", every="1d", timezone="Asia/Kolkata"
+    )
+    for dump, until in zip(days, untils, strict=True):
+        state.advance(dump, until=until)
+    journeys = batch(accepted, rules, untils[-1])
+    day = journeys.table["start"].dt.convert_time_zone("Asia/Kolkata").dt.date()
+    assert day.n_unique() > 4
+    local = (
+        pl.Series(journeys.heads.start).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone("Asia/Kolkata").dt.date()
+    )
+    first = local.min()
+    for low, high in ((0, 1), (1, 3), (2, 9)):
+        inside = (((local - first).dt.total_days() >= low) & ((local - first).dt.total_days() < high)).to_numpy()
+        epoch = int(first.toordinal()) - 719_163  # type: ignore[union-attr]
+        found = counted(state, (epoch + low, epoch + high))
+        for name, measure in measures.items():
+            assert_equal(measure, found[name], journeys.pick(inside))
+
+
+def test_a_forgotten_person_leaves_no_row(tmp_path: Path) -> None:
+    nights = generate(41, n_nights=6, n_users=5)
+    state = new_state(tmp_path / "state", RULES, MEASURES, schema=WITH_IDS)
+    advance_all(state, nights)
+    before = counted(state)["conversion"].tables["outcomes"]["n_journeys"].sum()
+    removed = state.erase("u3")
+    assert removed["carry"] + removed["asleep"] > 0
+    assert removed["ledger"] > 0
+    assert removed["journeys_in_sealed_counts"] > 0
+    for path in (state.directory / "objects").glob("*.parquet"):
+        frame = pl.read_parquet(path)
+        assert "user" not in frame.columns or "u3" not in frame["user"]
+    after = counted(state)["conversion"].tables["outcomes"]["n_journeys"].sum()
+    assert before - removed["carry"] <= after <= before
+    assert not state.verify()["damaged"]
+    assert sum(state.erase("u3").values()) == 0
+    state.advance(nights.dumps[0].clear(), until=nights.untils[-1] + 15 * MINUTE)
+
+
+def test_a_state_is_made_anew_from_its_dumps(tmp_path: Path) -> None:
+    nights = generate(51, n_nights=4)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    advance_all(state, nights)
+    made = NightlyState.rebuild(state.directory, tmp_path / "anew", nights.dumps)
+    assert made.nights.equals(state.nights)
+    for name, counts in counted(made).items():
+        assert counts.equals(counted(state)[name])

@@ -1,0 +1,259 @@
+"""Whatever goes wrong, the error is clear and the state is that of before or after."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from journeymine.counting import Measure
+from journeymine.errors import RulesError, SchemaError, StateError, WildTimestampError
+from journeymine.journeys import JourneyRules
+from journeymine.metrics import Conversion, DropOff
+from journeymine.nightly import NightlyState
+from journeymine.nightly import store as store_module
+from tests.nightly.nights import advance_all, assert_equal, batch, counted, generate, new_state
+
+RULES = JourneyRules(goal="order", idle="5m", session_gap="2m", mature_after="10m")
+MEASURES: dict[str, Measure] = {"conversion": Conversion(), "drop_off": DropOff()}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> tuple[NightlyState, Any]:
+    """A state with three of five nights."""
+    nights = generate(3, n_nights=5)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    for dump, until in zip(nights.dumps[:3], nights.untils[:3], strict=True):
+        state.advance(dump, until=until)
+    return state, nights
+
+
+def snapshot(state: NightlyState) -> tuple[bytes, dict[str, Any]]:
+    return (state.directory / "manifest.json").read_bytes(), state.verify()
+
+
+def unchanged(state: NightlyState, before: tuple[bytes, dict[str, Any]]) -> bool:
+    manifest, found = snapshot(state)
+    return manifest == before[0] and not found["damaged"]
+
+
+CHILD = """
+import json, sys
+import polars as pl
+from journeymine.nightly import NightlyState
+folder, dumps, untils = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+state = NightlyState.open(folder)
+sys.stdout.write("ready\\n"); sys.stdout.flush()
+for number, until in enumerate(untils):
+    state.advance(pl.read_parquet(f"{dumps}/{number}.parquet"), until=until)
+sys.stdout.write("done\\n")
+"""
+
+
+def kill_often(tmp_path: Path, seed: int, *, n_nights: int, n_kills: int, delay: Any) -> None:
+    """Advance all nights in processes that are killed, until one gets through; compare with one batch."""
+    nights = generate(seed, n_nights=n_nights, n_rows=25 * n_nights)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    for number, dump in enumerate(nights.dumps):
+        dump.write_parquet(tmp_path / f"{number}.parquet")
+    command = [sys.executable, "-c", CHILD, str(state.directory), str(tmp_path), json.dumps(nights.untils)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "POLARS_MAX_THREADS": "1"}
+    for kill in range(n_kills):
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(delay(kill))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        assert not NightlyState.open(state.directory).verify()["damaged"]
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    assert state.nights.height == n_nights
+    journeys = batch(nights.accepted, RULES, nights.untils[-1])
+    found = counted(state)
+    for name, measure in MEASURES.items():
+        assert_equal(measure, found[name], journeys)
+    state.repair()
+    assert not state.verify()["unused"]
+
+
+def test_kill_9_leaves_the_state_of_before_or_after(tmp_path: Path) -> None:
+    kill_often(tmp_path, 5, n_nights=4, n_kills=5, delay=lambda kill: 0.03 + 0.06 * kill)
+
+
+def test_a_second_writer_is_refused(half: tuple[NightlyState, Any]) -> None:
+    state, nights = half
+    before = snapshot(state)
+    with state._store.writing(), pytest.raises(StateError, match="another process writes"):
+        state.advance(nights.dumps[3], until=nights.untils[3])
+    assert unchanged(state, before)
+    state.advance(nights.dumps[3], until=nights.untils[3])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES], ids=["full", "read-only", "forbidden"])
+def test_a_folder_that_cannot_be_written(
+    number: int, half: tuple[NightlyState, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, nights = half
+    before = snapshot(state)
+    real = store_module._write_whole
+    for allowed in (0, 1, 4):
+        left = [allowed]
+
+        def fails(path: Path, content: bytes, left: list[int] = left) -> None:
+            if not left[0]:
+                raise OSError(number, os.strerror(number), str(path))
+            left[0] -= 1
+            real(path, content)
+
+        monkeypatch.setattr(store_module, "_write_whole", fails)
+        with pytest.raises(StateError, match="cannot be written.*as it was before"):
+            state.advance(nights.dumps[3], until=nights.untils[3])
+        monkeypatch.setattr(store_module, "_write_whole", real)
+        assert unchanged(state, before)
+    advance_rest(state, nights)
+
+
+def advance_rest(state: NightlyState, nights: Any) -> None:
+    for dump, until in zip(nights.dumps[3:], nights.untils[3:], strict=True):
+        state.advance(dump, until=until)
+    journeys = batch(nights.accepted, RULES, nights.untils[-1])
+    found = counted(state)
+    for name, measure in MEASURES.items():
+        assert_equal(measure, found[name], journeys)
+
+
+def test_a_real_full_disk_is_a_file_size_limit_away(half: tuple[NightlyState, Any], tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    state, nights = half
+    before = snapshot(state)
+    nights.dumps[3].write_parquet(tmp_path / "0.parquet")
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+
+    command = [sys.executable, "-c", CHILD, str(state.directory), str(tmp_path), json.dumps([nights.untils[3]])]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    run = subprocess.run(command, check=False, preexec_fn=limit, capture_output=True, text=True, env=environment)
+    assert run.returncode
+    assert "StateError" in run.stderr
+    assert unchanged(state, before)
+    advance_rest(state, nights)
+
+
+def test_a_damaged_object_is_named_and_repaired_by_going_back(half: tuple[NightlyState, Any]) -> None:
+    state, nights = half
+    carry = state._store.read()["carry"]["object"]
+    path = state.directory / "objects" / carry
+    path.write_bytes(path.read_bytes()[:-40] + b"x" * 40)
+    assert state.verify()["damaged"] == [carry]
+    with pytest.raises(StateError, match=r"cannot be read.*\n.*verify"):
+        state.advance(nights.dumps[3], until=nights.untils[3])
+    assert state.repair()["went_back"] == 1
+    assert state.nights.height == 2
+    for dump, until in zip(nights.dumps[2:3], nights.untils[2:3], strict=True):
+        state.advance(dump, until=until)
+    advance_rest(state, nights)
+
+
+def test_a_damaged_manifest_is_restored(half: tuple[NightlyState, Any]) -> None:
+    state, nights = half
+    path = state.directory / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b'"generation": 3', b'"generation": 4'))
+    with pytest.raises(StateError, match="damaged"):
+        NightlyState.open(state.directory)
+    done = state.repair()
+    assert (done["generation"], done["went_back"], done["nights"]) == (3, 0, 3)
+    advance_rest(state, nights)
+
+
+def test_another_format_is_refused(half: tuple[NightlyState, Any]) -> None:
+    state, _ = half
+    store = state._store
+    store.commit({**store.read(), "format": 99})
+    with pytest.raises(StateError, match=r"format 99.*\n.*rebuild"):
+        NightlyState.open(state.directory)
+
+
+def test_a_changed_schema_leaves_the_state_as_it_was(half: tuple[NightlyState, Any]) -> None:
+    state, nights = half
+    before = snapshot(state)
+    with pytest.raises(SchemaError, match="channel"):
+        state.advance(nights.dumps[3].drop("channel"), until=nights.untils[3])
+    assert unchanged(state, before)
+    given = state.settings.to_data()
+    assert type(state.settings).from_data(given).fingerprint == state.settings.fingerprint
+
+
+def test_changed_rules_are_refused(half: tuple[NightlyState, Any], tmp_path: Path) -> None:
+    state, _ = half
+    other = new_state(tmp_path / "other", JourneyRules(goal="order", idle="6m", session_gap="2m"), MEASURES)
+    with pytest.raises(StateError, match=r"rules differ.*\n.*rebuild"):
+        state.check_settings(other.settings)
+    state.check_settings(state.settings)
+
+
+def test_the_clock_does_not_go_backwards(half: tuple[NightlyState, Any]) -> None:
+    state, nights = half
+    before = snapshot(state)
+    with pytest.raises(StateError, match="backwards"):
+        state.advance(nights.dumps[3], until=nights.untils[1])
+    assert unchanged(state, before)
+
+
+def test_one_stray_timestamp_does_not_close_every_journey(half: tuple[NightlyState, Any]) -> None:
+    state, nights = half
+    before = snapshot(state)
+    stray = nights.dumps[3].with_columns(
+        us=pl.when(pl.int_range(pl.len()) == 0).then(pl.col("us").max() * 2).otherwise("us")
+    )
+    with pytest.raises(WildTimestampError, match="--until"):
+        state.advance(stray)
+    assert unchanged(state, before)
+
+
+def test_a_split_that_never_closes_is_refused(tmp_path: Path) -> None:
+    for split in ("user", "plan"):
+        with pytest.raises(RulesError, match="never closes"):
+            new_state(tmp_path / "state", JourneyRules(split=split), MEASURES)
+    assert not (tmp_path / "state").exists()
+
+
+def test_create_does_not_overwrite_and_open_needs_a_state(tmp_path: Path) -> None:
+    new_state(tmp_path / "state", RULES, MEASURES)
+    with pytest.raises(StateError, match="not empty"):
+        new_state(tmp_path / "state", RULES, MEASURES)
+    with pytest.raises(StateError, match="no nightly state"):
+        NightlyState.open(tmp_path)
+    with pytest.raises(StateError, match="no event yet"):
+        NightlyState.open(tmp_path / "state").results()
+
+
+def test_nothing_in_a_state_is_pickled_and_equal_states_are_equal_to_the_byte(tmp_path: Path) -> None:
+    nights = generate(9, n_nights=3)
+    found = []
+    for name in ("one", "other"):
+        state = new_state(tmp_path / name, RULES, MEASURES)
+        advance_all(state, nights)
+        found.append({p.name: p.read_bytes() for p in (state.directory / "objects").iterdir()})
+    assert found[0] == found[1]
+    assert {Path(name).suffix for name in found[0]} == {".json", ".parquet"}
+
+
+@pytest.mark.evidence
+def test_thirty_nights_killed_two_hundred_times(tmp_path: Path) -> None:
+    import random
+
+    draw = random.Random(1)
+    kill_often(tmp_path, 30, n_nights=30, n_kills=200, delay=lambda kill: draw.uniform(0.0, 0.5))

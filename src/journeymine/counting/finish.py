@@ -61,7 +61,31 @@ def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: f
         confidence=confidence,
         basis=whole.basis,
         notes=tuple(note for answer in answers.values() for note in answer.notes),
+        least_users={
+            name: _in_stage_order(least_users(answer), answer, whole).drop(answer.keys.columns)
+            for name, answer in zip((measure.name, *list(frames)[1:]), answers.values(), strict=True)
+        },
     )
+
+
+def least_users(answer: Answer) -> pl.DataFrame:
+    """How many users stand at least behind the numerator of each share, and behind the rest of its denominator.
+
+    As many as there are folds with any of them; where each user stands once, exactly as many as are counted.
+    """
+    found: dict[str, Any] = {name: answer.keys[name] for name in answer.keys.columns}
+    for name, value in answer.columns.items():
+        if isinstance(value, Share):
+            for suffix, part in (("", value.successes), ("_rest", value.trials - value.successes)):
+                found[name + suffix] = _least(part, value.once)
+    for name, part in answer.people.items():
+        found[name] = _least(part, None)
+    return pl.DataFrame(found)
+
+
+def _least(part: npt.NDArray[Any], once: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
+    folds = (part > 0).sum(axis=0).astype(np.int64)
+    return folds if once is None else np.where(once, np.maximum(part.sum(axis=0), 0), folds).astype(np.int64)
 
 
 def _present(counts: Counts) -> npt.NDArray[np.bool_]:

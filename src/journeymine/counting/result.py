@@ -32,6 +32,8 @@ class Result:
     confidence : of the intervals.
     basis : the rules and bounds behind the numbers.
     notes : what a reader must know, in sentences.
+    least_users : by table (the main one by the result's name), rows as there: how many users stand at least behind the
+        numerator of each share, and (``…_rest``) behind the rest of its denominator. What a shared artefact may show.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Result:
     basis: Basis
     tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    least_users: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         notes = "".join(f"\n({note})" for note in self.notes)

@@ -242,4 +242,5 @@ def _answer(tally: Tally, more: Mapping[str, object]) -> Answer:
         },
         users=users,
         converting=tally.total("converted"),
+        people={"immature": tally.by_fold("n_journeys") - tally.by_fold("mature")},
     )

@@ -18,6 +18,7 @@ from journeymine.maps.compose_findings import moments_of_truth, pain_points
 from journeymine.maps.compose_flows import examples, flows, last_touchpoints, neighbours, terminals
 from journeymine.maps.compose_places import drop_offs, estimate, lanes, node_id, nodes, stages, typical_columns
 from journeymine.maps.evidence import Filtered
+from journeymine.maps.privacy import withhold
 from journeymine.maps.questions import map_measures
 from journeymine.maps.specification import Header, MapSpecification, Node
 
@@ -55,20 +56,20 @@ def compose(
     min_group : places, flows and examples that fewer users stand behind are left out.
     call : how the map was made, for its method section.
     """
+    results = withhold(results, min_group)
     basis = results["conversion"].basis
-    node_frame = _enough(results["nodes"].frame, min_group)
-    edges = _enough(results["flows"].frame, min_group)
+    node_frame, edges = results["nodes"].frame, results["flows"].frame
     columns = typical_columns(results["order"].frame) if "order" in results else {}
     channel_frame = results["channels"].frame if "channels" in results else None
     names = {node_id(row): row["touchpoint"] for row in node_frame.iter_rows(named=True)}
-    drawn = _nodes(results, node_frame, edges, columns, names, min_group)
-    shown, of_node = examples(results["paths"].frame, drawn, min_group)
+    drawn = _nodes(results, node_frame, edges, columns, names)
+    shown, of_node = examples(results["paths"].frame, drawn)
     drawn = {label: _with(node, examples=of_node.get(label, ())) for label, node in drawn.items()}
     header = _header(results, title, who, scenario, currency, sum(n.n_journeys or 0 for n in drawn.values()))
     place_names = _stage_names(node_frame, columns, basis.stages)
     last_stage = last_touchpoints(node_frame, ("stage",))
     stage_frame = results["stages"].frame if "stages" in results else None
-    places = _places(results, node_frame, min_group)
+    places = _places(results, node_frame)
     dwell = _dwell(results)
     drawn_stages = stages(
         stage_frame, place_names, last_stage, _goal_stage(drawn, basis.rules.goal), header.n_mature or 0, dwell
@@ -80,17 +81,17 @@ def compose(
     return MapSpecification(
         header=header,
         stages=drawn_stages,
-        lanes=tuple(lane for lane in lanes(channel_frame, lane_order) if lane.name in known or lane.name == SINGLE_CHANNEL),
+        lanes=tuple(lane for lane in lanes(channel_frame, lane_order) if lane.name in known or channel_frame is None),
         nodes=tuple(drawn.values()),
         flows=flows(edges, drawn, place_names),
         terminals=terminals(edges, drawn),
         drop_offs=tuple(p for p in places if p.channel in known and p.stage in place_names),
-        pain_points=pain_points(_frame_of(results, "friction"), _frame_of(results, "handoffs"), owners, min_group),
-        moments_of_truth=moments_of_truth(_frame_of(results, "decisions"), min_group),
+        pain_points=pain_points(_frame_of(results, "friction"), _frame_of(results, "handoffs"), owners),
+        moments_of_truth=moments_of_truth(_frame_of(results, "decisions")),
         summary=words.summary(header, drawn_stages, places),
         unknowns=words.unknowns(header, report, _left_out(results)),
         examples=shown,
-        quality=words.quality(report),
+        quality=words.quality(report, min_group),
         method=words.method(basis, results["conversion"].confidence, call),
         hints=words.hints(there, has_goal=basis.rules.goal is not None, has_value=bool(currency) or _valued(results),
                           has_emotion=False),
@@ -108,16 +109,11 @@ def _frame_of(results: Mapping[str, Result], name: str) -> pl.DataFrame | None:
     return results[name].frame if name in results else None
 
 
-def _enough(frame: pl.DataFrame, min_group: int) -> pl.DataFrame:
-    """The rows that enough users stand behind."""
-    return frame.filter(pl.col("n_users") >= min_group) if min_group > 1 else frame
-
-
 def _nodes(
     results: Mapping[str, Result], frame: pl.DataFrame, edges: pl.DataFrame, columns: Mapping[str, str],
-    names: Mapping[str, str], min_group: int,
+    names: Mapping[str, str],
 ) -> dict[str, Node]:  # fmt: skip
-    weights = _enough(results["flows"].tables["nodes"], min_group)
+    weights = results["flows"].tables["nodes"]
     drawn = nodes(frame, weights, columns, neighbours(edges, names, "before"), neighbours(edges, names, "after"), {})
     kept = {node.id for node in drawn}
     return {
@@ -186,10 +182,10 @@ def _goal_stage(drawn: Mapping[str, Node], goal: Any) -> str | None:
     return next((node.stage for node in drawn.values() if node.touchpoint in named), None)
 
 
-def _places(results: Mapping[str, Result], node_frame: pl.DataFrame, min_group: int) -> Any:
+def _places(results: Mapping[str, Result], node_frame: pl.DataFrame) -> Any:
     if "places" not in results:
         return ()
-    frame = _enough(results["places"].frame, min_group)
+    frame = results["places"].frame
     owners: dict[tuple[str, str], str] = {}
     if "owner" in node_frame.columns:
         keys = [name for name in ("stage", "channel") if name in node_frame.columns]

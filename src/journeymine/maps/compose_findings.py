@@ -27,21 +27,15 @@ _WORDS = {
 
 
 def pain_points(
-    friction: pl.DataFrame | None, handoffs: pl.DataFrame | None, owners: Mapping[str, str], min_group: int
+    friction: pl.DataFrame | None, handoffs: pl.DataFrame | None, owners: Mapping[str, str]
 ) -> tuple[PainPoint, ...]:
     """Frictions that lower conversion and crossings that lose more than staying does, the costliest first."""
     found: list[tuple[float, dict[str, Any]]] = []
     if friction is not None:
-        sure = friction.filter(
-            (pl.col("p_adjusted") < FALSE_DISCOVERY) & (pl.col("difference") < 0) & (pl.col("n_users") >= min_group)
-        )
+        sure = friction.filter((pl.col("p_adjusted") < FALSE_DISCOVERY) & (pl.col("difference") < 0))
         found += [(row["conversions_at_stake"] or 0.0, _friction(row, owners)) for row in sure.iter_rows(named=True)]
     if handoffs is not None:
-        sure = handoffs.filter(
-            (pl.col("p_lost_adjusted") < FALSE_DISCOVERY)
-            & (pl.col("lost_excess") > 0)
-            & (pl.col("n_users") >= min_group)
-        )
+        sure = handoffs.filter((pl.col("p_lost_adjusted") < FALSE_DISCOVERY) & (pl.col("lost_excess") > 0))
         found += [
             (row["n"] * row["lost_excess"] * row["converted_without"], _handoff(row))
             for row in sure.iter_rows(named=True)
@@ -80,13 +74,13 @@ def _handoff(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def moments_of_truth(points: pl.DataFrame | None, min_group: int) -> tuple[MomentOfTruth, ...]:
+def moments_of_truth(points: pl.DataFrame | None) -> tuple[MomentOfTruth, ...]:
     """Touchpoints that tell converting journeys from the others most surely."""
     if points is None:
         return ()
-    sure = points.filter(
-        (pl.col("p_adjusted") < FALSE_DISCOVERY) & pl.col("lift_lower").is_not_null() & (pl.col("n_users") >= min_group)
-    ).sort("information_gain_bits", "label", descending=[True, False])
+    sure = points.filter((pl.col("p_adjusted") < FALSE_DISCOVERY) & pl.col("lift_lower").is_not_null()).sort(
+        "information_gain_bits", "label", descending=[True, False]
+    )
     return tuple(
         MomentOfTruth(
             rank=rank,

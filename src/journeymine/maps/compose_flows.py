@@ -42,13 +42,15 @@ def flows(edges: pl.DataFrame, drawn: Mapping[str, Node], stages: Iterable[str])
 
 
 def terminals(edges: pl.DataFrame, drawn: Mapping[str, Node]) -> tuple[Terminal, ...]:
-    """Where journeys start, and where they end with which status."""
+    """Where journeys start, and where the mature ones end with which status."""
     found = []
     for row in edges.filter(pl.col("from").is_null() | pl.col("to").is_null()).iter_rows(named=True):
         node = row["to"] if row["from"] is None else row["from"]
         if node in drawn:
             status: TerminalStatus = "start" if row["from"] is None else row["status"]
-            found.append(Terminal(node=node, status=status, n_journeys=row["n_journeys"]))
+            n = row["mature"] if status in ("converted", "lost", "open") else row["n_journeys"]
+            if n:
+                found.append(Terminal(node=node, status=status, n_journeys=n))
     return tuple(found)
 
 
@@ -99,17 +101,15 @@ def last_touchpoints(frame: pl.DataFrame, by: tuple[str, ...]) -> dict[Any, tupl
 
 
 def examples(
-    paths: pl.DataFrame, drawn: Mapping[str, Node], min_group: int
+    paths: pl.DataFrame, drawn: Mapping[str, Node]
 ) -> tuple[tuple[ExampleJourney, ...], dict[str, tuple[str, ...]]]:
     """The most frequent paths of each outcome as examples, and the examples of each node.
 
-    A path is an example only where at least `min_group` journeys took it: it shows what many did, never one person.
+    A path is an example only where enough users took it: it shows what many did, never one person.
     """
     found: list[ExampleJourney] = []
     for status in ("converted", "lost", "open", "ended"):
-        often = paths.filter(
-            (pl.col(status) >= max(min_group, 1)) & pl.col("path").is_not_null() & (pl.col("n_steps") > 1)
-        )
+        often = paths.filter((pl.col(status) > 0) & pl.col("path").is_not_null() & (pl.col("n_steps") > 1))
         for row in (
             often.sort(status, "n_steps", descending=True, maintain_order=True)
             .head(EXAMPLES_PER_STATUS)

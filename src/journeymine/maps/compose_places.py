@@ -46,26 +46,34 @@ def stages(frame: pl.DataFrame | None, names: Iterable[str], last: Mapping[str, 
            goal_stage: str | None, n_mature: int,
            dwell: Mapping[str, tuple[float | None, float | None]]) -> tuple[Stage, ...]:  # fmt: skip
     """One column per stage that occurs, in order."""
-    if frame is None:
-        return tuple(Stage(name=name) for name in names)
+    rows = {row["stage"]: row for row in frame.rows(named=True)} if frame is not None else {}
     return tuple(
-        Stage(
-            name=row["stage"],
-            n_reached=row["n"],
-            reached=Estimate(value=row["n"] / n_mature if n_mature else None, n=n_mature, reason="no mature journey"),
-            went_on=estimate(row, "went_on_share") if row["stage"] != UNMAPPED else None,
-            converted_later=estimate(row, "converted_share"),
-            n_lost_here=row["lost_here"],
-            lost_here=estimate(row, "lost_share"),
-            n_open_here=row["open_here"],
-            came_back=estimate(row, "came_back_share", "lost_here"),
-            came_back_p50_s=row["came_back_p50_s"],
-            dwell_p50_s=dwell.get(row["stage"], (None, None))[0],
-            dwell_p90_s=dwell.get(row["stage"], (None, None))[1],
-            last_touchpoints=last.get(row["stage"], ()),
-            is_goal=row["stage"] == goal_stage,
-        )
-        for row in frame.iter_rows(named=True)
+        _stage(rows[name], last, goal_stage, n_mature, dwell.get(name, (None, None)))
+        if name in rows
+        else Stage(name=name, is_goal=name == goal_stage)
+        for name in names
+    )
+
+
+def _stage(
+    row: Row, last: Mapping[str, tuple[Neighbour, ...]], goal_stage: str | None, n_mature: int,
+    dwell: tuple[float | None, float | None],
+) -> Stage:  # fmt: skip
+    return Stage(
+        name=row["stage"],
+        n_reached=row["n"],
+        reached=Estimate(value=row["n"] / n_mature if n_mature else None, n=n_mature, reason="no mature journey"),
+        went_on=estimate(row, "went_on_share") if row["stage"] != UNMAPPED else None,
+        converted_later=estimate(row, "converted_share"),
+        n_lost_here=row["lost_here"],
+        lost_here=estimate(row, "lost_share"),
+        n_open_here=row["open_here"],
+        came_back=estimate(row, "came_back_share", "lost_here"),
+        came_back_p50_s=row["came_back_p50_s"],
+        dwell_p50_s=dwell[0],
+        dwell_p90_s=dwell[1],
+        last_touchpoints=last.get(row["stage"], ()) if row["lost_here"] else (),
+        is_goal=row["stage"] == goal_stage,
     )
 
 
@@ -74,10 +82,12 @@ def lanes(frame: pl.DataFrame | None, order: Iterable[str]) -> tuple[Lane, ...]:
     if frame is None:
         return (Lane(name=SINGLE_CHANNEL),)
     rows = {row["channel"]: row for row in frame.iter_rows(named=True)}
-    known = [name for name in order if name in rows]
+    names = dict.fromkeys([*order, *rows])
     return tuple(
         Lane(name=name, n_journeys=rows[name]["n_journeys"], converted=estimate(rows[name], "share"))
-        for name in [*known, *(name for name in rows if name not in known)]
+        if name in rows
+        else Lane(name=name)
+        for name in names
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from journeymine.counting.counts import Basis
 from journeymine.maps.evidence import Definition, Estimate, FigureRef, Hint, QualityRow, Sentence
@@ -88,7 +88,7 @@ def unknowns(header: Header, report: EventReport | None, left_out: int) -> tuple
     return tuple(said)
 
 
-def quality(report: EventReport | None) -> tuple[QualityRow, ...]:
+def quality(report: EventReport | None, min_group: int = 1) -> tuple[QualityRow, ...]:
     """The data-quality report as rows."""
     if report is None:
         return ()
@@ -101,7 +101,7 @@ def quality(report: EventReport | None) -> tuple[QualityRow, ...]:
         QualityRow(what=f"set aside: {reason}", n=n, share=n / read, level="watch" if n / read > 0.01 else "info")
         for reason, n in report.quarantined_by_reason.items()
     ]
-    noticed = (
+    noticed: tuple[tuple[str, int, Literal["info", "watch"]], ...] = (
         ("without a channel", report.null_channels, "watch"),
         ("ties inside a user", report.in_user_ties, "info"),
         ("rows out of order", report.out_of_order, "info"),
@@ -110,12 +110,27 @@ def quality(report: EventReport | None) -> tuple[QualityRow, ...]:
         ("users known by an anonymous id only", report.n_anonymous_users, "info"),
         ("touchpoints without a stage", len(report.unmapped_touchpoints), "watch"),
     )
-    rows += [QualityRow(what=what, n=n, level=level) for what, n, level in noticed if n]  # type: ignore[arg-type]
+    people = {
+        "users known by an anonymous id only",
+        *(what for what, _, _ in noticed if what.startswith("anonymous ids")),
+    }
     rows += [
-        QualityRow(what=f"source {s.name}", n=s.rows_read, note=f"{s.first or '–'} to {s.last or '–'}")
+        QualityRow(what=what, note=f"fewer than {min_group}", level=level)
+        if what in people and n < min_group
+        else QualityRow(what=what, n=n, level=level)
+        for what, n, level in noticed
+        if n
+    ]
+    rows += [
+        QualityRow(what=f"source {_source(s.name)}", n=s.rows_read, note=f"{s.first or '–'} to {s.last or '–'}")
         for s in report.sources
     ]
     return tuple(rows)
+
+
+def _source(name: str) -> str:
+    """Name of a source without the folders it lies in: a shared map says nothing of the machine that made it."""
+    return name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
 def method(basis: Basis, confidence: float, call: str) -> Method:

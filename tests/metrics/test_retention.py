@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 from collections import defaultdict
 from datetime import date
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from journeymine.errors import QuestionError, RulesError, UnknownLabelError
 from journeymine.metrics import Retention, retention
+from journeymine.metrics.retention_counts import first_at_or_after
 from tests.metrics.months import HOUR, ZONES, by_user, first_day, later, monthly_logs
 from tests.oracles.logs import START, Row, build
 
@@ -159,6 +162,19 @@ def test_what_cannot_be_answered_says_why(fields: dict[str, Any], error: type[Ex
     journeys = build((Row("a", 0, "visit", "web", *[None] * 4),))
     with pytest.raises(error, match=match):
         retention(journeys, **fields)
+
+
+@given(st.lists(st.lists(st.integers(0, 30), max_size=40).map(sorted), max_size=8), st.data())
+def test_searches_in_ranges_are_those_of_bisection(ranges: list[list[int]], data: st.DataObject) -> None:
+    wanted = [data.draw(st.integers(-1, 32)) for _ in ranges]
+    lengths = np.array([len(each) for each in ranges], dtype=np.int64)
+    high = np.cumsum(lengths)
+    values = np.array([value for each in ranges for value in each], dtype=np.int64)
+    found = first_at_or_after(values, high - lengths, high, np.array(wanted, dtype=np.int64))
+    begins = (high - lengths).tolist()
+    assert found.tolist() == [
+        begin + bisect.bisect_left(each, want) for begin, each, want in zip(begins, ranges, wanted, strict=True)
+    ]
 
 
 def test_rolling_is_another_name_of_unbounded() -> None:

@@ -135,19 +135,35 @@ def _people(keys: Mapping[str, Key], members: Members, values: Mapping[str, npt.
 def first_at_or_after(values: Ints, low: Ints, high: Ints, wanted: Ints) -> Ints:
     """In each range low … high − 1 of ascending `values`, the first position whose value is not below `wanted`.
 
-    All ranges are searched by halves at once; `high` where there is none.
+    All ranges are searched at once, from their beginning in steps that double and then by halves: what is looked for is
+    mostly near. `high` where there is none.
 
     Examples
     --------
     >>> first_at_or_after(np.array([1, 5, 9, 2, 4]), np.array([0, 3]), np.array([3, 5]), np.array([5, 7]))
     array([1, 5])
     """
-    left, right = low.copy(), high.copy()
-    active = np.flatnonzero(left < right)
-    while len(active):
-        middle = (left[active] + right[active]) >> 1
-        before = values[middle] < wanted[active]
-        left[active[before]] = middle[before] + 1
-        right[active[~before]] = middle[~before]
-        active = active[left[active] < right[active]]
-    return left
+    found = low.copy()
+    active = np.flatnonzero(low < high)
+    active = active[values[low[active]] < wanted[active]]
+    # left is below what is wanted, right is not (or is the end).
+    left, end, want = low[active], high[active], wanted[active]
+    right, step = end.copy(), 1
+    galloping = np.arange(len(active))
+    while len(galloping):
+        probe = left[galloping] + step
+        before = probe < end[galloping]
+        before[before] = values[probe[before]] < want[galloping[before]]
+        right[galloping[~before]] = np.minimum(probe[~before], end[galloping[~before]])
+        galloping = galloping[before]
+        left[galloping] = probe[before]
+        step *= 2
+    searching = np.flatnonzero(right - left > 1)
+    while len(searching):
+        middle = (left[searching] + right[searching]) >> 1
+        before = values[middle] < want[searching]
+        left[searching[before]] = middle[before]
+        right[searching[~before]] = middle[~before]
+        searching = searching[right[searching] - left[searching] > 1]
+    found[active] = right
+    return found

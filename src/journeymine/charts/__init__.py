@@ -10,10 +10,33 @@ from journeymine.errors import MissingExtraError, QuestionError
 __all__ = ["chart_of"]
 
 _CHARTS: dict[str, str] = {
+    "activity": "activity:activity_chart",
     "attribution": "attribution:attribution_chart",
+    "compare": "compare:compare_chart",
+    "conversion": "row_charts:row_chart",
+    "customer_value": "row_charts:row_chart",
+    "decision_points": "row_charts:row_chart",
+    "decomposition": "row_charts:row_chart",
+    "drop_off": "row_charts:row_chart",
+    "dwell": "spans:dwell_chart",
+    "first_contact_resolution": "row_charts:row_chart",
+    "friction": "row_charts:row_chart",
     "funnel": "funnel:funnel_chart",
+    "handoffs": "handoffs:handoffs_chart",
+    "life_cycle": "life_cycle:life_cycle_chart",
+    "markov": "row_charts:row_chart",
+    "opportunities": "row_charts:row_chart",
+    "repeat_rate": "curves:repeat_rate_chart",
     "retention": "retention:retention_chart",
+    "satisfaction": "emotion:satisfaction_chart",
+    "stage_reach": "row_charts:row_chart",
+    "stickiness": "curves:stickiness_chart",
     "time_to_convert": "time_to_convert:time_to_convert_chart",
+    "transitions": "transitions:transitions_chart",
+    "typical_order": "row_charts:row_chart",
+    "variants": "variants:variants_chart",
+    "waiting": "spans:waiting_chart",
+    "win_back": "curves:win_back_chart",
 }
 """Name of a result → ``module:function`` that draws its frame."""
 

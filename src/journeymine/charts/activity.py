@@ -1,0 +1,63 @@
+"""The chart of activity: weekday by hour, and what share of all falls there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from journeymine.charts.labels import grouped, leading, title_of
+from journeymine.charts.style import ACCENT, styled
+
+__all__ = ["activity_chart"]
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MAX_GROUPS = 6
+"""Most groups drawn; the largest are kept, and the subtitle says so."""
+_CELL, _PAPER = 24, "#f4f3f0"
+
+
+def activity_chart(result: Any) -> Any:
+    """A heat map of weekdays and hours, a panel per group; the interval of a cell is in its tooltip.
+
+    Parameters
+    ----------
+    result : of `activity`.
+
+    Returns
+    -------
+    Altair chart.
+    """
+    import altair as alt
+
+    names = leading(result.frame, "weekday")
+    frame, left_out = grouped(result.frame, names, "n", MAX_GROUPS)
+    days = dict(enumerate(DAYS, 1))
+    data = frame.select(
+        "_panel", "hour", "n", "share", "share_lower", "share_upper",
+        day=pl.col("weekday").replace_strict(days, return_dtype=pl.String, default=""),
+    )  # fmt: skip
+    top = max(float(data.select(pl.col("share").max()).item() or 0.0), 1e-6)
+    base = alt.Chart(data.to_arrow()).encode(
+        x=alt.X("hour:O", sort=list(range(24)), scale=alt.Scale(domain=list(range(24))), title="hour",
+                axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("day:N", sort=list(DAYS), scale=alt.Scale(domain=list(DAYS)), title=None,
+                axis=alt.Axis(labelPadding=8)),
+    )  # fmt: skip
+    scale = alt.Scale(domain=[0, top], range=[_PAPER, ACCENT], interpolate="rgb")
+    legend = alt.Legend(title="share of all", format=".1%", orient="right", gradientLength=120)
+    chart = base.mark_rect(stroke="white", strokeWidth=1.5).encode(
+        color=alt.Color("share:Q", scale=scale, legend=legend),
+        tooltip=["day", "hour", "n", "share", "share_lower", "share_upper"],
+    )
+    chart = chart.properties(width=_CELL * 24, height=_CELL * 7)
+    if data["_panel"].n_unique() > 1:
+        panels = data["_panel"].unique(maintain_order=True).to_list()
+        chart = chart.facet(facet=alt.Facet("_panel:N", sort=panels, title=None), columns=1, spacing=20)
+    peak = data.sort("n", "day", "hour", descending=[True, False, False]).head(1).to_dicts()
+    said = "".join(
+        f"Most on {row['day']} at {row['hour']}: {row['share']:.1%}"
+        + (f" ({row['share_lower']:.1%} to {row['share_upper']:.1%})." if row["share_lower"] is not None else ".")
+        for row in peak
+    )
+    return styled(chart.properties(title=title_of(result, [said, left_out])))

@@ -1,0 +1,92 @@
+"""Charts of rows, one for each result that is a list of labels with an estimate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from journeymine.charts.labels import joined, leading
+from journeymine.charts.rows import Rows, rows_chart
+
+__all__ = ["ROWS", "row_chart"]
+
+# What has an interval comes first, however much the rest seems to weigh.
+_STAKE = pl.when(pl.col("difference_lower").is_not_null()).then(pl.col("conversions_at_stake").fill_null(0.0))
+
+
+def _state(frame: pl.DataFrame) -> pl.Expr:
+    state = pl.col("state").list.join(" → ").str.replace_all(r"\p{C}", " ")
+    names = leading(frame, "state")
+    return joined(names) + " · " + state if names else state
+
+
+ROWS: dict[str, Rows] = {
+    "conversion": Rows(
+        "share", "percent", "share of journeys that convert", "Bars: share of mature journeys that convert, and of how "
+        "many.", "n_journeys", ("n", " journeys"),
+    ),
+    "drop_off": Rows(
+        "lost_share", "percent", "share of journeys lost here", "Bars: share of the mature journeys that come here and "
+        "are lost here, and how many come.", "n_reached", ("n", " journeys"), kept=True, most=30,
+        where=pl.col("n") > 0,
+    ),
+    "decision_points": Rows(
+        "difference", "points", "conversion with less conversion without, points", "Dots: conversion of the journeys "
+        "that come here less that of those as far on that do not.", "n_journeys", ("n", " journeys"),
+        weight=pl.col("information_gain_bits"), told="p_adjusted",
+    ),
+    "friction": Rows(
+        "difference", "points", "conversion with less conversion without, points", "Dots: conversion of the journeys "
+        "that stumble here less that of those that do not; most conversions at stake first.", "n_times",
+        ("n", " journeys"), weight=_STAKE, told="p_adjusted",
+    ),
+    "first_contact_resolution": Rows(
+        "share", "percent", "share of contacts that were enough", "Bars: share of contacts not followed by another, "
+        "and of how many.", "n_contacts", ("n", " contacts"),
+    ),
+    "customer_value": Rows(
+        "value_per_customer", "number", "value per customer, units of money", "Bars: mean value of a customer, and of "
+        "how many.", "n_users", ("customers", " customers"),
+    ),
+    "stage_reach": Rows(
+        "reached_share", "percent", "share of journeys that get this far", "Bars: share of the mature journeys that "
+        "get this far, and how many do.", "n", ("n_reached", " journeys"), kept=True,
+    ),
+    "opportunities": Rows(
+        "conversions_gained", "signed", "conversions gained", "Dots: conversions gained if it did as well as what it is "
+        "compared with, and the journeys that come here.", "n", ("n", " journeys"),
+        weight=-pl.col("rank").fill_null(1_000_000), most=15, names=("title", "stage"),
+    ),
+    "typical_order": Rows(
+        "position", "percent", "mean place in the journey: 0 % first, 100 % last", "Bars: mean place of the first such "
+        "touchpoint, and the journeys that have it.", "n_journeys", ("n_journeys", " journeys"),
+        weight=-pl.col("position"), most=40,
+    ),
+    "markov": Rows(
+        "converted", "percent", "share that converts from here", "Bars: where the chain ends from here: share "
+        "converted, and how often it was there.", "n", ("n", " times"),
+        label=_state,
+    ),
+    "decomposition": Rows(
+        "effect", "points", "part of the change in conversion, points", "Dots: part of the change that is due to these "
+        "journeys, of both mix and rate, and how many there are now.", "n_a", ("n_a", " journeys"),
+        weight=pl.col("effect").abs(), most=20,
+    ),
+}  # fmt: skip
+"""Result → how its rows are drawn."""
+
+
+def row_chart(result: Any, *, width: int = 380) -> Any:
+    """The labels of a result as rows: estimate, interval, figures.
+
+    Parameters
+    ----------
+    result : of one of the measures in `ROWS`.
+    width : pixels of the scale.
+
+    Returns
+    -------
+    Altair chart.
+    """
+    return rows_chart(result, ROWS[result.name], width=width)

@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_written(
             real(path, content)
 
         monkeypatch.setattr(store_module, "_write_whole", fails)
-        with pytest.raises(StateError, match="cannot be written.*as it was before"):
+        with pytest.raises(StateError, match=r"cannot be written.*as it was before"):
             state.advance(nights.dumps[3], until=nights.untils[3])
         monkeypatch.setattr(store_module, "_write_whole", real)
         assert unchanged(state, before)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from journeymine.counting.counts import TableSpec
 from journeymine.errors import SchemaError, StateError
 from journeymine.journeys.context import LogContext
 from journeymine.nightly.asleep import sleep, wake
+from journeymine.nightly.by_day import dated, sealed_tables
 from journeymine.nightly.dump import Dump, check_jump, check_times, counts_by_reason, instant, read_dump, shape_of
 from journeymine.nightly.ledger import add_to_ledger
 from journeymine.nightly.manifest import IDS, VOCABULARY, next_generation, read_or_empty, shape_in
@@ -19,7 +21,7 @@ from journeymine.nightly.night import Night
 from journeymine.nightly.onward import onward_counts
 from journeymine.nightly.rows import ARRIVAL, RowShape, known_labels, merge_vocabulary, vocabulary_of
 from journeymine.nightly.runs import add_run
-from journeymine.nightly.sealing import Carried, Sealing, build_carried, count_by_day, dated, seal
+from journeymine.nightly.sealing import Carried, Sealing, build_carried, seal
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
 
@@ -199,21 +201,16 @@ def gather(store: Store, manifest: Mapping[str, Any], shape: RowShape, rows: pl.
 
 def add_counts(store: Store, manifest: dict[str, Any], settings: Settings, carried: Carried, sealing: Sealing) -> None:
     """Add what is sealed to the counts, by the day the journeys started on."""
-    tables: dict[tuple[str, str], list[pl.DataFrame]] = defaultdict(list)
-    for name, day, counts in count_by_day(settings.nightly, carried.journeys, sealing, settings.timezone):
-        for table, frame in counts.tables.items():
-            if frame.height:
-                tables[name, table].append(frame.with_columns(_day=pl.lit(day, dtype=pl.Int64)))
-    for (name, table), frames in tables.items():
-        spec = dated(settings.measures[name].specs()[table])
+    for name, tables in sealed_tables(carried, sealing, settings):
+        specs = settings.measures[name].specs()
+        for table, frame in tables.items():
+            spec = dated(specs[table])
 
-        def merge(parts: list[pl.DataFrame], spec: Any = spec) -> pl.DataFrame:
-            merged: pl.DataFrame = spec.merge(parts, nights=True)
-            return merged
+            def merge(parts: list[pl.DataFrame], spec: TableSpec = spec) -> pl.DataFrame:
+                return spec.merge(parts, nights=True)
 
-        runs = manifest["counts"].setdefault(name, {}).get(table, [])
-        ordered = [frame.select(list(spec.schema)) for frame in frames]
-        manifest["counts"][name][table] = add_run(store, runs, merge(ordered), merge, longest=_LONGEST_COUNTS)
+            of_measure = manifest["counts"].setdefault(name, {})
+            of_measure[table] = add_run(store, of_measure.get(table, []), frame, merge, longest=_LONGEST_COUNTS)
 
 
 def _learn(

@@ -12,10 +12,11 @@ from journeymine.counting.counts import Counts
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.journeys.build import build_coded
+from journeymine.nightly.by_day import count_days, count_returned, dated, days_of, nightly_basis
 from journeymine.nightly.ledger import ledger_groups
 from journeymine.nightly.manifest import context_of, known_vocabulary, read_or_empty, shape_in
 from journeymine.nightly.runs import read_runs
-from journeymine.nightly.sealing import Carried, build_carried, count_returned, dated, days_of, nightly_basis
+from journeymine.nightly.sealing import Carried, build_carried
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
 
@@ -58,13 +59,8 @@ def table_by_day(
     spec, journeys = dated(measure.specs()[table]), carried.journeys
     days = days_of(journeys, settings.timezone)
     chosen = _inside(days, bounds) & ~carried.counted
-    frames = [sealed_table(store, manifest, measure, name, table, bounds)]
-    for day in np.unique(days[chosen]):
-        counts = count_in_memory(measure, journeys.pick(chosen & (days == day)))
-        frames.append(
-            counts.tables[table].with_columns(_day=pl.lit(int(day), dtype=pl.Int64)).select(list(spec.schema))
-        )
-    return spec.merge(frames, nights=True)
+    fresh = count_days(measure, journeys.pick(chosen), days[chosen])[table]
+    return spec.merge([sealed_table(store, manifest, measure, name, table, bounds), fresh], nights=True)
 
 
 def counts_of(
@@ -84,7 +80,7 @@ def counts_of(
         parts = [
             Counts(question_of(measure), basis, specs, sealed),
             count_in_memory(measure, journeys.pick(inside & ~carried.counted)),
-            count_returned(measure, journeys, inside & carried.counted),
+            count_returned(measure, journeys.pick(inside & carried.counted)),
         ]
         found[name] = Counts.over_nights(parts, basis)
     return {**found, **_from_ledger(store, manifest, settings, days)}

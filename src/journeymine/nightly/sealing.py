@@ -13,7 +13,7 @@ order, so that the carried rows always begin where a journey does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,22 +21,15 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MISSING
-from journeymine.counting.counts import Basis, Counts, TableSpec
-from journeymine.counting.measure import Measure, basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.events.coded import CodedEvents
 from journeymine.journeys.build import build_coded
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.heads import CONVERTED
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.periods import period_of
 from journeymine.nightly.rows import ROW, RowShape
 from journeymine.nightly.settings import Settings
 
-__all__ = [
-    "Carried", "Sealing", "build_carried", "count_by_day", "count_returned", "dated", "days_of", "difference",
-    "nightly_basis", "seal",
-]  # fmt: skip
+__all__ = ["Carried", "Sealing", "build_carried", "seal"]
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -187,68 +180,3 @@ def _used(carried: Carried, sealed: Bools, gone: Bools) -> dict[int, int]:
     night = carried.rows["night"].to_numpy()[used]
     numbers, n = np.unique(night, return_counts=True)
     return dict(zip(numbers.tolist(), n.tolist(), strict=True))
-
-
-# -- counting ------------------------------------------------------------------------------------------------------------
-
-
-def days_of(journeys: Journeys, zone: str) -> Ints:
-    """The day each journey started on, in days since 1970, by the calendar of the zone."""
-    return period_of(journeys.heads.start, "day", zone)
-
-
-def count_by_day(
-    measures: Mapping[str, Measure], journeys: Journeys, sealing: Sealing, zone: str
-) -> Iterator[tuple[str, int, Counts]]:
-    """What a night adds to the sealed counts: name of the measure, day that the journeys started on, counts."""
-    days = days_of(journeys, zone)
-    for day in np.unique(days[sealing.fresh]):
-        picked = journeys.pick(sealing.fresh & (days == day))
-        for name, measure in measures.items():
-            yield name, int(day), count_in_memory(measure, picked)
-    for name, measure in measures.items():
-        # Few questions look at what follows a journey; the others are asked once, and not for every day.
-        if not any(frame.height for frame in count_returned(measure, journeys, sealing.returned).tables.values()):
-            continue
-        for day in np.unique(days[sealing.returned]):
-            yield name, int(day), count_returned(measure, journeys, sealing.returned & (days == day))
-
-
-def count_returned(measure: Measure, journeys: Journeys, chosen: Bools) -> Counts:
-    """What it changes that the chosen journeys, counted as never followed by another, are."""
-    picked = journeys.pick(chosen)
-    never = picked.replace(heads=picked.heads.replace(next_start=np.full(len(picked), MISSING, dtype=np.int64)))
-    followed, alone = count_in_memory(measure, picked), count_in_memory(measure, never)
-    specs = measure.specs()
-    tables = {name: difference(specs[name], followed.tables[name], alone.tables[name]) for name in specs}
-    return Counts(question_of(measure), basis_of(journeys), specs, tables)
-
-
-def difference(spec: TableSpec, after: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
-    """What to add to `before` for `after`: rows whose sums differ.
-
-    Minima, maxima and distinct users are those of `after`; merging takes the more extreme, and a journey that is
-    followed by another has all that it had alone.
-    """
-    keys = spec.key_names
-    if after.equals(before):
-        return spec.empty()
-    both = after.join(before, on=keys, how="full", coalesce=True, nulls_equal=True, suffix="_before")
-    summed = [name for name, merge in spec.values.items() if merge == "sum"]
-    wide = [f"{name}_{limb}" for name, merge in spec.values.items() if merge == "wide" for limb in ("hi", "lo")]
-    others = [name for name in spec.schema if name not in (*keys, *summed, *wide)]
-    changed = both.with_columns(
-        *(pl.col(c).fill_null(0) - pl.col(f"{c}_before").fill_null(0) for c in (*summed, *wide)),
-        *(pl.coalesce(c, f"{c}_before") for c in others),
-    )
-    return changed.filter(pl.any_horizontal(pl.col(c) != 0 for c in (*summed, *wide))).select(list(spec.schema))
-
-
-def dated(spec: TableSpec) -> TableSpec:
-    """The shape of a table of counts with the day that its journeys started on."""
-    return TableSpec({"_day": pl.Int64, **spec.keys}, spec.values, spec.folded)
-
-
-def nightly_basis(settings: Settings, context: LogContext) -> Basis:
-    """What the counts of a state share."""
-    return Basis(settings.rules, context, settings.config.stages.names)

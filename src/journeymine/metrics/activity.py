@@ -66,8 +66,8 @@ class Activity:
         keys: dict[str, Any] = dict.fromkeys(self.names, pl.String)
         cell = {**keys, "weekday": pl.Int64, "hour": pl.Int64}
         return {
-            "cells": TableSpec(cell, {"n": "sum", "n_journeys": "sum", "n_users": "sum", "goals": "sum"}),
-            "all": TableSpec(keys, {"n": "sum", "n_users": "sum"}),
+            "cells": TableSpec(cell, {"n": "sum", "n_journeys": "sum", "n_users": "users", "goals": "sum"}),
+            "all": TableSpec(keys, {"n": "sum", "n_users": "users"}),
         }
 
     def count(self, journeys: Journeys) -> Counts:

@@ -69,7 +69,12 @@ class Waiting:
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys that waited and what came of it, and a histogram of the time."""
         keys: dict[str, Any] = dict.fromkeys(self.names, pl.String)
-        counted: dict[str, Any] = {**dict.fromkeys(COUNTED, "sum"), "time": "wide"}
+        counted: dict[str, Any] = {
+            **dict.fromkeys(COUNTED, "sum"),
+            "n_users": "users",
+            "users_arrived": "users",
+            "time": "wide",
+        }
         return {"journeys": TableSpec(keys, counted), "times": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
 
     def count(self, journeys: Journeys) -> Counts:

@@ -43,13 +43,12 @@ def satisfaction_chart(result: Any, *, step: int = _STEP) -> Any:
         _words=pl.Series(words, dtype=pl.String), _answers=pl.Series(counts, dtype=pl.String)
     )
     axis_x = alt.Axis(labelAngle=0, labelLimit=step - 6, labelPadding=10, labelColor=INK, grid=False)
-    base = alt.Chart(frame.to_arrow()).encode(x=alt.X("_place:N", sort=order, title=None, axis=axis_x))
+    data = frame.to_arrow()  # one object for all layers: panels need it
+    base = alt.Chart(data).encode(x=alt.X("_place:N", sort=order, title=None, axis=axis_x))
     scale = alt.Scale(domain=[-2, 2])
     axis = alt.Axis(values=[-2, -1, 0, 1, 2], labelExpr="format(datum.value, '+d')", title="emotion", grid=True)
     y = alt.Y("emotion:Q", scale=scale, axis=axis)
-    zero = (
-        alt.Chart(frame.to_arrow()).mark_rule(color=LINE, strokeWidth=2).encode(y=alt.YDatum(0, scale=scale, axis=axis))
-    )
+    zero = alt.Chart(data).mark_rule(color=LINE, strokeWidth=2).encode(y=alt.YDatum(0, scale=scale, axis=axis))
     valid = base.transform_filter("isValid(datum.emotion)")
     line = valid.mark_line(color=ACCENT, strokeWidth=2, interpolate="monotone").encode(y=y)
     sure = base.transform_filter("isValid(datum.emotion_lower)")

@@ -7,6 +7,7 @@ sorted, several times faster than an ``argsort``, and rows of one cell keep thei
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,13 +67,15 @@ def sort_cells(cell: npt.NDArray[np.integer], size: int) -> tuple[Ints, Ints]:
     if size.bit_length() + bits > 63:  # only with enormous alphabets
         rows = np.argsort(cell, kind="stable").astype(np.int64, copy=False)
         return cell.take(rows).astype(np.int64, copy=False), rows
-    key = cell.astype(np.int64)
-    key <<= bits
-    key |= np.arange(n)
+    # Half the bits take half the time, and no sign is needed.
+    kind = np.uint32 if size.bit_length() + bits <= 32 else np.int64
+    key: npt.NDArray[Any] = cell.astype(kind)
+    key <<= kind(bits)
+    key |= np.arange(n, dtype=kind)
     key.sort()
-    there = key >> bits
-    key &= (1 << bits) - 1
-    return there, key
+    there = key >> kind(bits)
+    key &= kind((1 << bits) - 1)
+    return there.astype(np.int64, copy=False), key.astype(np.int64, copy=False)
 
 
 def changes(values: npt.NDArray[np.generic]) -> Bools:

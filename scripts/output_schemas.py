@@ -215,8 +215,58 @@ MEANING = {
     "converted_after": "of arrived: the goal is there or later",
     "users_arrived": "distinct users in arrived",
     "arrived_share": "arrived ÷ n",
+    "rule": "how credit is given",
+    "conversions": "conversions credited",
+    "cpa": "cost ÷ conversions credited",
+    "roas": "value credited ÷ cost",
+    "untouched": "of converted: without a touch before",
+    "state": "the last labels, oldest first",
+    "visits": "visits per journey",
+    "steps": "further steps from here, the goal among them",
+    "seconds": "mean seconds from here until the goal or the last step",
+    "outcome": "how the journey ends; null where it goes on",
+    "probability": "n ÷ all moves from there, 0–1",
+    "n_crossings": "steps from the one to the other, before and after the goal",
+    "n_ping_pong": "of n_crossings: straight back to where the journey was before",
+    "lost_at": "of n: lost, with the arrival as last step",
+    "lost_at_share": "lost_at ÷ n",
+    "lost_excess": "share lost in the stage of arrival, minus that of the other ways on to that stage",
+    "p_lost": "two-sided p of no excess; null where not tested",
+    "p_lost_adjusted": "the same for all crossings tested together (Benjamini–Hochberg)",
+    "converted_with": "share that converts of the journeys with it",
+    "converted_without": "the same of the others that reached the same stage",
+    "friction": "repeat, loop, back_step, wait, abandoned_session, or a kind of the stage map",
+    "n_times": "times it happened",
+    "lift": "converted_with ÷ converted_without",
+    "information_gain_bits": "what passing tells about converting, within stages, bits",
+    "n_ways": "different continuations, the end among them",
+    "entropy_bits": "Shannon's entropy of what comes next, bits",
+    "n_contacts": "first contacts with support",
+    "resolved": "of n: no other contact within the time",
     "sparse": "under 300 users or 30 converting ones",
 }
+
+ELSEWHERE = {
+    "attribution": {"label": "what is credited; (none): conversions without a touch", "share": "conversions ÷ all"},
+    "markov": {
+        "n": "visits to the state, or moves",
+        "from": "state before",
+        "to": "state after; null where the journey ends",
+        **{
+            status: f"chance, 0–1, that a journey {end}, from here"
+            for status, end in {
+                "converted": "converts", "lost": "is lost", "open": "stays open", "ended": "ends where there is no goal"
+            }.items()
+        },
+    },
+    "handoffs": {"from": "label left", "to": "label entered", "n": "mature journeys that cross before the goal"},
+    "friction": {"conversions_at_stake": "n × −difference"},
+    "decision_points": {"label": "what is passed"},
+}  # fmt: skip
+"""Result → columns that mean something of their own there."""
+
+TYPES = {"String": "text", "Int64": "integer", "UInt32": "integer", "Float64": "number", "Boolean": "true or false"}
+"""Polars type → plain words; times and lists are told by `type_of`."""
 
 
 def results(journeys: jm.Journeys) -> Iterator[Result]:
@@ -242,20 +292,36 @@ def results(journeys: jm.Journeys) -> Iterator[Result]:
     yield jm.win_back(journeys)
     yield jm.repeat_rate(journeys)
     yield jm.customer_value(journeys)
+    yield jm.attribution(journeys)
+    yield jm.markov(journeys).result
+    yield jm.handoffs(journeys)
+    yield jm.friction(journeys)
+    yield jm.decision_points(journeys)
+    yield jm.first_contact_resolution(journeys)
 
 
-def rows_of(frame: pl.DataFrame) -> list[str]:
+def type_of(kind: pl.DataType) -> str:
+    """A column's type in plain words."""
+    if isinstance(kind, pl.List):
+        return f"list of {type_of(kind.inner)}"  # type: ignore[arg-type]
+    if isinstance(kind, pl.Datetime):
+        return "datetime, UTC" if kind.time_zone == "UTC" else "datetime"
+    return TYPES.get(str(kind), str(kind).lower())
+
+
+def rows_of(frame: pl.DataFrame, of: str = "") -> list[str]:
     """A line per column; the limits of an interval stand with their estimate."""
     lines = ["| column | type | meaning |", "|---|---|---|"]
     for name, kind in frame.schema.items():
         if name.endswith(("_lower", "_upper")) and name.rpartition("_")[0] in frame.columns:
             continue
         plain = name.removeprefix("raw_")
-        meaning = MEANING.get(name) or (f"text of {plain} as it stood in the file" if name.startswith("raw_") else None)
+        known = ELSEWHERE.get(of, {}).get(name) or MEANING.get(name)
+        meaning = known or (f"text of {plain} as it stood in the file" if name.startswith("raw_") else None)
         if meaning is None:
             raise SystemExit(f"column {name!r} has no meaning; add it to MEANING in {Path(__file__).name}")
         with_interval = " · with interval" if f"{name}_lower" in frame.columns else ""
-        lines.append(f"| `{name}` | {str(kind).lower()} | {meaning}{with_interval} |")
+        lines.append(f"| `{name}` | {type_of(kind)} | {meaning}{with_interval} |")
     return lines
 
 
@@ -276,11 +342,11 @@ def page() -> str:
         lines = [
             f"## {result.name}\n",
             f"{result.question} Schema version {result.schema_version}.\n",
-            *rows_of(result.frame),
+            *rows_of(result.frame, result.name),
         ]
         parts.append("\n".join(lines) + "\n")
         for name, frame in result.tables.items():
-            parts.append("\n".join([f"### {result.name}: {name}\n", *rows_of(frame)]) + "\n")
+            parts.append("\n".join([f"### {result.name}: {name}\n", *rows_of(frame, result.name)]) + "\n")
     return "\n".join(parts)
 
 

@@ -37,6 +37,7 @@ PUBLIC = {
     "MarkovChain",
     "Measure",
     "Mined",
+    "NightlyState",
     "OrderChoice",
     "Predicate",
     "RepeatRate",

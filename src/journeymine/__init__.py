@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from journeymine.metrics import time_to_convert as time_to_convert
     from journeymine.metrics import waiting as waiting
     from journeymine.metrics import win_back as win_back
+    from journeymine.nightly import NightlyState as NightlyState
     from journeymine.retailer import sample as sample
     from journeymine.retailer import write_sample as write_sample
 
@@ -172,6 +173,7 @@ _ROOMS = {
         "waiting",
         "win_back",
     ),
+    "nightly": ("NightlyState",),
     "retailer": ("sample", "write_sample"),
 }
 """The public names and the rooms they live in; a room is imported when one of its names is first used."""

@@ -85,7 +85,7 @@ def least_users(answer: Answer) -> pl.DataFrame:
 
 def _least(part: npt.NDArray[Any], once: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
     folds = (part > 0).sum(axis=0).astype(np.int64)
-    return folds if once is None else np.where(once, np.maximum(part.sum(axis=0), 0), folds).astype(np.int64)
+    return np.asarray(folds if once is None else np.where(once, np.maximum(part.sum(axis=0), 0), folds), dtype=np.int64)
 
 
 def _present(counts: Counts) -> npt.NDArray[np.bool_]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -49,6 +51,8 @@ ASKED: dict[str, Callable[[jm.Journeys], Result]] = {
     "win_back": jm.win_back,
 }
 """Every result there is a chart for, and how to ask for it."""
+WITHOUT_CHART: set[str] = set()
+"""Results that are read as tables."""
 WITHOUT_INTERVALS = {"variants"}
 """Results that carry no interval; their charts can have none."""
 
@@ -99,6 +103,14 @@ def columns(node: dict[str, Any]) -> set[str]:
 
 def test_every_chart_is_tried_here() -> None:
     assert sorted(ASKED) == sorted(CHARTS)
+
+
+def test_every_result_of_the_library_has_a_chart(repository: Path) -> None:
+    # The page of schemas is made from one result of each kind, and kept so by a test of its own.
+    page = (repository / "docs" / "schemas.md").read_text("utf-8")
+    results = {title for title in re.findall(r"^## (\S+)$", page, re.MULTILINE) if "." not in title}
+    assert results - set(CHARTS) == WITHOUT_CHART
+    assert set(CHARTS) - results == set()
 
 
 @pytest.mark.parametrize("name", sorted(ASKED))

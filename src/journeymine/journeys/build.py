@@ -89,6 +89,7 @@ def build_coded(
         rules=rules,
         context=context,
         stages=stages.names if stages is not None and "stage" in steps.labels else (),
+        goal_stage=None if stages is None or plan.sale_rank is None else stages.names[plan.sale_rank],
     )
     return journeys if company is None else _with_company(journeys, attach_company(journeys, company, facts))
 

@@ -65,6 +65,8 @@ class Journeys:
     table : one row per journey, sorted by user and time. See `docs/schemas.md`.
     steps : one row per step, in the same order.
     coded : the same steps as arrays, in the order of `offsets`.
+    stages : names of the declared stages, in order.
+    goal_stage : the stage of the goal, by the rules and the stage map, the same in every part; None without one.
     """
 
     coded: Steps
@@ -75,6 +77,7 @@ class Journeys:
     rules: JourneyRules
     context: LogContext
     stages: tuple[str, ...] = ()
+    goal_stage: str | None = None
     segments: Mapping[str, Coded] = field(default_factory=dict)
     company: CompanyTouches = field(default_factory=CompanyTouches.none)
     events: Events | None = None

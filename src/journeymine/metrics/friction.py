@@ -166,8 +166,8 @@ def _frictions(journeys: Journeys, long_wait: int) -> Iterator[tuple[Key, Ints, 
         back = np.zeros(n, dtype=bool)
         back[1:] = inside[1:] & mapped[1:] & mapped[:-1] & (stage.codes[1:] < stage.codes[:-1])
         yield _named("back_step", np.flatnonzero(back), 0)
-        rank = _goal_stage(journeys)
-        if rank is not None:
+        if journeys.goal_stage is not None:
+            rank = journeys.stages.index(journeys.goal_stage)
             resumed = np.flatnonzero(inside & (gap > journeys.rules.session_gap_us))
             yield _named("abandoned_session", resumed[stage.codes[resumed - 1] == rank], 1)
     if "kind" in coded.labels:
@@ -187,24 +187,6 @@ def _seen_before(codes: npt.NDArray[np.unsignedinteger], of_step: Ints) -> npt.N
     seen = np.ones(len(codes), dtype=bool)
     seen[places(codes.astype(np.int64), int(codes.max()) + 1, of_step)] = False
     return seen
-
-
-def _goal_stage(journeys: Journeys) -> int | None:
-    """The stage of the goal, by the rules and the labels of the log."""
-    goal = journeys.rules.goal
-    named = (goal.touchpoints() if goal is not None else None) or ()
-    coded = journeys.coded.labels
-    ranks = [
-        int(
-            coded["stage"]
-            .codes[np.flatnonzero(coded["touchpoint"].codes == coded["touchpoint"].labels.index(name))]
-            .min()
-        )
-        for name in named
-        if name in coded["touchpoint"].labels
-        and (coded["touchpoint"].codes == coded["touchpoint"].labels.index(name)).any()
-    ]
-    return min(ranks) if ranks else None
 
 
 def _together(journeys: Journeys, found: list[tuple[Key, Ints, Ints]]) -> Markers:

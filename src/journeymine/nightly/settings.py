@@ -28,7 +28,7 @@ from journeymine.metrics.periods import check_zone
 
 __all__ = ["Settings", "known_measures", "measure_from_data", "measure_to_data"]
 
-_MEASURE_ROOMS = ("graph", "metrics", "scoring")
+_MEASURE_ROOMS = ("graph", "metrics")
 _WATCHES = ("within", "horizon", "bin")
 """Fields of measures that name a time for which a journey is watched, whatever `observed_until` is."""
 

@@ -1,4 +1,7 @@
-"""Every Python block of the README and of docs/ runs, page by page, from top to bottom."""
+"""Every Python block of the README and of docs/ runs, page by page, from top to bottom.
+
+Blocks fenced as ``py`` need what a laptop has not, a cluster or a bucket, and are only read.
+"""
 
 from __future__ import annotations
 
@@ -48,3 +51,8 @@ def test_the_examples_of_a_page_run(page: Path, home: Path, monkeypatch: pytest.
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target in _LINK.findall(page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readme_lists_every_page() -> None:
+    listed = re.findall(r"^\| \[docs/(\S+\.md)\]", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))

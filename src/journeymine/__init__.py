@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from journeymine.journeys import Predicate as Predicate
     from journeymine.journeys import build_journeys as build_journeys
     from journeymine.maps import JourneyMap as JourneyMap
+    from journeymine.maps import compare_maps as compare_maps
     from journeymine.maps import journey_map as journey_map
+    from journeymine.maps import journey_map_of_user as journey_map_of_user
     from journeymine.maps import map_measures as map_measures
     from journeymine.metrics import Activity as Activity
     from journeymine.metrics import Attribution as Attribution
@@ -121,7 +123,7 @@ _ROOMS = {
         "variants",
     ),
     "journeys": ("JourneyRules", "Journeys", "Predicate", "build_journeys"),
-    "maps": ("JourneyMap", "journey_map", "map_measures"),
+    "maps": ("JourneyMap", "compare_maps", "journey_map", "journey_map_of_user", "map_measures"),
     "metrics": (
         "Activity",
         "Attribution",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,18 @@ from journeymine.columns import SINGLE_CHANNEL
 from journeymine.counting.finish import finish
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.maps import compose_words as words
 from journeymine.maps.compose_findings import moments_of_truth, pain_points
-from journeymine.maps.compose_flows import examples, flows, last_touchpoints, neighbours, terminals
+from journeymine.maps.compose_flows import MAX_FLOWS, examples, flows, last_touchpoints, neighbours, terminals
+from journeymine.maps.compose_opportunities import emotion, opportunities, ranking, stakes
 from journeymine.maps.compose_places import drop_offs, estimate, lanes, node_id, nodes, stages, typical_columns
 from journeymine.maps.evidence import Filtered
 from journeymine.maps.privacy import withhold
 from journeymine.maps.questions import map_measures
 from journeymine.maps.specification import Header, MapSpecification, Node
+from journeymine.metrics.satisfaction_scale import scale_of
 
 if TYPE_CHECKING:
     from journeymine.events.report import EventReport
@@ -30,8 +34,18 @@ __all__ = ["answer_map", "compose"]
 
 def answer_map(journeys: Journeys, *, confidence: float = 0.95) -> dict[str, Result]:
     """Ask journeys in memory everything a map needs."""
-    asked = map_measures(journeys.coded.labels)
+    asked = map_measures(journeys.coded.labels, scale=_scale(journeys))
     return {name: finish(m, count_in_memory(m, journeys), confidence=confidence) for name, m in asked.items()}
+
+
+def _scale(journeys: Journeys) -> Any:
+    """The scale of the scores; None where there are none, or where the sources score on several."""
+    if "satisfaction" not in journeys.coded.numbers or "stage" not in journeys.coded.labels:
+        return None
+    try:
+        return scale_of(journeys.events)
+    except QuestionError:
+        return None
 
 
 def compose(
@@ -44,6 +58,8 @@ def compose(
     report: EventReport | None = None,
     min_group: int = 10,
     call: str = "",
+    beside: Sequence[Mapping[str, Result]] = (),
+    max_flows: int = MAX_FLOWS,
 ) -> MapSpecification:
     """Put finished results together into a map.
 
@@ -55,8 +71,10 @@ def compose(
     report : the state of the log, for the foot of the map.
     min_group : places, flows and examples that fewer users stand behind are left out.
     call : how the map was made, for its method section.
+    beside : answers about other journeys that a reader can set this map against; see `privacy.withhold`.
+    max_flows : most flows that the map carries.
     """
-    results = withhold(results, min_group)
+    results = withhold(results, min_group, beside)
     basis = results["conversion"].basis
     node_frame, edges = results["nodes"].frame, results["flows"].frame
     columns = typical_columns(results["order"].frame) if "order" in results else {}
@@ -69,7 +87,12 @@ def compose(
     place_names = _stage_names(node_frame, columns, basis.stages)
     last_stage = last_touchpoints(node_frame, ("stage",))
     stage_frame = results["stages"].frame if "stages" in results else None
-    places = _places(results, node_frame)
+    ranked = ranking(results)
+    at_stake = stakes(ranked)
+    places = tuple(
+        replace(p, value_at_stake=at_stake.get((p.stage, p.channel), p.value_at_stake))
+        for p in _places(results, node_frame)
+    )
     dwell = _dwell(results)
     drawn_stages = stages(
         stage_frame, place_names, last_stage, _goal_stage(drawn, basis.rules.goal), header.n_mature or 0, dwell
@@ -77,24 +100,28 @@ def compose(
     known = {node.channel for node in drawn.values()}
     owners = {node.touchpoint: node.owner for node in drawn.values() if node.owner}
     lane_order = _lane_order(channel_frame, drawn, place_names)
+    pains = pain_points(_frame_of(results, "friction"), _frame_of(results, "handoffs"), owners)
+    feelings = emotion(results.get("satisfaction"), place_names)
     there = {name for name in ("stage", "channel", "owner") if name in node_frame.columns}
     return MapSpecification(
         header=header,
         stages=drawn_stages,
         lanes=tuple(lane for lane in lanes(channel_frame, lane_order) if lane.name in known or channel_frame is None),
         nodes=tuple(drawn.values()),
-        flows=flows(edges, drawn, place_names),
+        flows=flows(edges, drawn, place_names, max_flows),
         terminals=terminals(edges, drawn),
         drop_offs=tuple(p for p in places if p.channel in known and p.stage in place_names),
-        pain_points=pain_points(_frame_of(results, "friction"), _frame_of(results, "handoffs"), owners),
+        emotion=feelings,
+        pain_points=pains,
+        opportunities=opportunities(ranked, place_names, known),
         moments_of_truth=moments_of_truth(_frame_of(results, "decisions")),
-        summary=words.summary(header, drawn_stages, places),
+        summary=words.summary(header, drawn_stages, places, pains),
         unknowns=words.unknowns(header, report, _left_out(results)),
         examples=shown,
         quality=words.quality(report, min_group),
         method=words.method(basis, results["conversion"].confidence, call),
         hints=words.hints(there, has_goal=basis.rules.goal is not None, has_value=bool(currency) or _valued(results),
-                          has_emotion=False),
+                          has_emotion=feelings is not None),
         stages_are="given" if "stages" in results else "typical_order",
     )  # fmt: skip
 
@@ -131,8 +158,6 @@ def _linked(neighbour: Any, kept: set[str]) -> Any:
 
 
 def _with(value: Any, **changes: Any) -> Any:
-    from dataclasses import replace
-
     return replace(value, **changes)
 
 
@@ -149,9 +174,9 @@ def _header(
         who=who,
         scenario=scenario,
         goal=" or ".join(goal.touchpoints() or ("the goal",)) if goal is not None else "",
-        period_start=_iso(context.log_start),
-        period_end=_iso(context.observed_until),
-        observed_until=_iso(context.observed_until),
+        period_start=iso(context.log_start),
+        period_end=iso(context.observed_until),
+        observed_until=iso(context.observed_until),
         n_users=row["n_users_all"],
         n_journeys=row["n_journeys"],
         covered=n_drawn / everything if everything else None,
@@ -166,7 +191,7 @@ def _header(
     )
 
 
-def _iso(us: int) -> str:
+def iso(us: int) -> str:
     return datetime.fromtimestamp(us // 1_000_000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from journeymine.maps.compose_places import estimate
 from journeymine.maps.evidence import Estimate
 from journeymine.maps.findings import MomentOfTruth, PainPoint
-from journeymine.maps.wording import legible
+from journeymine.maps.wording import legible, share
 
 __all__ = ["moments_of_truth", "pain_points"]
 
@@ -49,8 +49,8 @@ def _friction(row: Mapping[str, Any], owners: Mapping[str, str]) -> dict[str, An
     words = _WORDS.get(row["friction"], "{touchpoint} ({friction})")
     return {
         "title": words.format(touchpoint=name, friction=row["friction"]),
-        "evidence": f"{row['converted_with']:.1%} of the {row['n']:,} journeys that meet it convert, "
-        f"{row['converted_without']:.1%} of the others that came as far",
+        "evidence": f"{share(row['converted_with'])} of the {row['n']:,} journeys that meet it convert, "
+        f"{share(row['converted_without'])} of the others that came as far",
         "stage": _stage(row["stage"]),
         "channel": row["channel"],
         "touchpoint": row["touchpoint"],
@@ -63,7 +63,7 @@ def _friction(row: Mapping[str, Any], owners: Mapping[str, str]) -> dict[str, An
 def _handoff(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": f"The hand-over from {legible(row['from'])} to {legible(row['to'])}",
-        "evidence": f"{row['lost_at_share']:.1%} of the {row['n']:,} journeys that cross are lost at once; "
+        "evidence": f"{share(row['lost_at_share'])} of the {row['n']:,} journeys that cross are lost at once; "
         f"in this stage they are lost {100 * row['lost_excess']:.1f} points more often than those who go on otherwise",
         "stage": _stage(row["stage"]),
         "channel": row["to"],
@@ -85,8 +85,8 @@ def moments_of_truth(points: pl.DataFrame | None) -> tuple[MomentOfTruth, ...]:
         MomentOfTruth(
             rank=rank,
             title=legible(row["label"]),
-            evidence=f"{row['converted_with']:.1%} of the {row['n']:,} journeys that pass it convert, "
-            f"{row['converted_without']:.1%} of the others that came as far",
+            evidence=f"{share(row['converted_with'])} of the {row['n']:,} journeys that pass it convert, "
+            f"{share(row['converted_without'])} of the others that came as far",
             stage=_stage(row["stage"]),
             touchpoint=row["label"],
             n_journeys=row["n_journeys"],

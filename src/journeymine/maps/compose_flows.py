@@ -11,7 +11,7 @@ from journeymine.maps.compose_places import estimate
 from journeymine.maps.evidence import ExampleJourney, ExampleStep, Neighbour
 from journeymine.maps.specification import Flow, Node, Terminal, TerminalStatus
 
-__all__ = ["examples", "flows", "last_touchpoints", "neighbours", "terminals"]
+__all__ = ["MAX_FLOWS", "examples", "flows", "last_touchpoints", "neighbours", "terminals"]
 
 MAX_FLOWS = 800
 """Most flows that a page carries; the rest is counted and said."""
@@ -19,12 +19,14 @@ NEIGHBOURS = 5
 EXAMPLES_PER_STATUS = 4
 
 
-def flows(edges: pl.DataFrame, drawn: Mapping[str, Node], stages: Iterable[str]) -> tuple[Flow, ...]:
+def flows(
+    edges: pl.DataFrame, drawn: Mapping[str, Node], stages: Iterable[str], most: int = MAX_FLOWS
+) -> tuple[Flow, ...]:
     """The heaviest flows between the nodes that are drawn."""
     rank = {name: i for i, name in enumerate(stages)}
     labels = list(drawn)
     between = edges.filter(pl.col("from").is_in(labels) & pl.col("to").is_in(labels))
-    kept = between.sort("n_journeys", "from", "to", descending=[True, False, False]).head(MAX_FLOWS)
+    kept = between.sort("n_journeys", "from", "to", descending=[True, False, False]).head(most)
     return tuple(
         Flow(
             source=row["from"],

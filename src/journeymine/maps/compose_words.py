@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from journeymine.counting.counts import Basis
 from journeymine.maps.evidence import Definition, Estimate, FigureRef, Hint, QualityRow, Sentence
-from journeymine.maps.findings import DropOff
+from journeymine.maps.findings import DropOff, PainPoint
 from journeymine.maps.specification import Header, Method, Stage
 from journeymine.maps.wording import legible, money, share, share_interval
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["hints", "method", "quality", "summary", "unknowns"]
 
 
-def summary(header: Header, stages: Iterable[Stage], places: Iterable[DropOff]) -> tuple[Sentence, ...]:
+def summary(
+    header: Header, stages: Iterable[Stage], places: Iterable[DropOff], pains: Sequence[PainPoint] = ()
+) -> tuple[Sentence, ...]:
     """Plain sentences, each with the figure behind it; none where the figures do not carry it."""
     said: list[Sentence] = []
     converted = header.converted
@@ -51,6 +53,10 @@ def summary(header: Header, stages: Iterable[Stage], places: Iterable[DropOff]) 
                 figures=(FigureRef(label="drop-off", ref=f"drop_off:{dear.stage}|{dear.channel}"),),
             )
         )
+    for pain in pains[:1]:
+        if pain.effect is not None and pain.effect.upper is not None and pain.effect.upper < 0:
+            figure = FigureRef(label="pain point", ref=f"pain_point:{pain.rank}")
+            said.append(Sentence(text=f"{pain.title}: {pain.evidence}.", figures=(figure,)))
     return tuple(said)
 
 

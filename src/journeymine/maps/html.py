@@ -20,9 +20,11 @@ from journeymine.maps.palette import DARK, LIGHT, variables
 from journeymine.maps.process_layout import lay_out_process
 from journeymine.maps.stake_bars import stake_bars
 from journeymine.maps.svg import draw_map, map_css
+from journeymine.maps.svg_comparison import draw_comparison
 from journeymine.maps.svg_lanes import default_flow_count
 from journeymine.maps.svg_process import draw_process
 from journeymine.maps.tables import map_tables, quality_table
+from journeymine.maps.view_tables import view_tables
 from journeymine.maps.wording import legible
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def to_html(spec: MapSpecification) -> str:
         tables=tables,
         anchors=_anchors(spec),
         bars=stake_bars(spec),
-        findings=finding_tables(spec),
+        findings=(*view_tables(spec), *finding_tables(spec)),
         quality=quality_table(spec),
         paper="landscape" if len(spec.stages) > 6 else "portrait",
         style=Markup(style),
@@ -126,6 +128,10 @@ def _views(spec: MapSpecification) -> tuple[list[View], dict[str, Any]]:
                 _coverage(part, len(layout.routes), layout.n_bundled),
             )
         )
+    if spec.comparison is not None:
+        views.insert(
+            0, View("c", "Side by side", draw_comparison(spec, spec.comparison), 0, 0, 0, legible(spec.comparison.note))
+        )
     process = lay_out_process(spec)
     if process is not None:
         data.update(process_data(spec, process, prefix="p:"))
@@ -134,7 +140,7 @@ def _views(spec: MapSpecification) -> tuple[list[View], dict[str, Any]]:
             sum(n.node is not None for n in process.nodes),
         )
         views.insert(
-            1,
+            1 + (spec.comparison is not None),
             View(
                 "p",
                 "Process map",
@@ -172,7 +178,7 @@ def _anchors(spec: MapSpecification) -> dict[str, str]:
     anchors = {ref: f"row-{i}" for i, ref in enumerate(refs)}
     anchors |= {f"opportunity:{o.rank}": "opportunities" for o in spec.opportunities}
     anchors |= {f"pain_point:{p.rank}": "pain-points" for p in spec.pain_points}
-    return anchors | {"header": "top", "quality": "quality", "emotion": "table-emotion"}
+    return anchors | {"header": "top", "quality": "quality", "emotion": "table-emotion", "comparison": "side-by-side"}
 
 
 def _sentences(sentences: tuple[Sentence, ...]) -> list[tuple[str, list[tuple[str, str]]]]:

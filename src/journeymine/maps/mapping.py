@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from journeymine.counting.result import Result
@@ -11,11 +12,16 @@ from journeymine.journeys.journeys import Journeys
 from journeymine.maps.compose import answer_map, compose
 from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.questions import map_measures
+from journeymine.maps.specification import Method, Zoom
+from journeymine.maps.zooms import groups
 
 if TYPE_CHECKING:
     from journeymine.events.report import EventReport
 
 __all__ = ["journey_map", "map_measures"]
+
+ZOOM_FLOWS = 120
+"""Most flows of each further map: a page holds up to a dozen of them."""
 
 
 def journey_map(
@@ -26,6 +32,7 @@ def journey_map(
     scenario: str = "",
     currency: str | None = None,
     report: EventReport | None = None,
+    zoom: str | Sequence[str] = (),
     min_group: int = 10,
     confidence: float = 0.95,
 ) -> JourneyMap:
@@ -37,7 +44,10 @@ def journey_map(
     title, who, scenario : what the header says.
     currency : of the values, as an ISO 4217 code; by default the log's.
     report : the state of the log, for the foot of the map; by default that of the journeys.
-    min_group : places, flows and example paths that fewer users stand behind are left out; 1 shows everything.
+    zoom : ``"channel"``, segments or other labels: the same map for each of the three largest groups of that kind, as further
+        views. Each asks everything again, so this wants journeys.
+    min_group : places, flows and example paths that fewer users stand behind are left out, and what would give them
+        away; 1 shows everything.
     confidence : of the intervals, when counting from journeys.
 
     Returns
@@ -55,7 +65,7 @@ def journey_map(
         if source.events is not None:
             report = report or source.events.report
             currency = source.events.currency if currency is None else currency
-        call = f"journey_map({source!r}, title={title!r}, min_group={min_group})"
+        call = f"journey_map({source!r}, title={title!r}, zoom={zoom!r}, min_group={min_group})"
     else:
         results = source
         missing = sorted({"conversion", "nodes", "flows", "paths"} - set(results))
@@ -64,5 +74,27 @@ def journey_map(
                 f"the answers lack {', '.join(missing)}", hint="mine the measures of map_measures(columns)"
             )
         call = f"journey_map(results, title={title!r}, min_group={min_group})"
-    arguments: dict[str, Any] = {"title": title, "who": who, "scenario": scenario, "currency": currency or ""}
-    return JourneyMap(compose(results, **arguments, report=report, min_group=min_group, call=call))
+    arguments: dict[str, Any] = {
+        "scenario": scenario, "currency": currency or "", "report": report, "min_group": min_group, "call": call,
+    }  # fmt: skip
+    spec = compose(results, title=title, who=who, **arguments)
+    if zoom:
+        if not isinstance(source, Journeys):
+            raise QuestionError(
+                "zoom asks for journeys, not for finished answers", hint="journey_map(journeys, zoom=…)"
+            )
+        spec = replace(spec, zooms=tuple(_zooms(source, results, zoom, title, confidence, arguments)))
+    return JourneyMap(spec)
+
+
+def _zooms(
+    journeys: Journeys, results: Mapping[str, Result], zoom: str | Sequence[str], title: str, confidence: float,
+    arguments: Mapping[str, Any],
+) -> Iterator[Zoom]:  # fmt: skip
+    """A map for each group, in which nothing is shown that a difference to its neighbours would give away."""
+    for kind, label, held, others in groups(journeys, zoom):
+        own = answer_map(journeys.pick(held), confidence=confidence)
+        around = [answer_map(journeys.pick(other), confidence=confidence) for other in others if other.any()]
+        who = f"Journeys on {label}" if kind == "channel" else label
+        spec = compose(own, title=title, who=who, beside=[results, *around], max_flows=ZOOM_FLOWS, **arguments)
+        yield Zoom(kind=kind, label=label, map=replace(spec, quality=(), hints=(), method=Method()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from journeymine.maps.finding_tables import finding_tables
 from journeymine.maps.first_screen import key_figures, meta_line
 from journeymine.maps.tables import map_tables, quality_table
+from journeymine.maps.view_tables import view_tables
 from journeymine.maps.wording import legible
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def _lines(spec: MapSpecification) -> Iterator[str]:
     for name, sentences in (("In short", spec.summary), ("Not known yet", spec.unknowns)):
         if sentences:
             yield from ("", f"## {name}", "", *(f"- {_escape(sentence.text)}" for sentence in sentences))
-    for table in (*finding_tables(spec), *map_tables(spec)):
+    if spec.comparison is not None and spec.comparison.note:
+        yield from ("", _escape(spec.comparison.note))
+    for table in (*view_tables(spec), *finding_tables(spec), *map_tables(spec)):
         yield from _table(table)
     if spec.emotion is not None and spec.emotion.note:
         yield from ("", _escape(spec.emotion.note))

@@ -8,7 +8,7 @@ A count of zero stays: nobody stands behind it. Numbers about the log (rows read
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,23 +25,51 @@ __all__ = ["withhold"]
 _COST = {"edge": 1.0, "end": 1.0, "cell": 4.0, "node": 25.0, "stage": 25.0, "header": 1000.0}
 
 
-def withhold(results: Mapping[str, Result], min_group: int) -> dict[str, Result]:
+def withhold(
+    results: Mapping[str, Result], min_group: int, beside: Sequence[Mapping[str, Result]] = ()
+) -> dict[str, Result]:
     """Return the results without what fewer than `min_group` users stand behind.
 
     Parameters
     ----------
     results : answers to `map_measures`, by its names.
     min_group : fewest users; 1 or less withholds nothing.
+    beside : answers about the journeys that a reader can set these against: the whole log and the other journeys, for a map
+        of some. What is withheld of one is withheld of all, so that no difference between two maps gives it back.
     """
     if min_group <= 1:
         return dict(results)
-    few = _few(results, min_group)
-    figures = list(_figures(results, few, _users_lost(results)))
-    few |= {figures[i][0] for i in complement([figure for _, figure in figures], min_group, _sums(figures, min_group))}
-    while more := _shares_to_withhold(results, few, min_group):
-        few |= more
+    parts = [results, *beside]
+    few = set().union(*(_few(part, min_group) for part in parts))
+    n_few = -1
+    while n_few != len(few):
+        n_few = len(few)
+        for part in parts:
+            figures = list(_figures(part, few, _users_lost(part)))
+            few |= {figures[i][0] for i in complement([f for _, f in figures], min_group, _sums(figures, min_group))}
+            while more := _shares_to_withhold(part, few, min_group):
+                few |= more
+    shown = [_shown(part, few, min_group) for part in parts]
+    return {name: _also(result, [other.get(name) for other in shown[1:]]) for name, result in shown[0].items()}
+
+
+def _shown(results: Mapping[str, Result], few: set[Key], min_group: int) -> dict[str, Result]:
     shown = {name: replace(result, **emptied(name, result, few, min_group)) for name, result in results.items()}
     return shown | _totals(shown, min_group)
+
+
+def _also(result: Result, others: Sequence[Result | None]) -> Result:
+    """Empty what another map's table of the same places has emptied."""
+    names = [name for name in ("stage", "channel") if name in result.frame.columns]
+    if not names or "converted_share" not in result.frame.columns:
+        return result
+    rows = result.frame.rows(named=True)
+    for other in others:
+        there = {tuple(row[n] for n in names): row for row in other.frame.rows(named=True)} if other else {}
+        same = [(row, there.get(tuple(row[n] for n in names), {})) for row in rows]
+        rows = [{name: None if other_row.get(name, 0) is None and name != "reason" else value for name, value in row.items()}
+                for row, other_row in same]  # fmt: skip
+    return replace(result, frame=pl.DataFrame(rows, schema=result.frame.schema))
 
 
 def _behind(row: Mapping[str, Any], behind: Mapping[str, Any], share: str, part: int) -> int:

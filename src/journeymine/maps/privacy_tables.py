@@ -38,6 +38,13 @@ def emptied(name: str, result: Result, few: set[Key], min_group: int) -> dict[st
         return {"frame": _changed(result.frame, _paths(result.frame.rows(named=True), min_group))}
     if name in ("places", "stages", "channels"):
         return {"frame": _changed(result.frame, _places(name, result, few, min_group))}
+    if name == "satisfaction":
+        return {
+            "frame": result.frame.filter((pl.col("n_users") >= min_group) | (pl.col("n_users") == 0)),
+            "tables": {"dips": _scores(result.tables["dips"], min_group)},
+        }
+    if name in ("friction", "decisions", "handoffs"):
+        return {"frame": _changed(result.frame, _contrasts(result, min_group))}
     if "n_users" in result.frame.columns:
         tables = {
             key: table.filter(pl.col("n_users") >= min_group)
@@ -103,6 +110,28 @@ def _paths(rows: Iterable[Row], min_group: int) -> Iterable[Row]:
                 **row,
                 **{s: row[s] if least(row[s], row["n"], row["n_users"]) >= min_group else 0 for s in (*ENDS, "ended")},
             }
+
+
+def _scores(frame: pl.DataFrame, min_group: int) -> pl.DataFrame:
+    """Scores of touchpoints; where one of a stage is withheld, the next smallest goes too, or the total gives it away."""
+    few = pl.col("n_users") < min_group
+    sized = frame.sort("n_users", "touchpoint").with_columns(
+        _after=(~few).cum_sum().over("stage"), _few=few.any().over("stage")
+    )
+    kept = sized.filter(~few & ~(pl.col("_few") & (pl.col("_after") == 1)))
+    return frame.join(kept.select("stage", "touchpoint"), on=["stage", "touchpoint"], how="semi", maintain_order="left")
+
+
+def _contrasts(result: Result, min_group: int) -> Iterable[Row]:
+    """Contrasts of enough users, of whom neither few do the one thing nor few the other."""
+    for row, behind in rows_with_users(result):
+        parts = [(round(row["n"] * row[share]), 0) for share in ("converted_with",) if row.get(share) is not None]
+        if row.get("lost_at_share") is not None:
+            parts.append((round(row["n"] * row["lost_at_share"]), behind.get("lost_at_share", 0)))
+        ends = [(n, folds) for part, folds in parts for n in (part, row["n"] - part)]
+        few = any(is_few(least(n, row["n"], row["n_users"], folds), min_group) for n, folds in ends)
+        if row["n_users"] >= min_group and not few:
+            yield row
 
 
 def _places(name: str, result: Result, few: set[Key], min_group: int) -> Iterable[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from journeymine.counting.measure import Measure
 from journeymine.graph.positions import TypicalOrder
@@ -14,6 +15,7 @@ from journeymine.metrics.drop_off import DropOff
 from journeymine.metrics.dwell import Dwell
 from journeymine.metrics.friction import Friction
 from journeymine.metrics.handoffs import Handoffs
+from journeymine.metrics.satisfaction import Satisfaction
 
 __all__ = ["map_measures"]
 
@@ -21,12 +23,13 @@ FACTS = ("owner", "kind")
 """Facts about touchpoints that a map shows where the stage map declares them."""
 
 
-def map_measures(columns: Iterable[str]) -> dict[str, Measure]:
+def map_measures(columns: Iterable[str], *, scale: Any = None) -> dict[str, Measure]:
     """The measures of a map, by the name that `compose` knows them by.
 
     Parameters
     ----------
     columns : label columns of the log, e.g. ``journeys.coded.labels``: touchpoint, and channel, stage, owner, … if there.
+    scale : lowest and highest satisfaction score, or a mapping of touchpoints to such pairs; None without scores.
     """
     there = set(columns)
     channel = "channel" in there
@@ -48,6 +51,8 @@ def map_measures(columns: Iterable[str]) -> dict[str, Measure]:
         asked["dwell"] = Dwell(by="stage")
     else:
         asked["order"] = TypicalOrder()
+    if scale is not None:
+        asked["satisfaction"] = Satisfaction(by="stage" if "stage" in there else "touchpoint", scale=scale)
     if channel or "stage" in there:
         asked["places"] = DropOff(by=tuple(name for name in ("stage", "channel") if name in there))
     return asked

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from journeymine.maps.comparison import Comparison
 from journeymine.maps.evidence import (
     Definition,
     Estimate,
@@ -215,6 +216,7 @@ class MapSpecification:
     method: Method = Method()
     hints: tuple[Hint, ...] = ()
     zooms: tuple[Zoom, ...] = ()
+    comparison: Comparison | None = None
     stages_are: Literal["given", "typical_order"] = "given"
     schema_version: int = SCHEMA_VERSION
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from journeymine.maps.layout import LABEL_WIDTH, MapLayout, lay_out
 from journeymine.maps.markup import Svg, element, group, join, label, number, title, words
 from journeymine.maps.palette import DARK, LIGHT, lane_css, resolve
+from journeymine.maps.svg_comparison import WIDTH as COMPARISON_WIDTH
+from journeymine.maps.svg_comparison import side_by_side
 from journeymine.maps.svg_header import header_rows
 from journeymine.maps.svg_lanes import draw_lanes, name_lanes
 from journeymine.maps.svg_lower_rows import lower_rows
@@ -55,16 +57,16 @@ def draw_map(spec: MapSpecification, *, layout: MapLayout | None = None, prefix:
 def size(spec: MapSpecification) -> tuple[float, float]:
     """Return width and height of the complete drawing, in px."""
     layout = lay_out(spec)
-    wide = max(layout.width, _NARROWEST)
-    height = sum(row.height for row in (*header_rows(spec, wide), *_map_rows(spec, layout, prefix="", live=False)))
+    wide = _wide(spec, layout)
+    height = sum(row.height for row in _still_rows(spec, layout, wide))
     return wide + 2 * _MARGIN, height + 2 * _MARGIN
 
 
 def to_svg(spec: MapSpecification, *, dark: bool = False) -> str:
     """Return the map as a complete SVG file: header, rows, lanes, nothing from elsewhere, no script."""
     layout = lay_out(spec)
-    wide = max(layout.width, _NARROWEST)
-    rows = [*header_rows(spec, wide), *_map_rows(spec, layout, prefix="", live=False)]
+    wide = _wide(spec, layout)
+    rows = _still_rows(spec, layout, wide)
     body, height = _stack(rows)
     return standalone(body, wide, height, f"Journey map: {spec.header.title}", dark=dark)
 
@@ -91,6 +93,19 @@ def standalone(body: Svg, width: float, height: float, name: str, *, dark: bool 
         )
         + "\n"
     )
+
+
+def _wide(spec: MapSpecification, layout: MapLayout) -> float:
+    return max(layout.width, _NARROWEST, COMPARISON_WIDTH if spec.comparison is not None else 0.0)
+
+
+def _still_rows(spec: MapSpecification, layout: MapLayout, wide: float) -> list[Row]:
+    """The rows of a picture by itself: header, the comparison if there is one, the map."""
+    rows = header_rows(spec, wide)
+    if spec.comparison is not None:
+        markup, height = side_by_side(spec, spec.comparison)
+        rows = [*rows, Row("comparison", height + 26, markup)]
+    return [*rows, *_map_rows(spec, layout, prefix="", live=False)]
 
 
 def _map_rows(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: bool) -> list[Row]:

@@ -1,0 +1,204 @@
+"""`compare_maps`: two groups or periods side by side, differences marked only where they are significant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import polars as pl
+
+from journeymine.errors import QuestionError
+from journeymine.graph.transitions import Transitions
+from journeymine.journeys.journeys import Journeys
+from journeymine.maps.comparison import Compared, Comparison
+from journeymine.maps.compose import answer_map, compose, iso
+from journeymine.maps.evidence import Estimate, FigureRef, Sentence
+from journeymine.maps.finding_tables import points_words
+from journeymine.maps.journey_map import JourneyMap
+from journeymine.maps.specification import Header, MapSpecification, Zoom
+from journeymine.maps.wording import legible, share
+from journeymine.metrics.compare import compare
+from journeymine.metrics.conversion import Conversion
+from journeymine.metrics.drop_off import DropOff
+
+__all__ = ["compare_maps"]
+
+MOST_FLOWS = 12
+"""Flows whose use differs most surely; the others are not listed."""
+_OF_STAGES: dict[str, Literal["went_on", "converted_later", "lost"]] = {
+    "went_on_share": "went_on",
+    "converted_share": "converted_later",
+    "lost_share": "lost",
+}
+
+
+def compare_maps(
+    a: Journeys,
+    b: Journeys,
+    *,
+    names: tuple[str, str] = ("a", "b"),
+    title: str = "Two groups side by side",
+    kind: Literal["segment", "period"] = "segment",
+    min_group: int = 10,
+    confidence: float = 0.95,
+    fdr: float = 0.05,
+) -> JourneyMap:
+    """Set two groups or periods side by side: the map of each, and what differs for sure.
+
+    Parameters
+    ----------
+    a, b : journeys by the same rules, e.g. ``journeys.between(…)`` twice, or two segments. Users may stand in both.
+    names : what to call the two.
+    title : what the header says.
+    kind : what the two are.
+    min_group : as of `journey_map`; what is withheld of one is withheld of both.
+    confidence : of the intervals.
+    fdr : expected share of false ones among the differences that are marked.
+
+    Returns
+    -------
+    JourneyMap; it shows `a`, has `b` as a zoom, and the comparison as a view of its own.
+
+    Raises
+    ------
+    QuestionError : one of them has no journeys, or their rules differ.
+
+    Notes
+    -----
+    Differences are a − b. Intervals: Newcombe, with the correlation of the two replicate series. A difference is marked where
+    its p-value, adjusted by Benjamini–Hochberg over all that was compared in the same way, is at most `fdr`.
+    """
+    if not len(a) or not len(b):
+        raise QuestionError("one of the two has no journeys", hint="widen the filter that chose them")
+    if a.rules != b.rules:
+        raise QuestionError("the two were built by different rules", hint="build both with the same JourneyRules")
+    answers = [answer_map(each, confidence=confidence) for each in (a, b)]
+    specs = [
+        compose(own, title=title, who=name, currency=_currency(each), report=each.report, min_group=min_group, beside=[other],
+                call=f"compare_maps({a!r}, {b!r}, names={names!r}, min_group={min_group})")
+        for own, other, each, name in zip(answers, answers[::-1], (a, b), names, strict=True)
+    ]  # fmt: skip
+    rows = tuple(_rows(a, b, specs[0], specs[1], fdr))
+    comparison = Comparison(
+        name_a=names[0],
+        name_b=names[1],
+        n_journeys_a=specs[0].header.n_journeys,
+        n_journeys_b=specs[1].header.n_journeys,
+        rows=rows,
+        false_discovery=fdr,
+        note=f"Differences are {names[0]} minus {names[1]}. In colour: significant after adjustment for everything compared "
+        f"in the same way (false discovery rate {fdr:.0%}). A difference is no proof of its cause.",
+    )
+    other = replace(specs[1], header=_starts(specs[1].header, b), quality=(), hints=())
+    shown = replace(
+        specs[0],
+        header=replace(_starts(specs[0].header, a), who=f"{names[0]} against {names[1]}"),
+        comparison=comparison,
+        zooms=(Zoom(kind=kind, label=names[1], map=other),),
+        summary=(*_sentences(comparison), *specs[0].summary),
+    )
+    return JourneyMap(shown)
+
+
+def _starts(header: Header, journeys: Journeys) -> Header:
+    """The header with the days on which these journeys start, rather than those of the whole log."""
+    start = journeys.heads.start
+    return replace(header, period_start=iso(int(start.min()))[:10], period_end=iso(int(start.max()))[:10])
+
+
+def _currency(journeys: Journeys) -> str:
+    return (journeys.events.currency if journeys.events is not None else None) or ""
+
+
+def _rows(
+    a: Journeys, b: Journeys, first: MapSpecification, second: MapSpecification, fdr: float
+) -> Iterator[Compared]:
+    """Everything that both maps show, compared."""
+    has_goal = a.rules.goal is not None
+    if has_goal and _known(first.header.converted) and _known(second.header.converted):
+        yield from (_compared(row, "converted", fdr) for row in _differences(a, b, Conversion(), "share"))
+    if "stage" in a.coded.labels:
+        shown = {s.name: s for s in first.stages}, {s.name: s for s in second.stages}
+        for row in _differences(a, b, DropOff(by="stage"), *_OF_STAGES):
+            figure = _OF_STAGES[row["estimate"]]
+            name = {"lost": "lost_here"}.get(figure, figure)
+            if all(row["stage"] in side and _known(getattr(side[row["stage"]], name)) for side in shown):
+                yield _compared(row, figure, fdr, stage=row["stage"])
+    keys = tuple(name for name in ("stage", "channel") if name in a.coded.labels)
+    if len(keys) == 2:
+        places = [{(d.stage, d.channel) for d in spec.drop_offs if _known(d.lost)} for spec in (first, second)]
+        for row in _differences(a, b, DropOff(by=keys), "lost_share"):
+            if all((row["stage"], row["channel"]) in side for side in places):
+                yield _compared(row, "lost", fdr, stage=row["stage"], channel=row["channel"])
+    yield from _flows(a, b, first, second, fdr)
+
+
+def _flows(
+    a: Journeys, b: Journeys, first: MapSpecification, second: MapSpecification, fdr: float
+) -> Iterator[Compared]:
+    """Flows whose use differs for sure, the surest first."""
+    grain = "channel:touchpoint" if "channel" in a.coded.labels else "touchpoint"
+    names = [{node.id: node for node in spec.nodes} for spec in (first, second)]
+    shown = [{(f.source, f.target) for f in spec.flows} for spec in (first, second)]
+    rows = [
+        row
+        for row in _differences(a, b, Transitions(grain=grain), "n_journeys_share")
+        if row["from"] is not None and row["to"] is not None and all((row["from"], row["to"]) in side for side in shown)
+        and row["p_adjusted"] is not None and row["p_adjusted"] <= fdr
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (-abs(row["difference"]), row["from"], row["to"]))
+    for row in rows[:MOST_FLOWS]:
+        yield _compared(row, "used", fdr, source=_name(names, row["from"]), target=_name(names, row["to"]))
+
+
+def _name(names: list[dict[str, Any]], label: str) -> str:
+    node = names[0][label]
+    return " · ".join(part for part in (node.touchpoint, node.channel) if part)
+
+
+def _differences(a: Journeys, b: Journeys, measure: Any, *columns: str) -> list[dict[str, Any]]:
+    frame = compare(a, b, measure, columns=list(columns)).frame
+    return frame.filter(pl.col("difference").is_not_null()).rows(named=True)
+
+
+def _known(found: Estimate | None) -> bool:
+    return found is not None and found.value is not None
+
+
+def _compared(row: Mapping[str, Any], figure: Any, fdr: float, **where: str) -> Compared:
+    p = row["p_adjusted"]
+    return Compared(
+        figure=figure,
+        a=Estimate(value=row["a"]),
+        b=Estimate(value=row["b"]),
+        difference=Estimate(value=row["difference"], lower=row["difference_lower"], upper=row["difference_upper"],
+                            reason=row["reason"] or ""),
+        significant=p is not None and p <= fdr,
+        p_adjusted=p,
+        **where,
+    )  # fmt: skip
+
+
+def _sentences(comparison: Comparison) -> Iterator[Sentence]:
+    """Whether they convert differently, and how much of what was compared differs."""
+    figures = (FigureRef(label="side by side", ref="comparison"),)
+    for row in comparison.rows[:1]:
+        if row.figure == "converted":
+            yield Sentence(text=share_words(row, comparison.name_a, comparison.name_b), figures=figures)
+    sure = [row for row in comparison.rows if row.significant and row.stage]
+    tested = sum(bool(row.stage) for row in comparison.rows)
+    text = (
+        f"{len(sure)} of {tested} figures by stage and channel differ for sure."
+        if tested
+        else "Nothing else can be compared."
+    )
+    yield Sentence(text=text, figures=figures)
+
+
+def share_words(row: Compared, name_a: str, name_b: str) -> str:
+    """Say in a sentence how two shares differ, and only as surely as they do."""
+    values = f"{share(row.a)} of mature journeys convert in {legible(name_a)}, {share(row.b)} in {legible(name_b)}"
+    return (
+        f"{values}: {points_words(row.difference)}." if row.significant else f"{values}; the difference may be chance."
+    )

@@ -1,0 +1,118 @@
+"""Opportunities and the emotion curve of a map, from finished results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import polars as pl
+
+from journeymine.counting.result import Result
+from journeymine.maps.compose_places import estimate
+from journeymine.maps.evidence import Estimate
+from journeymine.maps.findings import Emotion, EmotionPoint, Opportunity
+from journeymine.maps.wording import legible, share
+from journeymine.metrics.opportunities import rank_opportunities
+
+__all__ = ["emotion", "opportunities", "ranking", "stakes"]
+
+MOST = 8
+_SCALE = "Mean score, put on −2 to +2"
+
+
+def ranking(results: Mapping[str, Result]) -> Result | None:
+    """Everything that might be mended, tested and ranked; None without places or without a goal."""
+    if "places" not in results or results["conversion"].basis.rules.goal is None:
+        return None
+    return rank_opportunities(
+        drop_off=results["places"],
+        conversion=results["conversion"],
+        nodes=results["nodes"],
+        friction=results.get("friction"),
+        handoffs=results.get("handoffs"),
+    )
+
+
+def stakes(ranked: Result | None) -> dict[tuple[str, str], Estimate]:
+    """What is at stake at each stage and channel: the same figure as in the list of opportunities."""
+    if ranked is None:
+        return {}
+    tested = ranked.tables["candidates"].filter((pl.col("kind") == "drop_off") & pl.col("value_gained").is_not_null())
+    return {(row["stage"], row["channel"]): estimate(row, "value_gained") for row in tested.rows(named=True)}
+
+
+def opportunities(ranked: Result | None, stages: Collection[str], channels: Collection[str]) -> tuple[Opportunity, ...]:
+    """What to mend first, by what is surely gained; a claim inside a better one is told with it."""
+    if ranked is None:
+        return ()
+    found = ranked.frame
+    inside: dict[int, list[str]] = {}
+    for row in found.filter(pl.col("part_of").is_not_null()).rows(named=True):
+        inside.setdefault(row["part_of"], []).append(row["title"])
+    own = found.filter(pl.col("part_of").is_null()).head(MOST)
+    return tuple(
+        Opportunity(
+            rank=rank,
+            title=legible(row["title"]),
+            evidence=f"{_sentence(row['evidence'])}{_within(inside.get(row['rank'], []))}",
+            owner=row["owner"],
+            stage=row["stage"] if row["stage"] in stages else "",
+            channel=row["channel"] if row["channel"] in channels else "",
+            value_at_stake=_gain(row, "value_gained"),
+            journeys_at_stake=_gain(row, "conversions_gained"),
+        )
+        for rank, row in enumerate(own.rows(named=True), 1)
+    )
+
+
+def _gain(row: Mapping[str, Any], name: str) -> Estimate | None:
+    return estimate(row, name) if row[name] is not None else None
+
+
+def _sentence(text: str) -> str:
+    """A sentence in the style of the page, which keeps number and per cent sign together but apart."""
+    spaced = re.sub(r"(?<=\d)%", "\u00a0%", text)
+    return f"{spaced[:1].upper()}{spaced[1:]}."
+
+
+def _within(titles: list[str]) -> str:
+    if not titles:
+        return ""
+    more = f" and {len(titles) - 2} more" if len(titles) > 2 else ""
+    return f" Part of it: {'; '.join(legible(title[:1].lower() + title[1:]) for title in titles[:2])}{more}."
+
+
+def emotion(result: Result | None, stages: Collection[str]) -> Emotion | None:
+    """The scores by stage and touchpoint; a stage where nobody answered stays a gap."""
+    if result is None or "stage" not in result.frame.columns:
+        return None
+    rows = [row for row in result.frame.rows(named=True) if row["emotion"] is not None and row["stage"] in stages]
+    points = [
+        EmotionPoint(stage=row["stage"], score=estimate(row, "emotion", "n_answered"), n_answered=row["n_answered"],
+                     n_asked=row["n_asked"])
+        for row in rows
+    ]  # fmt: skip
+    dips = result.tables.get("dips", pl.DataFrame())
+    points += [
+        EmotionPoint(stage=row["stage"], touchpoint=row["touchpoint"], score=estimate(row, "emotion", "n_answered"),
+                     n_answered=row["n_answered"])
+        for row in dips.rows(named=True)
+        if row["stage"] in {point.stage for point in points}
+    ]  # fmt: skip
+    return Emotion(points=tuple(points), label=_SCALE, note=_bias(rows)) if points else None
+
+
+def _bias(rows: list[dict[str, Any]]) -> str:
+    """Who answered, and whether they end otherwise than those who kept silent."""
+    asked, answered = sum(row["n_asked"] for row in rows), sum(row["n_answered"] for row in rows)
+    said = f"{share(answered / asked)} of those asked answered" if asked else "nobody was asked"
+    apart = [
+        f"in {legible(row['stage'])} those who answered convert {share(abs(row['response_bias']))} "
+        f"{'more' if row['response_bias'] > 0 else 'less'} often than the silent"
+        for row in rows
+        if row["response_bias_lower"] is not None and row["response_bias_lower"] * row["response_bias_upper"] > 0
+    ]
+    rest = "; ".join(apart) or "whether they answered says nothing sure about whether they convert"
+    said = said[:1].upper() + said[1:]
+    return f"{said}; {rest}. How the silent feel is not known."

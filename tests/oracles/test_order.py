@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,14 @@ def test_large_logs_of_every_shape(shape: str) -> None:
     expected = np.lexsort((np.arange(n), time, user))
     by_user = {int(user[rows[0]]): rows for rows in np.split(found.rows, found.offsets[1:-1])}
     assert np.array_equal(np.concatenate([by_user[u] for u in sorted(by_user)]), expected)
+
+
+@pytest.mark.parametrize("n_breaks", [0, 1, 2])
+@pytest.mark.parametrize("n", [30, 400, 5_000])
+def test_many_ties_are_broken_by_every_column_in_turn_and_then_by_row(n: int, n_breaks: int) -> None:
+    draw = random.Random(n + n_breaks)
+    log = [(draw.choice("abc"), draw.randint(0, 4), draw.randint(0, 2), draw.randint(0, 2)) for _ in range(n)]
+    check(order_events(events_of(log, n_breaks)), log, n_breaks)
 
 
 def test_no_events() -> None:

@@ -23,7 +23,7 @@ from journeymine.events import EventSchema, read_events
 from journeymine.graph import Transitions
 from journeymine.metrics import Conversion, DropOff
 from tests.engines.logs import RULES, STAGES, write_log
-from tests.engines.test_buckets import ASKED, log, same
+from tests.engines.test_buckets import ASKED, log
 
 pytestmark = pytest.mark.evidence
 
@@ -106,6 +106,7 @@ def test_two_million_events_on_spark(tmp_path: Path, repository: Path, skew: flo
     from journeymine.engines import Spark
     from tests.engines.logs import SCHEMA
     from tests.engines.spark_session import spark_session
+    from tests.engines.test_spark import same
 
     pattern = write_log(tmp_path / "log", 2_000_000, 100_000, files=4, skew=skew)
     expected = mine(log(pattern), ASKED, **RULES)

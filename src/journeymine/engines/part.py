@@ -61,7 +61,9 @@ def count_part(frame: pl.DataFrame, measures: Sequence[Measure], plan: PartPlan)
     -------
     Counts per measure, and what the log's report needs to know of these users.
     """
-    accepted, aside = clean_users(_in_input_order(frame), plan.event_rules)
+    accepted, aside = _in_input_order(frame), frame.clear()
+    if plan.event_rules.never_before or "event_id" in frame.columns:
+        accepted, aside = clean_users(accepted, plan.event_rules)
     del frame
     coded = _widen(
         code_frame(accepted, attributes=tuple(plan.labels), numbers=plan.numbers, tie_breaks=plan.tie_breaks),

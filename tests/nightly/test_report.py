@@ -12,12 +12,14 @@ import pytest
 
 from journeymine.cli.app import run
 from journeymine.events import EventSchema
-from journeymine.graph import markov
+from journeymine.graph import Markov, markov
 from journeymine.journeys import JourneyRules, build_journeys
+from journeymine.maps.questions import map_measures
 from journeymine.nightly import NightlyState
 
 START = date(2026, 1, 5)
-N_NIGHTS = 33
+N_NIGHTS = 24
+END = START + timedelta(days=N_NIGHTS)
 TOML = """
 max_quarantine_share = 0.2
 [[sources]]
@@ -68,10 +70,14 @@ def dump(day: int, *, n: int = 240, basket: float = 0.5, order: float = 0.5) -> 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state of 34 nights, of which the last is broken in the checkout."""
+    """A state of some weeks, and a dump that is broken in the checkout."""
     folder = tmp_path_factory.mktemp("nightly")
     (folder / "journey.toml").write_text(TOML)
-    state = NightlyState.create(folder / "state", config=folder / "journey.toml")
+    asked = map_measures(["touchpoint", "channel", "stage"])
+    few = {name: asked[name] for name in ("conversion", "nodes", "flows", "paths", "stages", "channels")} | {
+        "chances": Markov()
+    }
+    state = NightlyState.create(folder / "state", config=folder / "journey.toml", measures=few)
     for day in range(N_NIGHTS):
         state.advance(dump(day), until=START + timedelta(days=day))
     state.report(folder / "quiet")
@@ -88,7 +94,7 @@ def test_a_report_says_as_of_when_in_every_row(home: Path) -> None:
         assert {"as_of", "run_id", "mature"} <= set(frame.columns), name
         assert frame["as_of"].n_unique() <= 1
         assert not frame["mature"].null_count()
-    assert tables["conversion"]["as_of"][0] == "2026-02-07T00:00:00.000000Z"
+    assert tables["conversion"]["as_of"][0] == f"{END}T00:00:00.000000Z"
     assert len(set(pl.concat([frame["run_id"] for frame in tables.values()]))) == 1
     assert "<svg" in (home / "quiet" / "map.html").read_text("utf-8")
     told = json.loads((home / "quiet" / "watch.json").read_text("utf-8"))
@@ -119,7 +125,7 @@ def test_days_are_mature_when_all_their_journeys_are(home: Path) -> None:
         n=pl.len().cast(pl.Int64), won=(pl.col("status") == "converted").sum().cast(pl.Int64)
     )
     mature = daily.filter("mature").join(expected, on="day", how="left")
-    assert mature.height > 20
+    assert mature.height > 12
     assert mature["n_journeys"].equals(mature["n_right"], check_names=False)
     assert mature["converted"].equals(mature["won"], check_names=False)
     assert daily.filter(~pl.col("mature"))["day"].min() > mature["day"].max()  # type: ignore[operator]
@@ -136,7 +142,7 @@ def test_open_journeys_get_the_chance_of_the_chain(home: Path) -> None:
     everything = pl.concat([dump(day) for day in range(N_NIGHTS)])
     schema = EventSchema(timestamp="ts", touchpoint="what", channel="where")
     stages = NightlyState.open(home / "state").settings.config.stages
-    until = int(datetime(2026, 2, 7, tzinfo=UTC).timestamp()) * 1_000_000
+    until = int(datetime(END.year, END.month, END.day, tzinfo=UTC).timestamp()) * 1_000_000
     journeys = build_journeys(
         read_events(everything, schema, stages=stages), JourneyRules(goal="order", idle="2d", observed_until=until)
     )
@@ -151,15 +157,20 @@ def test_open_journeys_get_the_chance_of_the_chain(home: Path) -> None:
 def test_the_command_line_flags_a_broken_night(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state = str(home / "state")
     assert run(["nightly", "report", state, "--out", str(tmp_path / "a"), "--quiet"]) == 0
-    assert run(["nightly", "advance", state, str(home / "broken.parquet"), "--until", "2026-02-07", "--json"]) == 0
+    assert run(["nightly", "advance", state, str(home / "broken.parquet"), "--until", END.isoformat(), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["night"], told["changed"], told["missing_nights"], told["replaceable"]) == (34, True, 0, True)
+    assert (told["night"], told["changed"], told["missing_nights"], told["replaceable"]) == (
+        N_NIGHTS + 1,
+        True,
+        0,
+        True,
+    )
     assert told["new_labels"] == {"channel": ["kiosk"]}
     assert run(["nightly", "report", state, "--out", str(tmp_path / "b"), "--json"]) == 6
     told = json.loads(capsys.readouterr().out)
     found = {(flag["what"], flag["place"]) for flag in told["flags"]}
     assert {("unseen channel", "kiosk"), ("went on", "look × web")} <= found
-    assert run(["nightly", "advance", state, str(home / "broken.parquet"), "--until", "2026-02-07"]) == 0
+    assert run(["nightly", "advance", state, str(home / "broken.parquet"), "--until", END.isoformat()]) == 0
     assert "nothing changed" in capsys.readouterr().out
 
 
@@ -173,6 +184,6 @@ def test_the_command_line_tells_errors_apart(home: Path, tmp_path: Path, capsys:
     assert run(["nightly", "verify", state, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["damaged"] == []
     assert run(["nightly", "nights", state, "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) >= 33
+    assert len(json.loads(capsys.readouterr().out)) >= N_NIGHTS
     assert run(["nightly", "repair", state, "--json"]) == 0
     assert run(["nightly", "erase", state, "--user", "nobody", "--json"]) == 0

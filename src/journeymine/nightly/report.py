@@ -134,8 +134,11 @@ def _named(name: str, result: Result) -> dict[str, pl.DataFrame]:
 
 
 def _draw(out: Path, results: Mapping[str, Result], title: str, min_group: int) -> list[Path]:
-    if not set(_MAP) <= set(results):
-        return []
+    needed = {*_MAP}
+    if "nodes" in results and "channel" in results["nodes"].frame.columns:
+        needed |= {"channels"}  # its lanes
+    if not needed <= set(results):
+        return []  # the state was created with other questions than those of a map
     try:
         return [journey_map(results, title=title, min_group=min_group).save(out / "map.html")]
     except QuestionError:

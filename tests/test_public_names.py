@@ -33,6 +33,7 @@ PUBLIC = {
     "JourneymineError",
     "Journeys",
     "LifeCycle",
+    "MapSpecification",
     "Markov",
     "MarkovChain",
     "Measure",

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from journeymine.journeys import Predicate as Predicate
     from journeymine.journeys import build_journeys as build_journeys
     from journeymine.maps import JourneyMap as JourneyMap
+    from journeymine.maps import MapSpecification as MapSpecification
     from journeymine.maps import compare_maps as compare_maps
     from journeymine.maps import journey_map as journey_map
     from journeymine.maps import journey_map_of_user as journey_map_of_user
@@ -123,7 +124,7 @@ _ROOMS = {
         "variants",
     ),
     "journeys": ("JourneyRules", "Journeys", "Predicate", "build_journeys"),
-    "maps": ("JourneyMap", "compare_maps", "journey_map", "journey_map_of_user", "map_measures"),
+    "maps": ("JourneyMap", "MapSpecification", "compare_maps", "journey_map", "journey_map_of_user", "map_measures"),
     "metrics": (
         "Activity",
         "Attribution",

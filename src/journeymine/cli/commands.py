@@ -78,7 +78,7 @@ def draw_map(
     header = drawn.spec.header
     if as_json:
         told = {
-            "map": str(path), "users": header.n_users, "journeys": header.n_journeys, "mature": header.n_mature,
+            "map": str(path), "users": len(journeys.users), "journeys": len(journeys), "mature": header.n_mature,
             "converted": header.n_converted, "share": header.converted.value if header.converted else None,
             "quarantined": events.report.quarantined, "rows_read": events.report.rows_read,
         }  # fmt: skip

@@ -29,6 +29,11 @@ class JourneyMap:
 
     spec: MapSpecification
 
+    def __repr__(self) -> str:
+        header = self.spec.header
+        n = "" if header.n_journeys is None else f": {header.n_journeys:,} journeys"
+        return f"<JourneyMap {header.title!r}{n}, {len(self.spec.nodes)} touchpoints, {len(self.spec.flows)} flows>"
+
     def save(self, path: str | Path) -> Path:
         """Write the map; the suffix decides the form: .html .svg .png .pdf .md .json.
 

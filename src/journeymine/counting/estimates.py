@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Answer", "Difference", "Number", "Quantile", "Share", "SolvedShare"]
+__all__ = ["Answer", "Blocked", "Difference", "Number", "Quantile", "Share", "SolvedShare"]
 
 Floats = npt.NDArray[np.float64]
+BLOCK = 1 << 14
+"""Rows of a `Blocked` estimate made at a time: 64 folds of them fit in a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,24 @@ class Quantile:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """Estimates of so many rows that laying all of them out by fold at once would fill the memory.
+
+    Attributes
+    ----------
+    n_rows : rows in all.
+    make : a `Share`, a `Number`, or counts by fold, of a range of rows; no row depends on another.
+    """
+
+    n_rows: int
+    make: Callable[[slice], Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, max(self.n_rows, 1), BLOCK):
+            yield self.make(slice(start, start + BLOCK))
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One table of answers.
 
@@ -110,4 +130,4 @@ class Answer:
     converting: npt.NDArray[Any] | None = None
     reasons: list[str | None] | None = None
     notes: tuple[str, ...] = field(default=())
-    people: Mapping[str, Floats] = field(default_factory=dict)
+    people: Mapping[str, Floats | Blocked] = field(default_factory=dict)

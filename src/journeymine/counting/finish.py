@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import Counts
-from journeymine.counting.estimates import Answer, Difference, Number, Quantile, Share, SolvedShare
+from journeymine.counting.estimates import Answer, Blocked, Difference, Number, Quantile, Share, SolvedShare
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally, over_folds
@@ -75,12 +76,13 @@ def least_users(answer: Answer) -> pl.DataFrame:
     """
     found: dict[str, Any] = {name: answer.keys[name] for name in answer.keys.columns}
     for name, value in answer.columns.items():
-        if isinstance(value, Share):
-            for suffix, part in (("", value.successes), ("_rest", value.trials - value.successes)):
-                found[name + suffix] = _least(part, value.once)
-    for name, part in answer.people.items():
-        found[name] = _least(part, None)
-    return pl.DataFrame(found)
+        for block in value if isinstance(value, Blocked) else (value,):
+            if isinstance(block, Share):
+                for suffix, part in (("", block.successes), ("_rest", block.trials - block.successes)):
+                    found.setdefault(name + suffix, []).append(_least(part, block.once))
+    for name, value in answer.people.items():
+        found[name] = [_least(part, None) for part in (value if isinstance(value, Blocked) else (value,))]
+    return pl.DataFrame({n: np.concatenate(parts) if isinstance(parts, list) else parts for n, parts in found.items()})
 
 
 def _least(part: npt.NDArray[Any], once: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
@@ -111,7 +113,7 @@ def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
     columns: dict[str, Any] = {name: _own(answer.keys[name]) for name in answer.keys.columns}
     headline: list[str | None] | None = None
     for name, value in answer.columns.items():
-        if isinstance(value, Share | Difference | Number | SolvedShare | Quantile):
+        if isinstance(value, Blocked | Share | Difference | Number | SolvedShare | Quantile):
             found, with_limits = _interval(value, confidence, answer.keys.height if answer.keys.columns else 1)
             columns[name] = _series(found.estimate)
             if with_limits:
@@ -143,6 +145,9 @@ def _series(values: npt.NDArray[np.float64]) -> pl.Series:
 
 
 def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, bool]:
+    if isinstance(value, Blocked):
+        blocks = [_interval(block, confidence, n_rows)[0] for block in value]
+        return Interval(*(np.concatenate([getattr(part, f.name) for part in blocks]) for f in fields(Interval))), True
     if isinstance(value, Share):
         found = share_interval(
             value.successes, value.trials, users=value.users, each_user_once=value.once, confidence=confidence

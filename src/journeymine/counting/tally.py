@@ -17,6 +17,7 @@ __all__ = ["Tally", "histogram_of", "over_folds", "spread"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,8 @@ class Tally:
 
     def __getitem__(self, column: str) -> Floats:
         """Totals over all folds, shape [rows]; sums only."""
+        if not self.spec.folded:  # one row of the frame for each
+            return self._floats(column) if self.frame.height else np.zeros(len(self))
         return np.asarray(self.by_fold(column).sum(axis=0))
 
     def total(self, column: str) -> npt.NDArray[np.int64]:
@@ -62,22 +65,25 @@ class Tally:
         np.add.at(out, self.frame["_row"].to_numpy(), self.frame[column].to_numpy())
         return out
 
-    def by_fold(self, column: str) -> Floats:
-        """Counts by fold, shape [64, rows]; everything in fold 0 where the table keeps no folds."""
-        out = np.zeros((FOLDS, len(self)))
-        fold = self.frame["fold"].to_numpy() if self.spec.folded else np.zeros(self.frame.height, dtype=np.int64)
-        out[fold, self.frame["_row"].to_numpy()] = self._floats(column)
+    def by_fold(self, column: str, rows: slice = _ALL) -> Floats:
+        """Counts by fold of a range of rows, shape [64, rows]; all in fold 0 where the table keeps no folds."""
+        first, stop, _ = rows.indices(len(self))
+        of_row = self.frame["_row"].to_numpy()  # ascending
+        there = slice(*np.searchsorted(of_row, (first, stop)).tolist())
+        out = np.zeros((FOLDS, max(stop - first, 0)))
+        fold = self.frame["fold"].to_numpy()[there] if self.spec.folded else 0
+        out[fold, of_row[there].astype(np.int64) - first] = self._floats(column, there)
         return out
 
-    def spread(self, column: str) -> Floats:
+    def spread(self, column: str, rows: slice = _ALL) -> Floats:
         """Total, then the replicates: shape [1 + K, rows], K the folds that hold anybody."""
-        return spread(self.by_fold(column), self.present)
+        return spread(self.by_fold(column, rows), self.present)
 
-    def _floats(self, column: str) -> Floats:
+    def _floats(self, column: str, there: slice = _ALL) -> Floats:
         if self.spec.values[column] == "wide":
             hi, lo = limbs(column)
-            return to_float(self.frame[hi].to_numpy(), self.frame[lo].to_numpy())
-        return self.frame[column].to_numpy().astype(np.float64)
+            return to_float(self.frame[hi].to_numpy()[there], self.frame[lo].to_numpy()[there])
+        return self.frame[column].to_numpy()[there].astype(np.float64)
 
 
 def spread(by_fold: Floats, present: npt.NDArray[np.bool_]) -> Floats:

@@ -13,7 +13,7 @@ import polars as pl
 from journeymine.columns import MICRO
 from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
-from journeymine.counting.estimates import Answer, Number, Quantile, Share
+from journeymine.counting.estimates import Answer, Blocked, Number, Quantile, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
@@ -224,23 +224,28 @@ def _weights(spec: TableSpec, keys: Mapping[str, Key], journey: Ints, journeys: 
 
 
 def _answer(tally: Tally, more: Mapping[str, object]) -> Answer:
-    users = tally.total("n_users")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = tally.spread("value") / MICRO
+    users, n_journeys = tally.total("n_users"), tally.total("n_journeys")
+
+    def conversion(rows: slice) -> Share:
+        won, mature = tally.by_fold("converted", rows), tally.by_fold("mature", rows)
+        return Share(won, mature, users=users[rows], once=users[rows] == n_journeys[rows])
+
+    def value(rows: slice) -> Number:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Number(tally.spread("value", rows) / MICRO, tally.by_fold("n_journeys", rows)[tally.present])
+
+    def immature(rows: slice) -> npt.NDArray[np.float64]:
+        return tally.by_fold("n_journeys", rows) - tally.by_fold("mature", rows)
+
     return Answer(
         keys=tally.rows,
         columns={
             **{name: tally.total(name) for name in ("n", "n_journeys", "n_users", "mature", "converted")},
-            "conversion": Share(
-                tally.by_fold("converted"),
-                tally.by_fold("mature"),
-                users=users,
-                once=users == tally.total("n_journeys"),
-            ),
-            "value": Number(value, tally.by_fold("n_journeys")[tally.present]),
+            "conversion": Blocked(len(tally), conversion),
+            "value": Blocked(len(tally), value),
             **more,
         },
         users=users,
         converting=tally.total("converted"),
-        people={"immature": tally.by_fold("n_journeys") - tally.by_fold("mature")},
+        people={"immature": Blocked(len(tally), immature)},
     )

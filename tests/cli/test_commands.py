@@ -47,7 +47,7 @@ def test_map_writes_the_page_and_says_so(log: Path, tmp_path: Path, capsys: pyte
 
 def test_map_for_machines_is_one_json_object(log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "map.json"
-    assert run(["map", str(log), *COLUMNS, "--goal", "order", "-o", str(out), "--json"]) == 0
+    assert run(["map", str(log), *COLUMNS, "--goal", "order", "--min-group", "1", "-o", str(out), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["users"], told["journeys"], told["rows_read"], told["quarantined"]) == (3, 3, 6, 0)
     assert json.loads(out.read_text(encoding="utf-8"))["header"]["n_users"] == 3

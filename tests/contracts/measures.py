@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journeymine.counting import Measure
-from journeymine.graph import Markov, Transitions, Variants
+from journeymine.graph import Markov, Transitions, TypicalOrder, Variants
 from journeymine.metrics import (
     Activity,
     Attribution,
@@ -33,6 +33,8 @@ MEASURES: list[Measure] = [
     Transitions(),
     Transitions(grain="channel:touchpoint", by="plan"),
     Transitions(grain="stage", by=("channel", "plan")),
+    TypicalOrder(),
+    TypicalOrder(grain="channel:touchpoint"),
     Variants(),
     Variants(grain="channel:touchpoint", max_steps=3),
     Conversion(),

@@ -11,7 +11,7 @@ import polars as pl
 from journeymine.errors import QuestionError
 from journeymine.graph.transitions import Transitions
 from journeymine.journeys.journeys import Journeys
-from journeymine.maps.comparison import Compared, Comparison
+from journeymine.maps.comparison import FIGURES, Compared, Comparison
 from journeymine.maps.compose import answer_map, compose, iso
 from journeymine.maps.evidence import Estimate, FigureRef, Sentence
 from journeymine.maps.finding_tables import points_words
@@ -79,7 +79,19 @@ def compare_maps(
                 call=f"compare_maps({a!r}, {b!r}, names={names!r}, min_group={min_group})")
         for own, other, each, name in zip(answers, answers[::-1], (a, b), names, strict=True)
     ]  # fmt: skip
-    rows = tuple(_rows(a, b, specs[0], specs[1], fdr))
+    rank = {stage.name: i for i, stage in enumerate(specs[0].stages)}
+    places = [key for key in FIGURES if key != "used"]
+    rows = tuple(
+        sorted(
+            _rows(a, b, specs[0], specs[1], fdr),
+            key=lambda row: (
+                bool(row.source),
+                bool(row.channel),
+                0 if row.source else places.index(row.figure),
+                rank.get(row.stage, -1),
+            ),
+        )
+    )
     comparison = Comparison(
         name_a=names[0],
         name_b=names[1],

@@ -101,7 +101,7 @@ def _conversion(spec: MapSpecification) -> KeyFigure | None:
 def _worst(spec: MapSpecification) -> KeyFigure | None:
     drop = worst_place(spec)
     if drop is None:
-        return None
+        return _last_step(spec)
     interval = f" ({share_interval(drop.lost)})" if drop.lost and drop.lost.has_interval else ""
     rate = f", {share(drop.lost)}{interval} of those who come" if drop.lost and drop.lost.value is not None else ""
     return KeyFigure(
@@ -111,6 +111,20 @@ def _worst(spec: MapSpecification) -> KeyFigure | None:
         "loss",
         drop.lost,
         is_text=True,
+    )
+
+
+def _last_step(spec: MapSpecification) -> KeyFigure | None:
+    """Without places, the touchpoint that most lost journeys end with."""
+    ends = [end for end in spec.terminals if end.status == "lost"]
+    if not ends or spec.header.converted is None:
+        return None
+    last = max(ends, key=lambda end: (end.n_journeys, end.node))
+    name = next(node.touchpoint for node in spec.nodes if node.id == last.node)
+    total = spec.header.n_lost
+    part = f"{share(last.n_journeys / total)} of the {count(total)} lost" if total else "the most of any touchpoint"
+    return KeyFigure(
+        "Most are lost after", legible(name), f"{plural(last.n_journeys, 'journey')}, {part}", "loss", is_text=True
     )
 
 

@@ -25,7 +25,7 @@ from journeymine.maps.svg_lanes import default_flow_count
 from journeymine.maps.svg_process import draw_process
 from journeymine.maps.tables import map_tables, quality_table
 from journeymine.maps.view_tables import view_tables
-from journeymine.maps.wording import legible
+from journeymine.maps.wording import legible, plural, share, share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ def _views(spec: MapSpecification) -> tuple[list[View], dict[str, Any]]:
                 len(part.nodes),
                 len(layout.routes),
                 shown,
-                _coverage(part, len(layout.routes), layout.n_bundled),
+                (_zoomed(part) if part is not spec else "") + _coverage(part, len(layout.routes), layout.n_bundled),
             )
         )
     if spec.comparison is not None:
@@ -158,6 +158,19 @@ def _parts(spec: MapSpecification) -> Iterator[tuple[str, str, MapSpecification]
     yield "m", "Journey map", spec
     for i, zoom in enumerate(spec.zooms):
         yield f"z{i}", f"{zoom.kind}: {legible(zoom.label)}", zoom.map
+
+
+def _zoomed(spec: MapSpecification) -> str:
+    """Say whose map a zoom is, since the top of the page speaks of everybody."""
+    header = spec.header
+    n = plural(header.n_journeys, "journey") if header.n_journeys is not None else "too few to count"
+    interval = f" ({share_interval(header.converted)})" if header.converted and header.converted.has_interval else ""
+    rate = (
+        f", {share(header.converted)}{interval} convert"
+        if header.converted and header.converted.value is not None
+        else ""
+    )
+    return f"{legible(header.who)}: {n}{rate}. "
 
 
 def _coverage(spec: MapSpecification, n_routes: int, n_bundled: int) -> str:

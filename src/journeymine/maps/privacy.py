@@ -22,7 +22,8 @@ from journeymine.maps.privacy_tables import emptied
 
 __all__ = ["withhold"]
 
-_COST = {"edge": 1.0, "end": 1.0, "cell": 4.0, "node": 25.0, "stage": 25.0, "header": 1000.0}
+_COST = {"edge": 1.0, "end": 1.0, "cell": 4.0, "node": 25.0, "stage": 25.0, "lost": 40.0, "header": 1e6}
+"""How much a reader would miss a figure; the headline is the last to go."""
 
 
 def withhold(
@@ -173,7 +174,8 @@ def _outcomes(
         yield figure(("stage", name, status), stage, ("end", status), n, users, "stage")
     for status in ENDS:
         if header[status]:
-            yield figure(("header", status), ("end", status), "judged", header[status], header[status], "header")
+            cost = "header" if status == "converted" else "lost"
+            yield figure(("header", status), ("end", status), "judged", header[status], header[status], cost)
     for status in ("ended", "service"):
         yield ("header", status), Figure(("end", status), "over", header["n_users_all"], True, 1e12)
     yield figure(("header", "mature"), "judged", "over", header["n"], header["n_users"], "header")

@@ -12,7 +12,7 @@ from journeymine.journeys.journeys import Journeys
 __all__ = ["count_in_memory"]
 
 
-def count_in_memory(measure: Measure, journeys: Journeys, *, n_steps: int = 500_000) -> Counts:
+def count_in_memory(measure: Measure, journeys: Journeys, *, n_steps: int = 1_000_000) -> Counts:
     """Count a measure on journeys in memory.
 
     The parts are views of about `n_steps` steps with whole users; the outcome does not depend on their size.

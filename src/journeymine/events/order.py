@@ -77,12 +77,24 @@ def _group_by_user(user: pl.Series) -> tuple[Rows, Rows]:
     key = user.hash(seed=0).to_numpy() >> bits
     key <<= bits
     key |= np.arange(n, dtype=np.uint64)
-    key.sort()
+    _sort(key)
     change = (key[1:] >> bits) != (key[:-1] >> bits)
     key &= (np.uint64(1) << bits) - np.uint64(1)
     rows = key.view(np.int64)
     _separate(rows, user, change)
     return rows, np.concatenate(([0], np.flatnonzero(change) + 1, [n]))
+
+
+def _sort(key: npt.NDArray[np.uint64]) -> None:
+    """Sort in place: keys with and without the top bit at the same time, where that is worth a copy."""
+    if len(key) < _CHUNK:
+        key.sort()
+        return
+    upper = key >= np.uint64(1 << 63)
+    halves = [key[~upper], key[upper]]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(np.ndarray.sort, halves))
+    np.concatenate(halves, out=key)
 
 
 def _separate(rows: Rows, user: pl.Series, change: npt.NDArray[np.bool_]) -> None:

@@ -37,7 +37,8 @@ class Scenario:
     spread: float = 4.0
 
     def __str__(self) -> str:
-        return f"{self.days} days, idle {self.idle} d, {self.users} users, {self.journeys} journeys each"
+        each = "1 journey" if self.journeys == 1 else f"{self.journeys} journeys"
+        return f"{self.days} days, idle {self.idle} d, {self.users} users, {each} each"
 
 
 def simulate(scenario: Scenario, n: int, seed: int) -> Journeys:

@@ -74,7 +74,7 @@ def compose(
     beside : answers about other journeys that a reader can set this map against; see `privacy.withhold`.
     max_flows : most flows that the map carries.
     """
-    results = withhold(results, min_group, beside)
+    results = withhold(results, min_group, beside, max_flows=max_flows)
     basis = results["conversion"].basis
     node_frame, edges = results["nodes"].frame, results["flows"].frame
     columns = typical_columns(results["order"].frame) if "order" in results else {}
@@ -141,7 +141,10 @@ def _nodes(
     names: Mapping[str, str],
 ) -> dict[str, Node]:  # fmt: skip
     weights = results["flows"].tables["nodes"]
-    drawn = nodes(frame, weights, columns, neighbours(edges, names, "before"), neighbours(edges, names, "after"), {})
+    times = {row["label"]: row["n"] for row in weights.iter_rows(named=True)}
+    drawn = nodes(
+        frame, weights, columns, neighbours(edges, names, "before", times), neighbours(edges, names, "after", times), {}
+    )
     kept = {node.id for node in drawn}
     return {
         node.id: _with(

@@ -11,7 +11,7 @@ from journeymine.maps.compose_places import estimate
 from journeymine.maps.evidence import ExampleJourney, ExampleStep, Neighbour
 from journeymine.maps.specification import Flow, Node, Terminal, TerminalStatus
 
-__all__ = ["MAX_FLOWS", "examples", "flows", "last_touchpoints", "neighbours", "terminals"]
+__all__ = ["MAX_FLOWS", "NEIGHBOURS", "examples", "flows", "last_touchpoints", "neighbours", "terminals"]
 
 MAX_FLOWS = 800
 """Most flows that a page carries; the rest is counted and said."""
@@ -56,27 +56,26 @@ def terminals(edges: pl.DataFrame, drawn: Mapping[str, Node]) -> tuple[Terminal,
     return tuple(found)
 
 
-def neighbours(edges: pl.DataFrame, names: Mapping[str, str], side: str) -> dict[str, tuple[Neighbour, ...]]:
+def neighbours(
+    edges: pl.DataFrame, names: Mapping[str, str], side: str, times: Mapping[str, int | None]
+) -> dict[str, tuple[Neighbour, ...]]:
     """What usually comes before (``side="before"``) or after each node.
 
     Parameters
     ----------
     names : what to call each node.
+    times : how often each node is passed: shares are of these, starts and ends included.
     """
     here, other = ("to", "from") if side == "before" else ("from", "to")
     inner = edges.filter(pl.col("from").is_not_null() & pl.col("to").is_not_null())
-    ranked = (
-        inner.with_columns(share=pl.col("n") / pl.col("n").sum().over(here))
-        .sort("n", other, descending=[True, False])
-        .group_by(here, maintain_order=True)
-        .head(NEIGHBOURS)
-    )
+    ranked = inner.sort("n", other, descending=[True, False]).group_by(here, maintain_order=True).head(NEIGHBOURS)
     found: dict[str, list[Neighbour]] = {}
     for row in ranked.iter_rows(named=True):
         label = row[other]
         node = label if label in names else ""
+        passed = times.get(row[here])
         found.setdefault(row[here], []).append(
-            Neighbour(label=names.get(label, label), n=row["n"], share=row["share"], node=node)
+            Neighbour(label=names.get(label, label), n=row["n"], share=row["n"] / passed if passed else None, node=node)
         )
     return {label: tuple(listed) for label, listed in found.items()}
 

@@ -13,7 +13,7 @@ from journeymine.maps.evidence import Estimate, Neighbour
 from journeymine.maps.findings import DropOff
 from journeymine.maps.specification import Lane, Node, Stage
 
-__all__ = ["drop_offs", "estimate", "lanes", "nodes", "stages", "typical_columns"]
+__all__ = ["MAX_NODES", "drop_offs", "estimate", "lanes", "node_id", "nodes", "stages", "typical_columns"]
 
 Row = Mapping[str, Any]
 COLUMNS = 5

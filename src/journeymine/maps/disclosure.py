@@ -68,6 +68,7 @@ def complement(figures: Sequence[Figure], min_group: int, sums: Collection[Hasha
     withheld: list[int] = []
     heads = {index[name] for name in sums if name in index}
     while True:
+        small = [i for i in small if merged.find(ends[i][0]) != merged.find(ends[i][1])]
         bare = _uncovered([(merged.find(ends[i][0]), merged.find(ends[i][1])) for i in small], len(index))
         if bare is None:
             return sorted(withheld)

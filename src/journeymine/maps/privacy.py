@@ -15,9 +15,10 @@ from typing import Any
 import polars as pl
 
 from journeymine.counting.result import Result
+from journeymine.maps.compose_flows import MAX_FLOWS
 from journeymine.maps.compose_places import node_id
 from journeymine.maps.disclosure import Figure, complement
-from journeymine.maps.privacy_counts import ENDS, Key, edge_key, is_few, least, place_key, rows_with_users
+from journeymine.maps.privacy_counts import ENDS, Key, edge_key, is_few, least, place_key, rows_with_users, unpublished
 from journeymine.maps.privacy_tables import emptied
 
 __all__ = ["withhold"]
@@ -27,7 +28,11 @@ _COST = {"edge": 1.0, "end": 1.0, "cell": 4.0, "node": 25.0, "stage": 25.0, "los
 
 
 def withhold(
-    results: Mapping[str, Result], min_group: int, beside: Sequence[Mapping[str, Result]] = ()
+    results: Mapping[str, Result],
+    min_group: int,
+    beside: Sequence[Mapping[str, Result]] = (),
+    *,
+    max_flows: int = MAX_FLOWS,
 ) -> dict[str, Result]:
     """Return the results without what fewer than `min_group` users stand behind.
 
@@ -37,11 +42,12 @@ def withhold(
     min_group : fewest users; 1 or less withholds nothing.
     beside : answers about the journeys that a reader can set these against: the whole log and the other journeys, for a map
         of some. What is withheld of one is withheld of all, so that no difference between two maps gives it back.
+    max_flows : most flows that the map carries: what it does not show anyway helps to hide the rest.
     """
     if min_group <= 1:
         return dict(results)
     parts = [results, *beside]
-    few = set().union(*(_few(part, min_group) for part in parts))
+    few = unpublished(results, max_flows).union(*(_few(part, min_group) for part in parts))
     n_few = -1
     while n_few != len(few):
         n_few = len(few)
@@ -192,11 +198,11 @@ def _shares_to_withhold(results: Mapping[str, Result], few: set[Key], min_group:
         n, users, mature, won = row["n_journeys"], row["n_users"], row["mature"], row["converted"]
         parts = {"conversion": won, "conversion_rest": mature - won, "immature": n - mature}
         layers.append((key, row, {name: least(part, n, users, behind.get(name, 0)) for name, part in parts.items()}))
-    inner = [key for key, row, _ in layers if len(key) == 2 or key[4] == ""]
+    inner = {key for key, _, _ in layers if key[0] == "node" or key[4] == ""}
     alone = {
         ("share", *key)
         for key, _, parts in layers
-        if key in set(inner) and any(is_few(u, min_group) for u in parts.values())
+        if key in inner and any(is_few(u, min_group) for u in parts.values())
     }
     withheld = few | alone
     found = alone - few

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import polars as pl
+
 from journeymine.columns import SINGLE_CHANNEL
 from journeymine.counting.result import Result
+from journeymine.maps.compose_flows import NEIGHBOURS
+from journeymine.maps.compose_places import MAX_NODES, node_id
 
-__all__ = ["ENDS", "Key", "edge_key", "is_few", "least", "place_key", "rows_with_users"]
+__all__ = ["ENDS", "Key", "edge_key", "is_few", "least", "place_key", "rows_with_users", "unpublished"]
 
 Key = tuple[str, ...]
 """Name of a figure: its kind, then its labels."""
@@ -49,3 +53,22 @@ def edge_key(row: Mapping[str, Any]) -> Key:
 def place_key(row: Mapping[str, Any]) -> Key:
     """Stage and channel of a row."""
     return (row.get("stage") or "", row.get("channel") or SINGLE_CHANNEL)
+
+
+def unpublished(results: Mapping[str, Result], max_flows: int) -> set[Key]:
+    """Names of what a map has no room for: touchpoints seldom met, flows that are neither strong nor usual for their ends."""
+    ranked = results["nodes"].frame.sort("n_reached", descending=True, maintain_order=True).head(MAX_NODES)
+    labels = [node_id(row) for row in ranked.rows(named=True)]
+    edges = results["flows"].frame
+    inner = edges.filter(pl.col("from").is_in(labels) & pl.col("to").is_in(labels))
+    by_n = inner.sort("n", "from", "to", descending=[True, False, False])
+    room = [
+        inner.sort("n_journeys", "from", "to", descending=[True, False, False]).head(max_flows),
+        *(by_n.group_by(side, maintain_order=True).head(NEIGHBOURS).select(edges.columns) for side in ("from", "to")),
+        edges.filter(pl.col("from").is_null() & pl.col("to").is_in(labels)),
+        edges.filter(pl.col("to").is_null() & pl.col("from").is_in(labels)),
+    ]
+    shown = {edge_key(row) for frame in room for row in frame.rows(named=True)}
+    names = {edge_key(row) for row in edges.rows(named=True)}
+    every = {("node", label) for label in results["flows"].tables["nodes"]["label"]}
+    return (names - shown) | (every - {("node", label) for label in labels})

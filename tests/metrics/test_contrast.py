@@ -130,6 +130,7 @@ def test_the_leaking_handover_is_found(planted: jm.Journeys) -> None:
         by_predicate=(pl.col("from") == "email") & (pl.col("to") == "store"), named=True
     )
     assert 0.3 < row["lost_at_share"] < 0.43
+    # A check of the sample as shipped, not of power: see docs/handoffs.md for other seeds.
     assert row["lost_excess_lower"] > 0.03
     assert row["p_lost_adjusted"] < 0.01
 
@@ -192,6 +193,6 @@ def test_nothing_is_claimed_where_nothing_is_planted() -> None:
 
 @pytest.mark.evidence
 def test_at_most_17_of_200_null_retailers_make_any_metric_claim_anything() -> None:
-    counted = claims_over(range(200))
+    counted = claims_over(range(1000, 1200))  # seeds below 200 were looked at while the tests were shaped
     sys.stdout.write(f"claims of 200 null retailers at FDR 5 %: {counted}\n")
     assert max(counted.values()) <= 17, counted

@@ -111,6 +111,8 @@ MEANING = {
     "title": "what to mend",
     "comparable_share": "conversion of the comparable",
     "comparable": "what it is compared with",
+    "n_comparable": "places there were to choose from",
+    "stake_reason": "why nothing can be said of what is at stake; null where it can",
     "conversions_gained": "further conversions of the mature journeys, if it did as well as the comparable",
     "value_gained": "the same, in units of money",
     "if_mended": "further conversions through the Markov chain; null where a chain cannot tell",

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+import random
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -14,7 +17,7 @@ from tests.oracles.logs import MINUTE, Row, build
 START = 1_577_836_800_000_000
 
 
-def journeys_of(rows: list[tuple[str, int, str, str, float | None]], **rules: Any) -> Journeys:
+def journeys_of(rows: Sequence[tuple[str, int, str, str, float | None]], **rules: Any) -> Journeys:
     log = tuple(
         Row(user, minute * MINUTE, what, where, value, None, None, None) for user, minute, what, where, value in rows
     )
@@ -50,7 +53,88 @@ def test_a_place_with_few_journeys_sets_no_example() -> None:
     rows += [(f"s{i}", 0, "visit", "store", None) for i in range(99)]
     rows += [(f"s{i}", 1, "order", "store", 1.0) for i in range(90)]
     frame = drop_off(journeys_of(rows)).frame.filter(stage="consideration")
-    assert frame["conversions_at_stake"].to_list() == [0, 0]
+    # The store does better than the one place that it could learn from; the web has nothing to learn from: no 0 there.
+    told = frame.select("channel", "comparable", "n_comparable", "conversions_at_stake", "value_at_stake").rows()
+    assert told == [("store", "web", 1, 0, 0), ("web", None, 0, None, None)]
+    store, web = frame["stake_reason"]
+    assert store is None
+    assert web.startswith("no other place differs in channel, segment or attribute only and has 100 mature journeys")
+
+
+def test_a_small_place_that_looks_best_by_luck_is_passed_over() -> None:
+    rows: list[Any] = []
+    for channel, n, won in (("web", 1_000, 500), ("store", 1_000, 200), ("email", 100, 55)):
+        rows += [(f"{channel}{i}", 0, "visit", channel, None) for i in range(n)]
+        rows += [(f"{channel}{i}", 1, "order", channel, 1.0) for i in range(won)]
+    frame = drop_off(journeys_of(rows)).frame.filter(stage="consideration")
+    assert dict(frame.select("channel", "comparable").iter_rows()) == {"web": "email", "store": "web", "email": "web"}
+    assert dict(frame.select("channel", "conversions_at_stake").iter_rows()) == {
+        "web": pytest.approx(500 * 0.05), "store": pytest.approx(800 * 0.3), "email": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("by", "fields", "reason"),
+    [
+        ("stage", {}, "the breakdown names none of these"),
+        (["stage", "channel"], {"goal": None}, "no goal was named"),
+        (["stage", "channel"], {"mature_after": "5d"}, "no journey here is mature"),
+    ],
+)
+def test_a_stake_that_nobody_can_know_is_null_and_says_why(by: Any, fields: dict[str, Any], reason: str) -> None:
+    rows: list[Any] = [(f"{c}{i}", 0, "visit", c, None) for c in ("web", "store") for i in range(150)]
+    frame = drop_off(journeys_of(rows, **fields), by=by).frame
+    for row in frame.iter_rows(named=True):
+        assert row["conversions_at_stake"] is row["value_at_stake"] is row["comparable"] is None
+        assert reason in row["stake_reason"]
+
+
+def wilson_lower(won: int, n: int) -> float:
+    """Wilson (1927) from his formula; here every user has one journey, so that nothing is clustered."""
+    z, p = 1.959963984540054, won / n
+    return (p + z * z / (2 * n) - z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_stakes_of_many_places_equal_a_loop_over_the_definition(seed: int) -> None:
+    draw = random.Random(seed)
+    channels = {f"c{i}": (draw.choice([30, 99, 110, 200, 400]), draw.choice([0.02, 0.1, 0.3, 0.5])) for i in range(7)}
+    rows: list[Any] = []
+    seen: dict[tuple[str, str], list[tuple[bool, float]]] = {}
+    for channel, (n, chance) in channels.items():
+        for i in range(n):
+            what, won = draw.choice(["visit", "ad"]), draw.random() < chance
+            worth = float(draw.randint(1, 40))
+            rows.append((f"{channel}-{i}", 0, what, channel, None))
+            rows += [(f"{channel}-{i}", 1, "order", channel, worth)] if won else []
+            seen.setdefault(({"visit": "consideration", "ad": "awareness"}[what], channel), []).append((won, worth))
+    for row in drop_off(journeys_of(rows), by=["stage", "channel"]).frame.iter_rows(named=True):
+        place = row["stage"], row["channel"]
+        if place not in seen:  # the goal's own
+            continue
+        own = seen[place]
+        rate, lost = sum(won for won, _ in own) / len(own), sum(not won for won, _ in own)
+        rivals = {
+            other: found
+            for other, found in seen.items()
+            if other[0] == place[0] and other != place and len(found) >= 100 and sum(won for won, _ in found) >= 10
+        }
+        assert row["n_comparable"] == len(rivals)
+        if not rivals:
+            assert row["conversions_at_stake"] is row["value_at_stake"] is None
+            continue
+        best = max(rivals, key=lambda other: wilson_lower(sum(won for won, _ in rivals[other]), len(rivals[other])))
+        assert row["comparable"] == best[1]
+        better = sum(won for won, _ in rivals[best]) / len(rivals[best])
+        expected = lost * max(better - rate, 0)
+        assert row["conversions_at_stake"] == pytest.approx(expected)
+        worths = [worth for won, worth in own if won]
+        if expected and not worths:
+            assert row["value_at_stake"] is None
+            assert "nobody who came by converted" in row["stake_reason"]
+        else:
+            mean = sum(worths) / len(worths) if worths else 0
+            assert row["value_at_stake"] == pytest.approx(expected * mean)
 
 
 def test_who_comes_back_and_after_how_long() -> None:

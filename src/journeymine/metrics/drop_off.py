@@ -15,7 +15,7 @@ from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
-from journeymine.counting.mature import too_short
+from journeymine.counting.mature import NO_GOAL, too_short
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
@@ -24,17 +24,27 @@ from journeymine.counting.tabulate import distinct_users, fold_key, integer_key,
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.journeys.heads import LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.comparable import (
+    COMPARABLE_CONVERTED,
+    COMPARABLE_N,
+    best_comparable,
+    place_label,
+    split_names,
+)
 from journeymine.stats.histogram import bucket_of
+from journeymine.stats.shares import share_interval
 
 __all__ = ["DropOff", "drop_off"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-PLACE = ("stage", "touchpoint", "channel:touchpoint", "owner", "kind")
-"""What must be the same of two places to be compared; they may differ in channel, segment and attribute."""
-COMPARABLE_N, COMPARABLE_CONVERTED = 100, 10
-"""Fewest journeys, and fewest conversions, of a place that others are compared with."""
+NOT_COMPARED = "places are compared that differ in channel, segment or attribute, and the breakdown names none of these"
+NOTHING_COMPARABLE = (
+    f"no other place differs in channel, segment or attribute only and has {COMPARABLE_N} mature journeys and "
+    f"{COMPARABLE_CONVERTED} conversions"
+)
+NO_VALUE = "nobody who came by converted, so what a conversion is worth here is not known"
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ class DropOff:
                 return Share(tally.by_fold(part), tally.by_fold(of), once=once)
             return Share(tally.by_fold(part), n_folds, users=users, once=once)
 
-        conversions, value = _stakes(tally)
+        stakes = _stakes(tally, [_why_none(basis, self.names, count) for count in n])
         behind = n_folds[tally.present]
         answer = Answer(
             keys=tally.rows,
@@ -142,8 +152,11 @@ class DropOff:
                 "came_back_p50_s": Quantile(
                     histogram_of(tallies["returns"], tally.rows), 0.5, 1 / MICRO, interval=False
                 ),
-                "conversions_at_stake": Number(conversions, behind),
-                "value_at_stake": Number(value, behind),
+                "comparable": stakes.comparable,
+                "n_comparable": stakes.n_comparable,
+                "conversions_at_stake": Number(stakes.conversions, behind),
+                "value_at_stake": Number(stakes.value, behind),
+                "stake_reason": stakes.reason,
             },
             users=users,
             converting=tally.total("users_converted"),
@@ -169,16 +182,19 @@ def drop_off(journeys: Journeys, *, by: str | Sequence[str] | None = None, confi
         n_reached i64 journeys with a step here · n i64 mature of them · n_users i64 distinct users in n · went_on,
         converted_later, lost_here, open_here, came_back i64 of n · went_on_share, converted_share, lost_share,
         open_share f64 of n · came_back_share f64 of lost_here · came_back_p50_s f64 seconds from the last step to the
-        next journey · conversions_at_stake f64 journeys · value_at_stake f64 units of money · sparse bool · reason str.
+        next journey · comparable str what it is compared with · n_comparable i64 chosen from so many · conversions_at_stake f64 journeys · value_at_stake f64
+        units of money · stake_reason str why nothing can be said of a stake · sparse bool · reason str.
         Estimates have …_lower and …_upper.
 
     Notes
     -----
     *Went on*: a later step in a higher stage; without stages, any later step. *Converted later*: the goal comes after
     the first step here. *At stake*: lost_here × (converted_share of the best comparable place − own, if positive),
-    times the mean value of the journeys that convert from here. Comparable are the places that
-    differ in channel or segment only, with at least 100 mature journeys and 10 conversions; which one is best is taken
-    as known by the interval. Without a value column, value_at_stake is null. A step of an
+    times the mean value of the journeys that convert from here. Comparable are the other places that differ in channel,
+    segment or attribute only, with at least 100 mature journeys and 10 conversions; the best is the one whose conversion has the
+    greatest lower limit (see `metrics.comparable`; the same rule as in `opportunities`). Which one that is is taken as
+    known by the interval. Where nothing is comparable the stake is null, not 0; without a value column, value_at_stake
+    is null. A step of an
     unmapped touchpoint is in the stage ``"(unmapped)"``. Journeys of status ``service`` are outside. Merges exactly.
     """
     names = as_names(by) or default_places(journeys)
@@ -203,22 +219,51 @@ def _went_on(journeys: Journeys, of_step: Ints, runs: Runs) -> Bools:
     return runs.any((highest > rank) & (rank >= 0))
 
 
-def _stakes(tally: Tally) -> tuple[Floats, Floats]:
-    """Conversions and value at stake, shape [1 + K, rows]."""
-    n, converted = tally.spread("n"), tally.spread("converted_later")
+@dataclass(frozen=True, slots=True)
+class _Stakes:
+    """What is at stake at each place: conversions and value of shape [1 + K, rows], against what, or why neither is known."""
+
+    comparable: pl.Series
+    n_comparable: Ints
+    conversions: Floats
+    value: Floats
+    reason: pl.Series
+
+
+def _stakes(tally: Tally, reasons: list[str | None]) -> _Stakes:
+    """Lost here × (conversion of the best comparable place − own, if positive), and in money."""
+    n, converted, users = tally.spread("n"), tally.spread("converted_later"), tally.total("n_users")
+    sure = share_interval(
+        tally.by_fold("converted_later"), tally.by_fold("n"), users=users, each_user_once=users == n[0]
+    )
+    comparables = best_comparable(tally.rows, n[0], converted[0], sure.lower)
+    best = comparables.best
     with np.errstate(divide="ignore", invalid="ignore"):
         own = converted / n
         mean_value = tally.spread("value") / MICRO / converted
-    alike = [name for name in tally.rows.columns if name in PLACE]
-    group = tally.rows.select(pl.struct(alike).rank("dense")).to_series().to_numpy() if alike else np.zeros(len(tally))
-    best = own.copy()
-    for each in np.unique(group):
-        rows = np.flatnonzero(group == each)
-        solid = rows[(n[0, rows] >= COMPARABLE_N) & (converted[0, rows] >= COMPARABLE_CONVERTED)]
-        if len(solid):
-            best[:, rows] = own[:, [solid[np.argmax(own[0, solid])]]]
+    theirs = own[:, best]
     # A place at or above the best has nothing at stake, whatever a replicate says.
-    gain = np.where(own[0] < best[0], best - own, 0.0)
+    gain = np.where(own[0] < theirs[0], theirs - own, 0.0)
+    gain[:, (best < 0) | (n[0] == 0)] = np.nan
     conversions = tally.spread("lost_here") * gain
     has_value = bool(tally["value"].any())
-    return conversions, np.where(gain == 0, 0.0, conversions * mean_value) if has_value else np.full(gain.shape, np.nan)
+    value = np.where(gain == 0, 0.0, conversions * mean_value) if has_value else np.full(gain.shape, np.nan)
+    labels = [place_label(row) for row in tally.rows.select(split_names(tally.rows.columns)[1]).iter_rows()]
+    unknown = np.isnan(value[0]) & has_value
+    told = [
+        (given or NOTHING_COMPARABLE) if at < 0 or given else NO_VALUE if missing else None
+        for given, at, missing in zip(reasons, best, unknown, strict=True)
+    ]
+    compared = [labels[at] if at >= 0 else None for at in best]
+    return _Stakes(
+        pl.Series(compared, dtype=pl.String), comparables.n, conversions, value, pl.Series(told, dtype=pl.String)
+    )
+
+
+def _why_none(basis: Basis, names: Sequence[str], n: int) -> str | None:
+    """Why nothing can be at stake at a place of n mature journeys, whatever the other places are; None where it can."""
+    if basis.rules.goal is None:
+        return NO_GOAL
+    if not n:
+        return too_short(basis)
+    return None if split_names(names)[1] else NOT_COMPARED

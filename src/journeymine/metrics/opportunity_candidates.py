@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from journeymine.counting.result import Result
-from journeymine.metrics.drop_off import COMPARABLE_CONVERTED, COMPARABLE_N, PLACE
+from journeymine.metrics.comparable import COMPARABLE_N, place_label, split_names
 from journeymine.metrics.opportunity_owners import Places
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.intervals import square_and_add, student_quantile
@@ -40,35 +40,26 @@ def one_sided(estimate: float | None, lower: float | None, confidence: float) ->
 
 
 def from_drop_off(result: Result, places: Places) -> pl.DataFrame:
-    """Places that convert less than a comparable one.
+    """Places that convert less than the best comparable one, by the rule of `metrics.comparable`.
 
-    Compared with is the place whose conversion is highest for certain: the greatest lower limit. A small place that looks
-    best by chance is so passed over; and as it is still a choice among m, the p-value is multiplied by m (Bonferroni).
+    That place is still a choice among m, so the p-value is multiplied by m (Bonferroni).
     """
     names = result.frame.columns[: result.frame.columns.index("n_reached")]
-    alike, apart = [name for name in names if name in PLACE], [name for name in names if name not in PLACE]
-    solid = result.frame.filter(
-        (pl.col("n") >= COMPARABLE_N) & (pl.col("converted_later") >= COMPARABLE_CONVERTED)
-        & pl.col("converted_share_lower").is_not_null()
-    ).rows(named=True)  # fmt: skip
-    found = []
-    for row in result.frame.filter((pl.col("n") >= COMPARABLE_N) & (pl.col("lost_here") > 0)).rows(named=True):
-        rivals = [
-            other
-            for other in solid
-            if all(other[name] == row[name] for name in alike) and any(other[name] != row[name] for name in apart)
-        ]
-        if not rivals or row["converted_share_lower"] is None:
+    alike, apart = split_names(names)
+    rows, found = result.frame.rows(named=True), []
+    by_place = {(*(row[name] for name in alike), place_label([row[name] for name in apart])): row for row in rows}
+    for row in rows:
+        best = by_place.get((*(row[name] for name in alike), row["comparable"]))
+        if best is None or row["n"] < COMPARABLE_N or not row["lost_here"] or row["converted_share_lower"] is None:
             continue
-        best = max(rivals, key=lambda other: other["converted_share_lower"])
         gains, p = _gained(row, best, result.confidence)
         where = {name: row[name] if name in names else "" for name in ("stage", "channel", "touchpoint")}
-        comparable = " · ".join(best[name] for name in apart)
+        comparable = row["comparable"]
         found.append({
             "kind": "drop_off", "title": f"Keep journeys in {_place([row[name] for name in names])}", **where,
             "owner": places.owner(**where), "n": row["n"], "share": row["converted_share"],
             "comparable_share": best["converted_share"], "comparable": comparable, **gains,
-            "p_value": None if p is None else min(1.0, p * len(rivals)),
+            "p_value": None if p is None else min(1.0, p * row["n_comparable"]),
             "evidence": f"{row['lost_here']:,} of {row['n']:,} journeys that came by were lost there; "
                         f"{row['converted_share']:.1%} convert, against {best['converted_share']:.1%} in {comparable}",
         })  # fmt: skip

@@ -36,6 +36,7 @@ PUBLIC = {
     "MapSpecification",
     "Markov",
     "MarkovChain",
+    "MarkovChains",
     "Measure",
     "Mined",
     "NightlyState",

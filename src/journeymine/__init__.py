@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from journeymine.events import read_events as read_events
     from journeymine.graph import Markov as Markov
     from journeymine.graph import MarkovChain as MarkovChain
+    from journeymine.graph import MarkovChains as MarkovChains
     from journeymine.graph import TransitionGraph as TransitionGraph
     from journeymine.graph import Transitions as Transitions
     from journeymine.graph import TypicalOrder as TypicalOrder
@@ -114,6 +115,7 @@ _ROOMS = {
     "graph": (
         "Markov",
         "MarkovChain",
+        "MarkovChains",
         "TransitionGraph",
         "Transitions",
         "TypicalOrder",

@@ -62,6 +62,8 @@ MEASURES: list[Measure] = [
     Markov(),
     Markov(grain="channel:touchpoint", order=2),
     Markov(grain="stage", order=3),
+    Markov(by="plan"),
+    Markov(grain="channel", order=2, by=("stage", "new_or_returning")),
     Funnel(steps=["visit", "order"], within="5m"),
     Funnel(
         steps=["visit", {"step": "call", "optional": True}, ["order", "review"]],

@@ -280,6 +280,66 @@ def test_a_log_without_mature_journeys_and_an_impossible_order():
         walks(np.array([0]), np.array([0, 1]), 10_000, 5)
 
 
+GROUPS = {"plan": "plan", "channel": "entry_channel", "stage": "entry_stage"}
+
+
+@settings(max_examples=25)
+@given(logs, rule_fields())
+@pytest.mark.parametrize(("by", "order"), [(("plan",), 1), (("channel", "stage"), 2), (("plan", "channel"), 3)])
+def test_a_chain_per_group_is_the_chain_of_its_journeys_alone(by, order, log, fields):
+    journeys = build(log, **fields)
+    chains = markov(journeys, order=order, by=list(by))
+    first = {name: journeys.codes(name).decode(journeys.offsets[:-1]).to_list() for name in by}
+    labels = list(zip(*first.values(), strict=True))
+    expected = {}
+    for group in sorted(set(labels)):
+        alone = markov(journeys.pick(np.array([each == group for each in labels])), order=order)
+        if alone.n_journeys:
+            expected[group] = alone
+    assert list(chains) == list(expected)
+    assert chains.states.columns[: len(by)] == list(by)
+    for group, alone in expected.items():
+        found = chains[group if len(by) > 1 else group[0]]
+        assert found.summary.equals(alone.summary)
+        assert found.states.equals(alone.states)
+        assert found.moves.equals(alone.moves)
+        own = pl.all_horizontal(pl.col(name) == label for name, label in zip(by, group, strict=True))
+        rows = chains.states.filter(own)
+        for column in ("n", "visits", "converted", "lost", "steps", "seconds"):
+            assert rows[column].to_numpy() == pytest.approx(alone.states[column].to_numpy(), abs=1e-9)
+        assert chains.moves.filter(own).drop(by).equals(alone.moves)
+        assert chains.summary.filter(own)["n_journeys"].item() == alone.n_journeys
+
+
+def test_groups_too_small_for_an_interval_stand_beside_others():
+    frame = pl.DataFrame(
+        {"user": [f"{i}" for i in range(302)], "s": 0, "what": "x", "plan": ["pro"] * 300 + ["free"] * 2}
+    )
+    events = read_events(frame, user="user", timestamp="s", time_unit="s", touchpoint="what", attributes=["plan"])
+    summary = markov(build_journeys(events, goal="y", idle="1d", observed_until=9 * DAY * 1_000_000), by="plan").summary
+    assert summary.select("plan", "n_journeys", "lost", "lost_lower").rows() == [
+        ("free", 2, 1, None),
+        ("pro", 300, 1, 1),
+    ]
+
+
+def test_chains_name_what_they_are_asked_for():
+    chains = markov(build_journeys(read_events(pl.DataFrame(
+        {"user": list("aabb"), "s": [0, 60, 0, 60], "what": ["x", "order", "x", "y"], "plan": ["pro", "pro", "free", "free"]}
+    ), user="user", timestamp="s", time_unit="s", touchpoint="what", attributes=["plan"]), goal="order", idle="30d",
+        observed_until=400 * DAY * 1_000_000), by="plan")  # fmt: skip
+    assert (chains["pro"].conversion, chains["free"].conversion) == (1.0, 0.0)
+    assert chains["free"].what_if(remove="y").conversion == 0.0
+    assert "2 by plan" in repr(chains)
+    assert "free" in chains._repr_html_()
+    with pytest.raises(UnknownLabelError, match=r"'prof'(?s:.*)pro"):
+        chains["prof"]
+    with pytest.raises(QuestionError, match="names a column of the answer"):
+        Markov(by=["plan", "state"])
+    with pytest.raises(QuestionError, match=r"a chain per group(?s:.*)chains"):
+        Markov(by="new_or_returning").chain(count_in_memory(Markov(by="new_or_returning"), journeys_from(["ab!"])))
+
+
 def test_merged_counts_make_the_same_chain():
     journeys, measure = journeys_from(PATHS), Markov(order=2)
     counts = count_in_memory(measure, journeys, n_steps=4)

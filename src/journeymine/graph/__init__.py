@@ -2,6 +2,7 @@
 
 from journeymine.graph.markov import Markov, markov
 from journeymine.graph.markov_chain import MarkovChain
+from journeymine.graph.markov_groups import MarkovChains
 from journeymine.graph.positions import TypicalOrder, typical_order
 from journeymine.graph.transition_graph import TransitionGraph
 from journeymine.graph.transitions import Transitions, transitions
@@ -10,6 +11,7 @@ from journeymine.graph.variants import Variants, variants
 __all__ = [
     "Markov",
     "MarkovChain",
+    "MarkovChains",
     "TransitionGraph",
     "Transitions",
     "TypicalOrder",

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
+from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.tally import Tally
+from journeymine.errors import QuestionError
 from journeymine.graph.markov_chain import ChainArrays, MarkovChain, chain_arrays
 from journeymine.graph.markov_counts import Paths, chain_spec, count_walks
+from journeymine.graph.markov_groups import MarkovChains, check_by, groups_of, together
 from journeymine.graph.markov_solve import DENSE, Flow
 from journeymine.graph.markov_states import OUTCOMES, check_order, labels_of_state, walks
 from journeymine.journeys.heads import CONVERTED, SERVICE, STATUSES
@@ -36,6 +39,7 @@ class Markov:
 
     grain: str = "touchpoint"
     order: int = 1
+    by: str | Sequence[str] | None = None
 
     name: ClassVar[str] = "markov"
     unit: ClassVar[Literal["journey", "user"]] = "journey"
@@ -43,15 +47,22 @@ class Markov:
 
     def __post_init__(self) -> None:
         check_order(self.order)
+        object.__setattr__(self, "by", check_by(self.by))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
 
     @property
     def question(self) -> str:
         """The question in words."""
-        return f"From each {self.grain}, where do journeys end up, after how many steps, and how soon?"
+        per = f", per {' × '.join(self.names)}" if self.names else ""
+        return f"From each {self.grain}, where do journeys end up, after how many steps, and how soon{per}?"
 
     def specs(self) -> Mapping[str, TableSpec]:
-        """Moves between states; kept by fold up to order 2."""
-        return {"moves": chain_spec((), self.order, timed=True)}
+        """Moves between states, by group; kept by fold up to order 2."""
+        return {"moves": chain_spec(self.names, self.order, timed=True)}
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the moves of mature journeys, up to the first goal."""
@@ -68,8 +79,9 @@ class Markov:
         walk = walks(coded.codes[inside], offsets, len(coded.labels), self.order)
         goal = journeys.coded.time[journeys.offsets[journey] + np.maximum(heads.goal_step[journey], 0)]
         until = np.where(won[journey], goal, heads.end[journey])
+        groups = group_journeys(journeys, self.names, "entry").keys
         paths = Paths(
-            keys={},
+            keys={name: key.take(journey) for name, key in groups.items()},
             outcome=_OUTCOME_OF[heads.status[journey]],
             value=np.where(won, heads.value, 0)[journey],
             fold=journeys.folds[heads.user[journey]],
@@ -80,36 +92,17 @@ class Markov:
         return Counts.of(question_of(self), basis_of(journeys), specs, {"moves": table})
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
-        """Each state's outcomes, further steps and time; and the moves."""
-        tally = tallies["moves"]
-        chain = arrays_of(tally)
-        solved = chain.solve()
-        visits = _visits_by_fold(tally, chain)
-        trials = visits[tally.present] if tally.spec.folded else None
-        state_columns: dict[str, object] = {
-            "n": visits.sum(axis=0).astype(np.int64),
-            "visits": Number(solved.visits, trials),
-            **{name: Number(solved.outcomes[:, :, i], trials) for i, name in enumerate(OUTCOMES)},
-            "steps": Number(solved.steps, trials),
-            "seconds": Number(solved.seconds, trials),
-        }
-        if not tally.spec.folded:
-            state_columns = {k: v.values[0] if isinstance(v, Number) else v for k, v in state_columns.items()}
-        keys = pl.DataFrame({"state": pl.Series([list(s) for s in chain.states], dtype=pl.List(pl.String))})
-        reason = f"a chain of {len(chain.states):,} states is solved once, without the replicates of an interval"
-        many = tally.spec.folded and len(chain.states) > DENSE
+        """Each state's outcomes, further steps and time; and the moves. One chain per group."""
+        chains = groups_of(tallies["moves"], self.names)
         return {
-            "markov": Answer(
-                keys=keys,
-                columns=state_columns,
-                reasons=[reason] * len(chain.states) if many else None,
-                notes=() if tally.spec.folded else (f"A chain of order {self.order} keeps no folds.",),
-            ),
-            "moves": _moves_answer(tally),
+            "markov": together([(labels, _states_answer(tally, self.order)) for labels, tally in chains], self.names),
+            "moves": together([(labels, _moves_answer(tally)) for labels, tally in chains], self.names),
         }
 
     def chain(self, counts: Counts, *, confidence: float = 0.95) -> MarkovChain:
-        """The chain of merged counts, e.g. ``mined.counts["markov"]``."""
+        """The chain of merged counts, e.g. ``mined.counts["markov"]``; `chains` where there is a breakdown."""
+        if self.names:
+            raise QuestionError(f"by={list(self.names)} makes a chain per group", hint="ask for .chains(counts)")
         tally = _tally(self.specs()["moves"], counts)
         begins = tally.rows["from"].is_null().to_numpy()
         by_fold = tally.by_fold("n")[:, begins].sum(axis=1)
@@ -120,8 +113,38 @@ class Markov:
             trials=by_fold if tally.spec.folded else None,
         )
 
+    def chains(self, counts: Counts, *, confidence: float = 0.95) -> MarkovChains:
+        """The chain of each group of merged counts."""
+        plain = replace(self, by=None)
+        parts = counts.tables["moves"].partition_by(list(self.names), maintain_order=True, include_key=False,
+                                                    as_dict=True)  # fmt: skip
+        whole = {
+            labels: Counts(question_of(plain), counts.basis, plain.specs(), {"moves": part})
+            for labels, part in parts.items()
+        }
+        return MarkovChains(
+            finish(self, counts, confidence=confidence),
+            self.names,
+            {labels: plain.chain(part, confidence=confidence) for labels, part in sorted(whole.items())},
+        )
 
-def markov(journeys: Journeys, *, grain: str = "touchpoint", order: int = 1, confidence: float = 0.95) -> MarkovChain:
+
+@overload
+def markov(
+    journeys: Journeys, *, grain: str = ..., order: int = ..., by: None = ..., confidence: float = ...
+) -> MarkovChain: ...
+@overload
+def markov(
+    journeys: Journeys, *, grain: str = ..., order: int = ..., by: str | Sequence[str], confidence: float = ...
+) -> MarkovChains: ...
+def markov(
+    journeys: Journeys,
+    *,
+    grain: str = "touchpoint",
+    order: int = 1,
+    by: str | Sequence[str] | None = None,
+    confidence: float = 0.95,
+) -> MarkovChain | MarkovChains:
     """Absorbing Markov chain of the steps of mature journeys up to their first goal.
 
     P(j | i) = moves from i to j / visits to i; a journey ends converted, lost, open or ended, and these add up to 1. As
@@ -132,11 +155,13 @@ def markov(journeys: Journeys, *, grain: str = "touchpoint", order: int = 1, con
     ----------
     grain : ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any label column.
     order : how many of the last labels a state remembers; a path shorter than that is one state.
+    by : one or several of channel, stage, touchpoint, owner, any attribute (of the entry step) or segment: a chain for each
+        group, from its journeys alone.
     confidence : of the intervals.
 
     Returns
     -------
-    MarkovChain; `states` has one row per state:
+    MarkovChain, or with `by` `MarkovChains`: one under the labels of each group. `states` has one row per state:
         state list[str] labels, oldest first · n i64 visits · visits f64 per journey · converted, lost, open, ended f64
         0–1 chance of each outcome from here · steps f64 further steps, the goal among them · seconds f64 until the goal
         or the last step. `moves`: from, to list[str], outcome str, n i64, probability f64, mean_s f64.
@@ -152,8 +177,11 @@ def markov(journeys: Journeys, *, grain: str = "touchpoint", order: int = 1, con
     ----------
     .. [1] J. G. Kemeny, J. L. Snell, *Finite Markov Chains* (1960), ch. III.
     """
-    measure = Markov(grain=grain, order=order)
-    return measure.chain(count_in_memory(measure, journeys), confidence=confidence)
+    measure = Markov(grain=grain, order=order, by=by)
+    counts = count_in_memory(measure, journeys)
+    return (
+        measure.chains(counts, confidence=confidence) if measure.names else measure.chain(counts, confidence=confidence)
+    )
 
 
 def arrays_of(tally: Tally) -> ChainArrays:
@@ -199,6 +227,30 @@ def _visits_by_fold(tally: Tally, chain: ChainArrays) -> Floats:
     at = np.array([number[labels_of_state(text)] for text in tally.rows["from"].drop_nulls()], dtype=np.int64)
     np.add.at(out.T, at, tally.by_fold("n")[:, rows].T)
     return out
+
+
+def _states_answer(tally: Tally, order: int) -> Answer:
+    chain = arrays_of(tally)
+    solved = chain.solve()
+    visits = _visits_by_fold(tally, chain)
+    trials = visits[tally.present] if tally.spec.folded else None
+    columns: dict[str, object] = {
+        "n": visits.sum(axis=0).astype(np.int64),
+        "visits": Number(solved.visits, trials),
+        **{name: Number(solved.outcomes[:, :, i], trials) for i, name in enumerate(OUTCOMES)},
+        "steps": Number(solved.steps, trials),
+        "seconds": Number(solved.seconds, trials),
+    }
+    if not tally.spec.folded:
+        columns = {k: v.values[0] if isinstance(v, Number) else v for k, v in columns.items()}
+    reason = f"a chain of {len(chain.states):,} states is solved once, without the replicates of an interval"
+    many = tally.spec.folded and len(chain.states) > DENSE
+    return Answer(
+        keys=pl.DataFrame({"state": pl.Series([list(s) for s in chain.states], dtype=pl.List(pl.String))}),
+        columns=columns,
+        reasons=[reason] * len(chain.states) if many else None,
+        notes=() if tally.spec.folded else (f"A chain of order {order} keeps no folds.",),
+    )
 
 
 def _moves_answer(tally: Tally) -> Answer:

@@ -231,8 +231,8 @@ class MarkovChain:
         trials = self.trials[self.trials > 0]
         found = number_interval(values[:1], values[1:, None], trials_by_fold=trials[:, None],
                                 confidence=self.result.confidence)  # fmt: skip
-        limits = [None if np.isnan(limit[0]) else float(limit[0]) for limit in (found.lower, found.upper)]
-        return {name: [float(values[0])], f"{name}_lower": limits[:1], f"{name}_upper": limits[1:]}
+        lower, upper = (pl.Series(limit, dtype=pl.Float64).fill_nan(None) for limit in (found.lower, found.upper))
+        return {name: [float(values[0])], f"{name}_lower": lower, f"{name}_upper": upper}
 
 
 def _spelled(state: State) -> str:

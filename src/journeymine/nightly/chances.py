@@ -52,7 +52,7 @@ def open_journeys(journeys: Journeys, measures: Mapping[str, Measure], results: 
 
 def _chain(measures: Mapping[str, Measure], results: Mapping[str, Result]) -> pl.DataFrame:
     for name, measure in measures.items():
-        if isinstance(measure, Markov) and measure.order == 1 and measure.grain == "touchpoint":
+        if isinstance(measure, Markov) and measure.order == 1 and measure.grain == "touchpoint" and not measure.names:
             frame = results[name].frame
             return frame.select(touchpoint=pl.col("state").list.first(), chance=pl.col("converted").clip(0, 1))
     return pl.DataFrame(schema={"touchpoint": pl.String, "chance": pl.Float64})

@@ -1,0 +1,126 @@
+"""One chain per group: the breakdown of a Markov chain by segments, or by labels of the entry step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from journeymine.counting.by import as_names
+from journeymine.counting.counts import TableSpec
+from journeymine.counting.estimates import Answer, Number
+from journeymine.counting.result import Result
+from journeymine.counting.tally import Tally
+from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.graph.markov_chain import MarkovChain
+
+__all__ = ["MarkovChains", "check_by", "groups_of", "together"]
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MarkovChains(Mapping[Labels, MarkovChain]):
+    """A chain for each group, under its labels: ``chains["pro"]``, or ``chains["pro", "web"]`` for several names.
+
+    Attributes
+    ----------
+    result : the answer behind all of them; `states` and `moves` are its frames, the group's labels in front.
+    names : what is broken down by.
+    chains : by labels, in order.
+    """
+
+    result: Result
+    names: tuple[str, ...]
+    chains: Mapping[Labels, MarkovChain] = field(repr=False)
+
+    def __getitem__(self, labels: str | Labels) -> MarkovChain:
+        wanted = (labels,) if isinstance(labels, str) else tuple(labels)
+        if wanted not in self.chains:
+            known = [" × ".join(group) for group in self.chains]
+            raise UnknownLabelError.naming("group", " × ".join(wanted), known)
+        return self.chains[wanted]
+
+    def __iter__(self) -> Iterator[Labels]:
+        return iter(self.chains)
+
+    def __len__(self) -> int:
+        return len(self.chains)
+
+    @property
+    def states(self) -> pl.DataFrame:
+        """One row per group and state, as counted."""
+        return self.result.frame
+
+    @property
+    def moves(self) -> pl.DataFrame:
+        """One row per group and move, as counted."""
+        return self.result.tables["moves"]
+
+    @property
+    def summary(self) -> pl.DataFrame:
+        """One row per group: outcomes, steps and seconds of its journeys from their start, with intervals."""
+        rows = [
+            chain.summary.select(*(pl.lit(label).alias(name) for name, label in zip(self.names, group, strict=True)),
+                                 pl.all())
+            for group, chain in self.chains.items()
+        ]  # fmt: skip
+        return pl.concat(rows, how="diagonal") if rows else pl.DataFrame(schema=dict.fromkeys(self.names, pl.String))
+
+    def __repr__(self) -> str:
+        return f"<MarkovChains: {len(self)} by {' × '.join(self.names)}>\n{self.summary}"
+
+    def _repr_html_(self) -> str:
+        return self.result._repr_html_()
+
+
+def check_by(by: str | Sequence[str] | None) -> tuple[str, ...]:
+    """``by=`` as names; a name that the answer has a column of is refused."""
+    names = as_names(by)
+    if taken := {"state", "from", "to", "outcome", "fold"} & set(names):
+        raise QuestionError(f"by={list(names)}: {', '.join(sorted(taken))} names a column of the answer",
+                            hint="rename that segment or attribute")  # fmt: skip
+    return names
+
+
+def groups_of(tally: Tally, names: Sequence[str]) -> list[tuple[Labels, Tally]]:
+    """The moves of each group as a table of their own; one of no moves where there is no group at all."""
+    if not names:
+        return [((), tally)]
+    spec = TableSpec({k: v for k, v in tally.spec.keys.items() if k not in names}, tally.spec.values, tally.spec.folded)
+    frame = tally.frame.drop("_row")
+    parts = frame.partition_by(list(names), maintain_order=True, include_key=False, as_dict=True)
+    return [(labels, Tally.of(spec, part, tally.present)) for labels, part in parts.items()] or [
+        (("",) * len(names), Tally.of(spec, spec.empty(), tally.present))
+    ]
+
+
+def together(answers: Sequence[tuple[Labels, Answer]], names: Sequence[str]) -> Answer:
+    """The answers of all groups as one, their labels in front."""
+    if not names:
+        return answers[0][1]
+    every = [answer for _, answer in answers]
+    keys = pl.concat(
+        answer.keys.select(*(pl.lit(label, dtype=pl.String).alias(name)
+                             for name, label in zip(names, labels, strict=True)), pl.all())
+        for labels, answer in answers
+    )  # fmt: skip
+    reasons = [reason for answer in every for reason in answer.reasons or [None] * answer.keys.height]
+    return replace(
+        every[0],
+        keys=keys,
+        columns={name: _joined([answer.columns[name] for answer in every]) for name in every[0].columns},
+        reasons=reasons if any(answer.reasons for answer in every) else None,
+        notes=tuple(dict.fromkeys(note for answer in every for note in answer.notes)),
+    )
+
+
+def _joined(parts: list[Any]) -> Any:
+    if isinstance(parts[0], Number):
+        trials = [part.trials for part in parts]
+        return Number(np.concatenate([part.values for part in parts], axis=1),
+                      None if trials[0] is None else np.concatenate(trials, axis=1))  # fmt: skip
+    return pl.concat(parts) if isinstance(parts[0], pl.Series) else np.concatenate(parts)

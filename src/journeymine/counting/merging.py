@@ -1,8 +1,8 @@
-"""Adding tables of counts whose keys are still codes: one sort of packed integers instead of a grouping of strings."""
+"""Adding tables of counts whose keys are still codes: packed into one integer each, instead of a grouping of strings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ __all__ = ["merge_coded", "spelled"]
 
 Ints = npt.NDArray[np.int64]
 _ADD = {"sum": np.add, "min": np.minimum, "max": np.maximum}
+_Add = Callable[[np.ufunc, Ints], Ints]
+_ROOM, _FEW = 8, 4096
+"""Up to this many possible keys per row, and a few more, each has a place of its own; beyond, rows are sorted."""
 
 
 def spelled(frame: pl.DataFrame) -> pl.DataFrame:
@@ -49,14 +52,37 @@ def merge_coded(frames: Sequence[pl.DataFrame], keys: Sequence[str], how: Mappin
             return None
         packed *= width
         packed += code - low
-    there, order = sort_cells(packed, size)
-    starts = np.flatnonzero(changes(there))
-    first = order.take(starts)
+    first, add = _densely(packed, size) if size <= _ROOM * len(packed) + _FEW else _by_sorting(packed, size)
     columns = {name: together[name].gather(first) for name in keys}
     for name, merge in how.items():
-        values = together[name].to_numpy()
-        columns[name] = pl.Series(_ADD[merge].reduceat(values.take(order), starts))
+        columns[name] = pl.Series(add(_ADD[merge], together[name].to_numpy()))
     return pl.DataFrame(columns)
+
+
+def _by_sorting(packed: Ints, size: int) -> tuple[Ints, _Add]:
+    """A row of each key, in order of the keys, and how to add up a column by key."""
+    there, order = sort_cells(packed, size)
+    starts = np.flatnonzero(changes(there))
+    return order.take(starts), lambda ufunc, values: ufunc.reduceat(values.take(order), starts)
+
+
+def _densely(packed: Ints, size: int) -> tuple[Ints, _Add]:
+    """The same, with a place for each key there may be."""
+    row = np.full(size, -1, dtype=np.int64)
+    row[packed] = np.arange(len(packed))
+    used = np.flatnonzero(row >= 0)
+    first = row[used]
+    place = row  # reused: from here on, the place of each key among those used
+    place[used] = np.arange(len(used))
+    at = place.take(packed)
+    others = np.flatnonzero(first.take(at) != np.arange(len(packed)))
+
+    def add(ufunc: np.ufunc, values: Ints) -> Ints:
+        total = values.take(first)
+        ufunc.at(total, at.take(others), values.take(others))
+        return total
+
+    return first, add
 
 
 def _are_codes(dtypes: Sequence[pl.DataType]) -> bool:

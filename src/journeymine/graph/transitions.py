@@ -20,6 +20,7 @@ from journeymine.counting.parts import count_in_memory
 from journeymine.counting.runs import changes, runs_of
 from journeymine.counting.tabulate import Key, coded_key, fold_key, integer_key, pack, tabulate, tabulate_runs
 from journeymine.counting.tally import Tally, histogram_of
+from journeymine.graph.transition_cells import count_cells, fits
 from journeymine.graph.transition_graph import TransitionGraph
 from journeymine.journeys.heads import CONVERTED, STATUSES
 from journeymine.journeys.journeys import Journeys
@@ -72,29 +73,13 @@ class Transitions:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count edges between neighbouring steps, start and end edges, and nodes."""
-        specs, steps = self.specs(), _Labelled.of(journeys, self.grain, self.names)
-        inner, between = steps.between()
-        took = journeys.coded.time[inner + 1] - journeys.coded.time[inner]
-        timed = {name: key for name, key in between.items() if name != "status"}
-        edges, nodes = specs["edges"], specs["nodes"]
-        every = np.arange(len(journeys))
-        return Counts.of(
-            question_of(self),
-            basis_of(journeys),
-            specs,
-            {
-                "edges": pl.concat(
-                    [
-                        _weights(edges, between, steps.journey[inner], journeys),
-                        _weights(edges, steps.entering(), every, journeys),
-                        _weights(edges, steps.leaving(), every, journeys),
-                    ]
-                ),
-                "nodes": _weights(nodes, steps.nodes(), steps.journey, journeys),
-                "times": tabulate(specs["times"], timed, {"time": took, "least": took, "greatest": took}),
-                "histogram": tabulate(specs["histogram"], {**timed, "bucket": integer_key(bucket_of(took))}, {}),
-            },
-        )
+        tables = count_cells if self.in_blocks(journeys) else _tables
+        counted = tables(journeys, self.grain, self.names, self.specs())
+        return Counts.of(question_of(self), basis_of(journeys), self.specs(), counted)
+
+    def in_blocks(self, journeys: Journeys) -> bool:
+        """Whether the labels are few enough to count in one array of cells."""
+        return fits(journeys, self.grain, self.names)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Edges and nodes with their weights."""
@@ -152,6 +137,30 @@ def transitions(
     """
     measure = Transitions(grain=grain, by=by)
     return TransitionGraph(finish(measure, count_in_memory(measure, journeys), confidence=confidence))
+
+
+def _tables(
+    journeys: Journeys, grain: str, by: Sequence[str], specs: Mapping[str, TableSpec]
+) -> dict[str, pl.DataFrame]:
+    """The four tables, of any number of labels."""
+    steps = _Labelled.of(journeys, grain, by)
+    inner, between = steps.between()
+    took = journeys.coded.time[inner + 1] - journeys.coded.time[inner]
+    timed = {name: key for name, key in between.items() if name != "status"}
+    edges, nodes = specs["edges"], specs["nodes"]
+    every = np.arange(len(journeys))
+    return {
+        "edges": pl.concat(
+            [
+                _weights(edges, between, steps.journey[inner], journeys),
+                _weights(edges, steps.entering(), every, journeys),
+                _weights(edges, steps.leaving(), every, journeys),
+            ]
+        ),
+        "nodes": _weights(nodes, steps.nodes(), steps.journey, journeys),
+        "times": tabulate(specs["times"], timed, {"time": took, "least": took, "greatest": took}),
+        "histogram": tabulate(specs["histogram"], {**timed, "bucket": integer_key(bucket_of(took))}, {}),
+    }
 
 
 @dataclass(frozen=True, slots=True)

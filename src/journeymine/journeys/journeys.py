@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -111,11 +111,16 @@ class Journeys:
         ------
         UnknownLabelError : the log has no such column; it says which there are.
         """  # noqa: D205
+        if grain in self.coded.labels:
+            return self.coded.labels[grain]
         if grain == "channel:touchpoint" and "channel" in self.coded.labels:
             return pair_codes(self.coded.labels["channel"], self.coded.labels["touchpoint"])
-        if grain not in self.coded.labels:
-            raise UnknownLabelError.naming("label column", grain, self.coded.labels)
-        return self.coded.labels[grain]
+        raise UnknownLabelError.naming("label column", grain, self.coded.labels)
+
+    def with_grains(self, grains: Iterable[str]) -> Journeys:
+        """The same journeys with pairs among `grains` as a column, so that all their parts share its codes."""
+        pairs = {name: self.codes(name) for name in grains if name == "channel:touchpoint"}
+        return replace(self, coded=replace(self.coded, labels={**self.coded.labels, **pairs})) if pairs else self
 
     def replace(self, **changes: Any) -> Journeys:
         """The same journeys with some attributes exchanged."""

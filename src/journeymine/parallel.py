@@ -1,0 +1,40 @@
+"""Work on all cores of this machine: threads, since NumPy and Polars let go of the interpreter while they compute."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+__all__ = ["n_workers", "on_all_cores"]
+
+Item = TypeVar("Item")
+Out = TypeVar("Out")
+_SCRATCH_BYTES = 33_000_000
+
+
+def n_workers() -> int:
+    """How many threads compute at once."""
+    return min(8, os.cpu_count() or 1)
+
+
+def on_all_cores(work: Callable[[Item], Out], items: Iterable[Item]) -> list[Out]:
+    """`work` done on each item, answers in the order of the items; the first error is raised."""
+    each = list(items)
+    if len(each) < 2 or n_workers() == 1:
+        return [work(item) for item in each]
+    _keep_scratch()
+    with ThreadPoolExecutor(max_workers=min(n_workers(), len(each))) as pool:
+        return list(pool.map(work, each))
+
+
+def _keep_scratch() -> None:
+    """Have passing arrays of a few megabytes reuse memory, instead of each asking the system for zeroed pages of its own.
+
+    glibc returns a freed block to the system at once until a block of that size has been freed before; it learns that
+    from this one, which is never touched. Costs microseconds, and does nothing elsewhere.
+    """
+    np.empty(_SCRATCH_BYTES, dtype=np.uint8)

@@ -1,0 +1,75 @@
+"""Edges added up in an array of cells, against the tables that any number of labels is counted with."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+import journeymine as jm
+from journeymine.counting.counts import Counts
+from journeymine.graph import transition_cells
+from journeymine.graph.transitions import Transitions, _tables
+
+TOUCHPOINTS = ["ad", "visit", "order", "call", "éà", "start"]
+
+
+def journeys(n: int, seed: int, value: bool = True) -> jm.Journeys:
+    random = np.random.default_rng(seed)
+    rows = pl.DataFrame(
+        {
+            "user": [f"u{u}" for u in random.integers(0, max(n // 12, 1), n)],
+            "t": np.sort(random.integers(0, 40 * 86_400, n)) * 1_000_000 + random.integers(0, 3, n),
+            "what": random.choice(TOUCHPOINTS, n, p=[0.4, 0.3, 0.1, 0.1, 0.05, 0.05]),
+            "where": random.choice(["web", "app", "store"], n),
+            "worth": random.choice([0.0, 9.5, 1e9], n),
+        }
+    )
+    events = jm.read_events(
+        rows, timestamp="t", time_unit="us", touchpoint="what", channel="where", value="worth" if value else None
+    )
+    return jm.build_journeys(events, goal="order", idle="3d")
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize(
+    ("grain", "by"), [("touchpoint", None), ("channel", ["new_or_returning"]), ("channel:touchpoint", ["channel"]),
+                      ("touchpoint", ["channel", "touchpoint"]), ("touchpoint", ["channel:touchpoint"])]
+)  # fmt: skip
+def test_cells_equal_tables(monkeypatch: pytest.MonkeyPatch, grain: str, by: list[str] | None, value: bool) -> None:
+    made = journeys(6_000, seed=len(grain), value=value)
+    measure = Transitions(grain=grain, by=by)
+    tables = _tables(made, grain, measure.names, measure.specs())
+    expected = Counts.of("", None, measure.specs(), tables).tables  # type: ignore[arg-type]
+    for block in (50, 1 << 17):
+        monkeypatch.setattr(transition_cells, "BLOCK", block)
+        counted = transition_cells.count_cells(made, grain, measure.names, measure.specs())
+        found = Counts.of("", None, measure.specs(), counted).tables  # type: ignore[arg-type]
+        for name, table in expected.items():
+            assert found[name].equals(table), name
+
+
+def test_few_labels_are_counted_in_cells_and_many_in_tables() -> None:
+    made = journeys(6_000, seed=1)
+    assert Transitions().in_blocks(made)
+    random = np.random.default_rng(3)
+    rows = pl.DataFrame({"user": random.integers(0, 9, 2_000), "t": np.arange(2_000), "what": np.arange(2_000) % 700})
+    events = jm.read_events(rows, timestamp="t", time_unit="s", touchpoint="what")
+    assert not Transitions().in_blocks(jm.build_journeys(events))
+
+
+def test_buckets_kept_one_by_one_and_counted_in_place_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, measure = journeys(4_000, seed=2), Transitions()
+    dense = transition_cells._Times(3, 10**9)
+    loose = transition_cells._Times(3, 0)
+    random = np.random.default_rng(0)
+    for _ in range(3):
+        cell = np.sort(random.integers(0, 3, 500))
+        took = random.integers(0, 5, 500) ** random.integers(0, 27, 500)
+        dense.add(cell, took)
+        loose.add(cell, took)
+    assert dense.buckets is not None
+    assert loose.buckets is None
+    for a, b in zip(dense.used_buckets().columns.values(), loose.used_buckets().columns.values(), strict=True):
+        assert np.array_equal(a, b)
+    assert measure.count(made).tables["histogram"]["n"].sum() == len(made.coded) - len(made)

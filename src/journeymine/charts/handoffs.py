@@ -64,10 +64,10 @@ def handoffs_chart(result: Any, *, most: int = 12) -> Any:
 
 
 def _lost(most: int) -> Rows:
-    """The dots below: journeys lost after the crossing, above those that went another way."""
+    """The dots below: journeys lost on arrival, above those that arrive another way."""
     return Rows(
-        "lost_excess", "points", "lost in the stage of arrival, less that of the other ways on, points", "Dots: share lost in the stage "
-        "of arrival less that of the other ways on, where it is most certain.", "n_crossings", ("n", " journeys"),
+        "lost_excess", "points", "lost on arrival, less that of other arrivals there, points", "Dots: share lost on arrival less that of "
+        "the other arrivals there, where it is most certain.", "n_crossings", ("n", " journeys"),
         weight=-pl.col("p_lost").fill_null(1.0), most=most, where=pl.col("lost_excess_lower").is_not_null(),
         told="p_lost_adjusted", label=_words,
     )  # fmt: skip

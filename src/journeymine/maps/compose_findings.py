@@ -29,7 +29,7 @@ _WORDS = {
 def pain_points(
     friction: pl.DataFrame | None, handoffs: pl.DataFrame | None, owners: Mapping[str, str]
 ) -> tuple[PainPoint, ...]:
-    """Frictions that lower conversion and crossings that lose more than staying does, the costliest first."""
+    """Frictions that lower conversion and crossings that lose more than other arrivals, the costliest first."""
     found: list[tuple[float, dict[str, Any]]] = []
     if friction is not None:
         sure = friction.filter((pl.col("p_adjusted") < FALSE_DISCOVERY) & (pl.col("difference") < 0))
@@ -37,7 +37,7 @@ def pain_points(
     if handoffs is not None:
         sure = handoffs.filter((pl.col("p_lost_adjusted") < FALSE_DISCOVERY) & (pl.col("lost_excess") > 0))
         found += [
-            (row["n"] * row["lost_excess"] * row["converted_without"], _handoff(row))
+            (row["n_arrivals"] * row["lost_excess"] * row["converted_without"], _handoff(row))
             for row in sure.iter_rows(named=True)
         ]
     ranked = sorted(found, key=lambda item: (-item[0], item[1]["title"]))[:MOST]
@@ -63,8 +63,8 @@ def _friction(row: Mapping[str, Any], owners: Mapping[str, str]) -> dict[str, An
 def _handoff(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": f"The hand-over from {legible(row['from'])} to {legible(row['to'])}",
-        "evidence": f"{share(row['lost_at_share'])} of the {row['n']:,} journeys that cross are lost at once; "
-        f"in this stage they are lost {100 * row['lost_excess']:.1f} points more often than those who go on otherwise",
+        "evidence": f"{share(row['lost_at_share'])} of the {row['n']:,} journeys that cross are lost at once, "
+        f"{100 * row['lost_excess']:.1f} points more than on arriving there otherwise",
         "stage": _stage(row["stage"]),
         "channel": row["to"],
         "n_journeys": row["n_journeys"],

@@ -11,19 +11,20 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.by import as_names, group_journeys, places
+from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import Key, integer_key, key_of, pack, tabulate
+from journeymine.counting.tabulate import Key, integer_key, key_of, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.events.coded import Coded
 from journeymine.journeys.heads import LOST
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import (
+    ENOUGH,
     Markers,
     before_goal,
     by_group,
@@ -40,6 +41,7 @@ from journeymine.stats.histogram import bucket_of
 __all__ = ["Handoffs", "handoffs"]
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,8 @@ class Handoffs:
             on=found.rows.columns, how="left", maintain_order="left",
         )  # fmt: skip
         lost = _per_row(tallies["met"], found.rows, "lost_at")
-        excess, least = _excess(tallies["arrivals"], found.rows)
-        p_lost, adjusted_lost = significance(excess, found.tested, least)
+        arrivals = _lost_on_arrival(tallies["arrivals"], found.rows)
+        p_lost, adjusted_lost = significance(arrivals.excess, arrivals.tested, arrivals.least_variance)
         times = histogram_of(tallies["times"], found.rows)
         answer = Answer(
             keys=found.rows,
@@ -125,7 +127,9 @@ class Handoffs:
                 "n_users": found.totals["n_users"],
                 "lost_at": found.totals["lost_at"],
                 "lost_at_share": Share(lost, found.n),
-                "lost_excess": Number(excess, found.n[found.present]),
+                "n_arrivals": arrivals.n,
+                "lost_otherwise": nullable(arrivals.otherwise),
+                "lost_excess": Number(arrivals.excess, found.n[found.present]),
                 "p_lost": nullable(p_lost),
                 "p_lost_adjusted": nullable(adjusted_lost),
                 "p50_s": Quantile(times, 0.5, 1 / MICRO, interval=False),
@@ -157,18 +161,19 @@ def handoffs(
     Result; frame has one row per (from, to):
         stage str where most arrive · n_crossings, n_ping_pong i64 crossings, and those straight back to where the journey
         was before · n_journeys i64 · n i64 mature journeys that cross before the goal · n_users i64 · lost_at i64 of n,
-        lost with the arrival as last step · lost_at_share f64 with interval · lost_excess f64 with interval, the share lost
-        in the stage of arrival, minus that of the other ways on · p_lost, p_lost_adjusted f64 · p50_s, p90_s f64 seconds from the last step
-        here to the first there · converted_with, converted_without f64 shares · difference f64 with interval · p_value,
-        p_adjusted f64.
+        lost with the arrival as last step · lost_at_share f64 with interval · n_arrivals i64 crossings of those journeys ·
+        lost_otherwise f64 share lost of the other arrivals at `to` · lost_excess f64 with interval · p_lost,
+        p_lost_adjusted f64 · p50_s, p90_s f64 seconds from the last step here to the first there · converted_with,
+        converted_without f64 shares · difference f64 with interval · p_value, p_adjusted f64.
 
     Notes
     -----
-    *Excess*: of the journeys that cross and arrive at a stage, the share lost in that stage, minus the same of the journeys
-    that go any other way on from `from` (staying or elsewhere) to that stage; steps that enter the stage are compared with
-    steps that enter it, standardised to the crossings. *Difference*: the share of crossing journeys that convert, minus that of the other journeys that reached the same stage
+    *Excess*: of the arrivals at `to` by this crossing, the share that is the last step of a lost journey, minus the same of all
+    other arrivals at `to` in the same stage, by staying there or from elsewhere; steps that enter the stage are compared
+    with steps that enter it, standardised to the crossings. What leaks at `to` whoever comes is so no fault of the handoff.
+    *Difference*: the share of crossing journeys that convert, minus that of the other journeys that reached the same stage
     (see `metrics.contrast`), adjusted for asking about all crossings (Benjamini–Hochberg). Rows with under 30 mature
-    journeys on either side are not tested. Crossings at or after the goal are outside the comparison, and inside n_crossings. Open
+    journeys (arrivals) on either side are not tested. Crossings at or after the goal are outside the comparison, and inside n_crossings. Open
     journeys count in n once they are mature. Merges exactly.
     """
     measure = Handoffs(grain=grain, by=by)
@@ -189,7 +194,7 @@ def _crossings(journeys: Journeys, codes: npt.NDArray[np.unsignedinteger]) -> tu
 
 
 def _arrivals(journeys: Journeys, coded: Coded, spec: TableSpec, labels: Mapping[str, Key]) -> pl.DataFrame:
-    """Journeys by each way they arrive at a stage before their goal: crossings, and stays for comparison."""
+    """Every arrival of mature journeys before their goal, crossings and stays, and whether it was the last step of a lost one."""
     of_step, heads = journeys.journey_of_step, journeys.heads
     if not len(of_step):
         return spec.empty()
@@ -198,32 +203,43 @@ def _arrivals(journeys: Journeys, coded: Coded, spec: TableSpec, labels: Mapping
     kept[1:] &= of_step[1:] == of_step[:-1]
     kept[0] = False
     arrival = np.flatnonzero(kept)
-    enters = stage.codes[arrival] != stage.codes[arrival - 1]
-    keys = {name: key.take(of_step[arrival]) for name, key in labels.items()} | {
+    journey = of_step[arrival]
+    keys = {name: key.take(journey) for name, key in labels.items()} | {
         "from": key_of(coded.codes[arrival - 1], coded.labels),
         "to": key_of(coded.codes[arrival], coded.labels),
         "stage": stage.take(arrival),
-        "enters": integer_key(enters.astype(np.int64)),
+        "enters": integer_key((stage.codes[arrival] != stage.codes[arrival - 1]).astype(np.int64)),
     }
-    cell, size = pack(list(keys.values()), len(arrival))
-    once = places(cell, size, of_step[arrival])
-    journey = of_step[arrival[once]]
-    ends_here = stage.codes[journeys.offsets[1:] - 1][journey] == stage.codes[arrival[once]]
-    lost = (heads.status[journey] == LOST) & ends_here
-    return tabulate(
-        spec, {name: key.take(once) for name, key in keys.items()}, {"lost": lost}, journeys.folds[heads.user[journey]]
-    )
+    lost = (heads.status == LOST)[journey] & (arrival == journeys.offsets[1:][journey] - 1)
+    return tabulate(spec, keys, {"lost": lost}, journeys.folds[heads.user[journey]])
 
 
-def _excess(arrivals: Tally, rows: pl.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Share lost after crossing minus that of the other ways on from the same label, shape [1 + K, rows].
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Arrivals by a crossing that are the end of a lost journey, against other arrivals at the same label.
 
-    Standardised to the crossings; beside it the variance of independent journeys under the null, shape [rows].
+    Attributes
+    ----------
+    excess : share lost, minus that of the others standardised to the crossings, shape [1 + K, rows].
+    otherwise : the latter, shape [rows].
+    least_variance : of the excess if arrivals were independent, under the null, shape [rows].
+    n : arrivals by the crossing, shape [rows].
+    tested : whether there are `ENOUGH` of them, and of others to compare with.
     """
+
+    excess: Floats
+    otherwise: Floats
+    least_variance: Floats
+    n: Ints
+    tested: npt.NDArray[np.bool_]
+
+
+def _lost_on_arrival(arrivals: Tally, rows: pl.DataFrame) -> _Lost:
+    """Compare each crossing with the other ways to arrive at where it leads, in the same stage."""
     n, lost = arrivals.spread("n"), arrivals.spread("lost")
     keys = arrivals.rows.with_row_index("_at")
     place = (
-        keys.group_by([n for n in keys.columns if n not in ("_at", "to")], maintain_order=True)
+        keys.group_by([name for name in keys.columns if name not in ("_at", "from")], maintain_order=True)
         .agg("_at")
         .with_row_index("_place")
         .explode("_at")
@@ -236,13 +252,22 @@ def _excess(arrivals: Tally, rows: pl.DataFrame) -> tuple[npt.NDArray[np.float64
     found = keys.join(rows.with_row_index("_row"), on=rows.columns, maintain_order="left")
     at, row = found["_at"].to_numpy().astype(np.int64), found["_row"].to_numpy().astype(np.int64)
     crossed, crossed_lost, rest, rest_lost = n[:, at], lost[:, at], others_n[:, at], others_lost[:, at]
+
+    def summed(values: Floats) -> Floats:
+        return by_group(np.where(usable, values, 0.0), row, rows.height)
+
     with np.errstate(divide="ignore", invalid="ignore"):
         usable = (crossed > 0) & (rest > 0)
-        gap = np.where(usable, crossed_lost - crossed * rest_lost / rest, 0.0)
-        weight = by_group(np.where(usable, crossed, 0.0), row, rows.height)
+        weight, expected = summed(crossed), summed(crossed * rest_lost / rest)
         pooled = (crossed_lost[0] + rest_lost[0]) / (crossed[0] + rest[0])
-        single = np.where(usable[0], pooled * (1 - pooled) * crossed[0] ** 2 * (1 / crossed[0] + 1 / rest[0]), 0.0)
-        return by_group(gap, row, rows.height) / weight, by_group(single[None], row, rows.height)[0] / weight[0] ** 2
+        single = summed(pooled * (1 - pooled) * crossed**2 * (1 / crossed + 1 / rest))[0]
+        return _Lost(
+            excess=(summed(crossed_lost) - expected) / weight,
+            otherwise=expected[0] / weight[0],
+            least_variance=single / weight[0] ** 2,
+            n=by_group(n[:1, at], row, rows.height)[0].astype(np.int64),
+            tested=(weight[0] >= ENOUGH) & (summed(rest)[0] >= ENOUGH),
+        )
 
 
 def _per_row(met: Tally, rows: pl.DataFrame, column: str) -> npt.NDArray[np.float64]:

@@ -115,25 +115,25 @@ def from_friction(result: Result, places: Places) -> pl.DataFrame:
 
 
 def from_handoffs(result: Result, places: Places, worth: float | None) -> pl.DataFrame:
-    """Crossings after which more journeys are lost in the stage of arrival than after staying.
+    """Crossings at which more journeys are lost than on arriving at the same place otherwise.
 
-    gained = n · excess · c / (1 − lost at once), where c is the conversion of who crosses: those lost too many would convert
-    at least like the others that went on. Only the excess is taken as uncertain.
+    gained = arrivals · excess · c / (1 − lost at once), where c is the conversion of who crosses: those lost too many would
+    convert at least like the others that went on. Only the excess is taken as uncertain.
     """
     found = []
     for row in result.frame.rows(named=True):
         if row["p_lost"] is None or row["converted_with"] is None or row["lost_at_share"] == 1:
             continue
-        each = row["n"] * row["converted_with"] / (1 - row["lost_at_share"])
+        each = row["n_arrivals"] * row["converted_with"] / (1 - row["lost_at_share"])
         gains = {f"conversions_gained{limit}": _times(row[f"lost_excess{limit}"], each) for limit in _LIMITS}
         money = {f"value_gained{limit}": _times(gains[f"conversions_gained{limit}"], worth) for limit in _LIMITS}
         found.append({
             "kind": "handoff", "title": f"Mend the handoff from {row['from']} to {row['to']}", "stage": row["stage"],
             "channel": row["to"], "touchpoint": "", "owner": places.owner(stage=row["stage"], channel=row["to"]),
             "n": row["n"], "share": row["converted_with"], "comparable_share": row["converted_without"],
-            "comparable": f"staying on {row['from']}", **gains, **money, "p_value": row["p_lost"],
-            "evidence": f"{row['lost_at']:,} of {row['n']:,} journeys are lost on arrival; the share lost in "
-                        f"{row['stage']} is {100 * row['lost_excess']:+.1f} points against staying on {row['from']}",
+            "comparable": f"arriving on {row['to']} otherwise", **gains, **money, "p_value": row["p_lost"],
+            "evidence": f"{row['lost_at']:,} of {row['n']:,} journeys are lost on arrival: {100 * row['lost_excess']:+.1f} points "
+                        f"against the {row['lost_otherwise']:.1%} of those who arrive on {row['to']} otherwise",
         })  # fmt: skip
     return pl.DataFrame(found, schema=SCHEMA)
 

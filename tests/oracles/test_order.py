@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from journeymine.events import order as order_module
 from journeymine.events.coded import CodedEvents
-from journeymine.events.order import EventOrder, order_events
+from journeymine.events.order import OrderedEvents, order_events
 from journeymine.stats.folds import fold_of
 from journeymine.stats.hashing import stable_hash
 
@@ -26,21 +27,36 @@ def events_of(log: list[tuple[str, int, int, int]], n_breaks: int) -> CodedEvent
         user=pl.Series("user", [row[0] for row in log], dtype=pl.String),
         timestamp=np.array([row[1] for row in log], dtype=np.int64),
         labels={},
+        numbers={"row": np.arange(len(log))},
         tie_break=tuple(np.array([row[2 + k] for row in log], dtype=np.int64) for k in range(n_breaks)),
     )
 
 
-def check(order: EventOrder, log: list[tuple[str, int, int, int]], n_breaks: int) -> None:
-    users = order.users.to_list()
+def in_pieces(events: CodedEvents, chunk_bits: int, bucket: int) -> OrderedEvents:
+    """As a log of millions is ordered: in several chunks and buckets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order_module, "_CHUNK_BITS", chunk_bits)
+        patch.setattr(order_module, "_BUCKET", bucket)
+        return order_events(events)
+
+
+def check_all(events: CodedEvents, log: list[tuple[str, int, int, int]], n_breaks: int) -> None:
+    check(order_events(events), log, n_breaks)
+    check(in_pieces(events, 3, 4), log, n_breaks)
+    check(in_pieces(events, 2, 1000), log, n_breaks)
+
+
+def check(order: OrderedEvents, log: list[tuple[str, int, int, int]], n_breaks: int) -> None:
+    users, rows = order.users.to_list(), order.numbers["row"]
     assert sorted(users) == sorted({row[0] for row in log})
     ties = 0
     for u, user in enumerate(users):
-        found = order.rows[order.offsets[u] : order.offsets[u + 1]].tolist()
+        found = rows[order.offsets[u] : order.offsets[u + 1]].tolist()
         own = [i for i, row in enumerate(log) if row[0] == user]
         assert found == sorted(own, key=lambda i: (log[i][1], *log[i][2 : 2 + n_breaks], i))
         ties += sum(log[a][1] == log[b][1] for a, b in itertools.pairwise(found))
     assert order.offsets[-1] == len(log)
-    assert order.time.tolist() == [log[i][1] for i in order.rows]
+    assert order.time.tolist() == [log[i][1] for i in rows]
     assert order.n_ties == ties
     backwards = sum(
         log[a][1] > log[b][1]
@@ -55,7 +71,7 @@ def check(order: EventOrder, log: list[tuple[str, int, int, int]], n_breaks: int
 def test_each_user_s_events_are_sorted_by_time_tie_break_and_row(log: Any, n_breaks: int) -> None:
     events = events_of(log, n_breaks)
     before = events.timestamp.copy(), events.user.clone()
-    check(order_events(events), log, n_breaks)
+    check_all(events, log, n_breaks)
     assert np.array_equal(events.timestamp, before[0])
     assert events.user.equals(before[1])
 
@@ -76,7 +92,7 @@ def test_ids_whose_whole_hashes_collide_are_told_apart(kept_bits: int, log: Any,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pl.Series, "hash", colliding)
-        check(order_events(events_of(log, n_breaks)), log, n_breaks)
+        check_all(events_of(log, n_breaks), log, n_breaks)
 
 
 @given(log=rows)
@@ -90,7 +106,7 @@ def test_ids_whose_second_hashes_collide_in_another_way_are_told_apart(log: Any)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pl.Series, "hash", colliding)
-        check(order_events(events_of(log, 0)), log, 0)
+        check_all(events_of(log, 0), log, 0)
 
 
 @pytest.mark.parametrize("shape", ["sorted by user", "sorted by time", "reversed", "shuffled", "one user"])
@@ -104,10 +120,12 @@ def test_large_logs_of_every_shape(shape: str) -> None:
              "reversed": np.lexsort((time, user))[::-1]}.get(shape, draw.permutation(n))  # fmt: skip
     user, time = user[order], time[order]
     ids = pl.Series([f"user-{u}" for u in user])
-    found = order_events(CodedEvents(user=ids, timestamp=time.astype(np.int64), labels={}))
+    events = CodedEvents(user=ids, timestamp=time.astype(np.int64), labels={}, numbers={"row": np.arange(n)})
     expected = np.lexsort((np.arange(n), time, user))
-    by_user = {int(user[rows[0]]): rows for rows in np.split(found.rows, found.offsets[1:-1])}
-    assert np.array_equal(np.concatenate([by_user[u] for u in sorted(by_user)]), expected)
+    for found in (order_events(events), in_pieces(events, 10, 500), in_pieces(events, 12, 20_000)):
+        by_user = {int(user[rows[0]]): rows for rows in np.split(found.numbers["row"], found.offsets[1:-1])}
+        assert np.array_equal(np.concatenate([by_user[u] for u in sorted(by_user)]), expected)
+        assert np.array_equal(found.time, time[found.numbers["row"]])
 
 
 @pytest.mark.parametrize("n_breaks", [0, 1, 2])
@@ -115,12 +133,12 @@ def test_large_logs_of_every_shape(shape: str) -> None:
 def test_many_ties_are_broken_by_every_column_in_turn_and_then_by_row(n: int, n_breaks: int) -> None:
     draw = random.Random(n + n_breaks)
     log = [(draw.choice("abc"), draw.randint(0, 4), draw.randint(0, 2), draw.randint(0, 2)) for _ in range(n)]
-    check(order_events(events_of(log, n_breaks)), log, n_breaks)
+    check_all(events_of(log, n_breaks), log, n_breaks)
 
 
 def test_no_events() -> None:
     order = order_events(events_of([], 1))
-    assert (len(order.rows), order.offsets.tolist(), len(order.users)) == (0, [0], 0)
+    assert (len(order), order.offsets.tolist(), len(order.users)) == (0, [0], 0)
 
 
 def test_the_published_hash_of_an_id_is_what_it_always_was() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from journeymine.parallel import take
+
 __all__ = ["Runs", "changes", "runs_of", "sort_cells"]
 
 Ints = npt.NDArray[np.int64]
@@ -34,7 +36,7 @@ class Runs:
     @property
     def first(self) -> Ints:
         """The first row of each run."""
-        return self.rows.take(self.starts)
+        return take(self.rows, self.starts)
 
     @property
     def lengths(self) -> Ints:
@@ -45,14 +47,14 @@ class Runs:
         """Whether any row of each run is flagged."""
         if not len(self.starts):
             return np.zeros(0, dtype=bool)
-        return np.maximum.reduceat(flags.take(self.rows).view(np.uint8), self.starts).view(np.bool_)
+        return np.maximum.reduceat(take(flags, self.rows).view(np.uint8), self.starts).view(np.bool_)
 
 
 def runs_of(cell: Ints, size: int, journey: Ints) -> Runs:
     """Runs of rows that come journey after journey; `cell` is below `size`."""
     there, rows = sort_cells(cell, size)
     new = changes(there)
-    new |= changes(journey.take(rows))
+    new |= changes(take(journey, rows))
     return Runs(rows, np.flatnonzero(new))
 
 

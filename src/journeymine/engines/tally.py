@@ -15,7 +15,7 @@ import polars as pl
 from journeymine.columns import SINGLE_CHANNEL, UNKNOWN
 from journeymine.events.coded import CodedEvents
 from journeymine.events.identity import ANONYMOUS
-from journeymine.events.order import EventOrder
+from journeymine.events.order import OrderedEvents
 
 __all__ = ["LogTally", "tally_part"]
 
@@ -102,7 +102,9 @@ class LogTally:
         )
 
 
-def tally_part(coded: CodedEvents, order: EventOrder, files: pl.Series, aside: pl.DataFrame, n_latest: int) -> LogTally:
+def tally_part(
+    coded: CodedEvents, order: OrderedEvents, files: pl.Series, aside: pl.DataFrame, n_latest: int
+) -> LogTally:
     """Tally whole users' accepted events, the file of each, and their rows set aside."""
     channel = coded.labels.get("channel")
     null_channels: dict[int, int] = {}

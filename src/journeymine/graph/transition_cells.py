@@ -20,6 +20,7 @@ from journeymine.counting.runs import changes, sort_cells
 from journeymine.counting.tabulate import coded_key, pack
 from journeymine.journeys.heads import CONVERTED, STATUSES
 from journeymine.journeys.journeys import Journeys
+from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import bucket_of
 from journeymine.stats.wide import split
@@ -59,7 +60,7 @@ class _Touches:
     def add_rows(self, cell: Ints, journey: Ints, journeys: _Fates) -> None:
         """Add rows that come journey after journey."""
         there, rows = sort_cells(cell, self.n_cells)
-        self.add(there, journey.take(rows), journeys)
+        self.add(there, take(journey, rows), journeys)
 
     def add(self, cell: Ints, journey: Ints, journeys: _Fates) -> None:
         """Add rows sorted by cell, and inside a cell journey after journey."""
@@ -68,16 +69,16 @@ class _Touches:
         first = np.flatnonzero(new)
         if len(first) < len(cell):
             more = np.flatnonzero(~new)
-            np.add.at(self.again, cell.take(more) * FOLDS + journeys.fold.take(journey.take(more)), 1)
-            cell, journey, other_cell = cell.take(first), journey.take(first), other_cell.take(first)
-        np.add.at(self.fates, cell * (FOLDS * _FATES) + journeys.fate.take(journey), 1)
-        same = np.flatnonzero(~(other_cell | changes(journeys.user.take(journey))))
-        np.add.at(self.same_user, cell.take(same) * FOLDS + journeys.fold.take(journey.take(same)), 1)
+            np.add.at(self.again, take(cell, more) * FOLDS + take(journeys.fold, journey.take(more)), 1)
+            cell, journey, other_cell = take(cell, first), take(journey, first), take(other_cell, first)
+        np.add.at(self.fates, cell * (FOLDS * _FATES) + take(journeys.fate, journey), 1)
+        same = np.flatnonzero(~(other_cell | changes(take(journeys.user, journey))))
+        np.add.at(self.same_user, take(cell, same) * FOLDS + take(journeys.fold, journey.take(same)), 1)
         if journeys.value is not None:
-            value = journeys.value.take(journey)
+            value = take(journeys.value, journey)
             worth = np.flatnonzero(value)
-            there = cell.take(worth) * FOLDS + journeys.fold.take(journey.take(worth))
-            for total, part in zip(self.value, split(value.take(worth)), strict=True):
+            there = take(cell, worth) * FOLDS + take(journeys.fold, journey.take(worth))
+            for total, part in zip(self.value, split(take(value, worth)), strict=True):
                 np.add.at(total, there, part)
 
     def used(self) -> _Used:
@@ -117,7 +118,7 @@ class _Times:
         if not len(cell):
             return
         starts = np.flatnonzero(changes(cell))
-        there = cell.take(starts)
+        there = take(cell, starts)
         self.n[there] += np.diff(starts, append=len(cell))
         for total, part in zip(self.time, split(took), strict=True):
             total[there] += np.add.reduceat(part, starts)
@@ -127,7 +128,9 @@ class _Times:
         if self.buckets is None:
             self.loose.append(bucket.astype(np.uint32))
         else:
-            np.add.at(self.buckets, bucket, 1)
+            bucket = np.sort(bucket.astype(np.uint32))
+            starts = np.flatnonzero(changes(bucket))
+            self.buckets[take(bucket, starts)] += np.diff(starts, append=len(bucket))
 
     def used(self) -> _Used:
         """Each edge with any time, in order."""
@@ -162,7 +165,7 @@ class _Fates:
     def of(cls, journeys: Journeys) -> _Fates:
         heads = journeys.heads
         won = heads.mature & (heads.status == CONVERTED)
-        fold = journeys.folds.take(heads.user)
+        fold = take(journeys.folds, heads.user)
         value = np.where(won, heads.value, 0) if "value" in journeys.coded.numbers else None
         return cls(fold, fold * np.uint8(_FATES) + heads.mature.view(np.uint8) + won.view(np.uint8), heads.user, value)
 
@@ -222,17 +225,17 @@ class _Tables:
         n_labels, n_journeys = len(self.label) - 1, len(block)
         fates, of_step, each = _Fates.of(block), block.journey_of_step, np.arange(n_journeys)
         group = pack(list(group_journeys(block, by, "entry").keys.values()), n_journeys)[0] * n_labels
-        node = label + group.take(of_step) if by else label
+        node = label + take(group, of_step) if by else label
         self.nodes.add_rows(node, of_step, fates)
-        self.into.add_rows(node.take(block.offsets[:-1]), each, fates)
+        self.into.add_rows(take(node, block.offsets[:-1]), each, fates)
         last = block.offsets[1:] - 1
-        self.out.add_rows(node.take(last) * (len(self.status) - 1) + status, each, fates)
+        self.out.add_rows(take(node, last) * (len(self.status) - 1) + status, each, fates)
         # From the last step of a journey no edge leads on: those rows are sorted behind all others and cut off.
         edge = node[:-1] * n_labels + label[1:]
         edge[last[:-1]] = self.inner.n_cells
         kept = slice(len(edge) - n_journeys + 1)
         cell, rows = (part[kept] for part in sort_cells(edge, self.inner.n_cells + 1))
-        self.inner.add(cell, of_step.take(rows), fates)
+        self.inner.add(cell, take(of_step, rows), fates)
         self.times.add(cell, np.diff(block.coded.time).take(rows))
 
     def frames(self) -> dict[str, pl.DataFrame]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +14,7 @@ import polars as pl
 from journeymine.columns import MISSING, UNKNOWN
 from journeymine.errors import RulesError, UnknownLabelError
 from journeymine.events.coded import Coded, CodedEvents
-from journeymine.events.order import EventOrder, order_events
+from journeymine.events.order import OrderedEvents, order_events
 from journeymine.events.stage_map import StageMap
 from journeymine.journeys.company import CompanyTouches, attach_company, split_company
 from journeymine.journeys.context import LogContext, goal_rank, sale_rank
@@ -27,11 +25,12 @@ from journeymine.journeys.journeys import Journeys, Steps
 from journeymine.journeys.predicate import Predicate
 from journeymine.journeys.rules import JourneyRules
 from journeymine.journeys.status import Prior, heads_of
+from journeymine.parallel import on_all_cores
 from journeymine.stats.folds import fold_of
 
 __all__ = ["build_coded"]
 
-PART = 1_000_000
+PART = 1 << 17
 """Steps built at a time: small enough for the caches, large enough that no user is a part of its own."""
 
 
@@ -54,7 +53,7 @@ def build_coded(
     rules: JourneyRules,
     context: LogContext,
     stages: StageMap | None,
-    order: EventOrder | None = None,
+    order: OrderedEvents | None = None,
     prior: pl.DataFrame | None = None,
 ) -> Journeys:
     """Build journeys from whole users' events.
@@ -77,7 +76,7 @@ def build_coded(
     plan = _plan(rules, context, stages, own, facts)
     if prior is not None:
         plan = replace(plan, prior=_prior_of(order.users, prior))
-    steps, heads, offsets = _build_parts(own, order, facts, plan)
+    steps, heads, offsets = _build_parts(order, facts, plan)
     journeys = Journeys(
         coded=steps,
         offsets=offsets,
@@ -123,34 +122,24 @@ def _plan(
     return _Plan(rules, context, cut, goal_rank(rules, stages) is not None, sale_rank(rules, stages), column)
 
 
-def _build_parts(
-    events: CodedEvents, order: EventOrder, facts: Facts, plan: _Plan
-) -> tuple[Steps, Heads, npt.NDArray[np.int64]]:
-    """Build part after part into arrays made once for all of them."""
-    n = len(events)
-    steps = Steps(
-        time=order.time,
-        labels={
-            name: Coded(np.empty(n, dtype=coded.codes.dtype), coded.labels)
-            for name, coded in {**events.labels, **facts.columns}.items()
-        },
-        numbers={name: np.empty(n, dtype=np.int64) for name in events.numbers},
-    )
+def _build_parts(order: OrderedEvents, facts: Facts, plan: _Plan) -> tuple[Steps, Heads, npt.NDArray[np.int64]]:
+    """Build part after part; what is known of labels alone goes into arrays made once for all of them."""
+    n = len(order)
+    known = {name: Coded(np.empty(n, dtype=coded.codes.dtype), coded.labels) for name, coded in facts.columns.items()}
+    steps = Steps(order.time, {**order.labels, **known}, order.numbers)
 
     def build(users: slice) -> tuple[npt.NDArray[np.int64], Heads]:
         there = slice(int(order.offsets[users.start]), int(order.offsets[users.stop]))
-        rows = order.rows[there]
-        for name, coded in facts.add_to({k: v.take(rows) for k, v in events.labels.items()}).items():
-            steps.labels[name].codes[there] = coded.codes
-        for name, numbers in events.numbers.items():
-            steps.numbers[name][there] = numbers.take(rows)
         part = steps.slice(there)
+        if known:
+            pairs = facts.pairs(part.labels)
+            for name, lookup in facts.columns.items():
+                np.take(lookup.codes, pairs, out=part.labels[name].codes, mode="clip")
         here = plan if plan.prior is None else replace(plan, prior=plan.prior.slice(users))
         starts, heads = _build_part(part, order.offsets[users.start : users.stop + 1] - there.start, here)
         return starts + there.start, heads.replace(user=heads.user + users.start)
 
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        built = list(pool.map(build, user_slices(order.offsets)))
+    built = on_all_cores(build, user_slices(order.offsets))
     offsets = np.concatenate([*(starts for starts, _ in built), [n]]).astype(np.int64)
     return steps, Heads.concat([heads for _, heads in built]), offsets
 

@@ -21,7 +21,7 @@ ROWS = [(t, c, v) for t in TOUCHPOINTS for c in CHANNELS for v in NUMBERS]
 
 def coded(column: list[str | None]) -> Coded:
     known = list(dict.fromkeys(column))
-    return recode(np.array([known.index(label) for label in column]), known)
+    return recode([np.array([known.index(label) for label in column])], known)
 
 
 LABELS = {"touchpoint": coded([row[0] for row in ROWS]), "channel": coded([row[1] for row in ROWS])}

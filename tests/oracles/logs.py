@@ -182,7 +182,7 @@ def code(log: tuple[Row, ...]) -> CodedEvents:
 
 def _coded(column: list[str | None]) -> Coded:
     known = list(dict.fromkeys(column))
-    return recode(np.array([known.index(label) for label in column], dtype=np.int64), known)
+    return recode([np.array([known.index(label) for label in column], dtype=np.int64)], known)
 
 
 def build(log: tuple[Row, ...], **fields: Any) -> Journeys:

@@ -7,7 +7,7 @@ vocabulary, every number a fixed-point int64. Nothing here is null: an absent ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import UNKNOWN, escape_reserved
+from journeymine.parallel import take
 
 __all__ = ["Coded", "CodedEvents", "Codes", "code_strings", "narrow", "recode"]
 
@@ -81,29 +82,35 @@ def decode(codes: npt.NDArray[np.integer], labels: tuple[str, ...]) -> pl.Series
     return pl.Series(labels, dtype=pl.String).gather(pl.Series(codes).cast(pl.UInt32))
 
 
-def recode(codes: npt.NDArray[np.integer], labels: list[str | None]) -> Coded:
+def recode(pieces: Sequence[npt.NDArray[np.integer]], labels: list[str | None]) -> Coded:
     """Turn codes over any vocabulary into a `Coded` over the sorted one that occurs.
 
     Parameters
     ----------
-    codes : one code per row, into `labels`.
+    pieces : one code per row, into `labels`, in any number of arrays.
     labels : the caller's labels, in any order; None marks an absent label and becomes ``"(unknown)"``.
 
     Examples
     --------
-    >>> coded = recode(np.array([0, 1, 2, 0]), ["web", None, "(unknown)"])
+    >>> coded = recode([np.array([0, 1, 2, 0])], ["web", None, "(unknown)"])
     >>> coded.labels
     ('"(unknown)"', '(unknown)', 'web')
     >>> coded.decode().to_list()
     ['web', '(unknown)', '"(unknown)"', 'web']
     """
     used = np.zeros(len(labels), dtype=bool)
-    used[codes] = True
+    for codes in pieces:
+        used[codes] = True
     ours = [UNKNOWN if label is None else escape_reserved(label) for label in labels]
     kept = sorted({label for label, seen in zip(ours, used, strict=True) if seen})
     position = {label: i for i, label in enumerate(kept)}
     lookup = narrow(np.array([position.get(label, 0) for label in ours], dtype=np.uint32), len(kept))
-    return Coded(lookup.take(codes) if len(labels) else lookup, tuple(kept))
+    coded = np.empty(sum(len(codes) for codes in pieces), dtype=lookup.dtype)
+    at = 0
+    for codes in pieces if labels else ():
+        coded[at : at + len(codes)] = take(lookup, codes)
+        at += len(codes)
+    return Coded(coded, tuple(kept))
 
 
 def code_strings(strings: pl.Series) -> Coded:
@@ -112,4 +119,4 @@ def code_strings(strings: pl.Series) -> Coded:
     table = strings.cast(pl.Categorical(categories))
     known: list[str | None] = list(categories)
     codes = table.to_physical().fill_null(len(known)).to_numpy()
-    return recode(codes, [*known, None])
+    return recode([codes], [*known, None])

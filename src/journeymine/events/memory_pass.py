@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +109,7 @@ def code_frame(
     plain = {name: _numbers(frame.get_column(name)) for name in (*numbers, *tie_breaks)}
     return CodedEvents(
         user=frame.get_column("user"),
-        timestamp=frame.get_column("timestamp").to_numpy(),
+        timestamp=_numbers(frame.get_column("timestamp")),
         labels={name: _code(frame.get_column(name)) for name in attributes},
         numbers={name: plain[name] for name in numbers},
         tie_break=tuple(plain[name] for name in tie_breaks),
@@ -125,12 +126,17 @@ def _code(labels: pl.Series) -> Coded:
     if codes.null_count():
         codes = codes.fill_null(len(known))
         known.append(None)
-    return recode(codes.to_numpy(), known)
+    return recode(_pieces(codes), known)
 
 
 def _numbers(numbers: pl.Series) -> npt.NDArray[np.int64]:
-    filled: npt.NDArray[np.int64] = numbers.fill_null(MISSING).to_numpy()
-    return filled
+    pieces = _pieces(numbers.fill_null(MISSING) if numbers.null_count() else numbers)
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _pieces(numbers: pl.Series) -> list[npt.NDArray[Any]]:
+    """The pieces that a series without nulls consists of, none of them copied."""
+    return [piece.to_numpy() for piece in numbers.get_chunks()] or [numbers.to_numpy()]
 
 
 def _faulty(frame: pl.DataFrame) -> npt.NDArray[np.int64]:

@@ -27,6 +27,8 @@ __all__ = ["OrderedEvents", "order_events"]
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 _CHUNK_BITS = 20
+_HASHED = 1 << 16
+"""Ids hashed at a time: what that takes is used again for the next."""
 _BUCKET = 1 << 17
 """Rows of a bucket, about."""
 
@@ -64,9 +66,11 @@ def order_events(events: CodedEvents) -> OrderedEvents:
     """
     n = len(events)
     bits = min((n // _BUCKET).bit_length(), 32 - _CHUNK_BITS)
+    laid_out = _Piece.empty(events)
     chunks = [slice(low, min(low + (1 << _CHUNK_BITS), n)) for low in range(0, n, 1 << _CHUNK_BITS)]
-    pieces = on_all_cores(lambda chunk: _lay_out(events, chunk, bits), chunks)
-    sizes = sum((np.diff(piece.bounds) for piece in pieces), np.zeros(1 << bits, dtype=np.int64))
+    bounds = np.array(on_all_cores(lambda chunk: _lay_out(events, chunk, bits, laid_out), chunks), dtype=np.int64)
+    bounds = bounds.reshape(len(chunks), (1 << bits) + 1)
+    sizes = np.diff(bounds, axis=1).sum(axis=0)
     begins = np.concatenate(([0], np.cumsum(sizes)))
     time = np.empty(n, dtype=np.int64)
     labels = {name: np.empty(n, dtype=coded.codes.dtype) for name, coded in events.labels.items()}
@@ -74,10 +78,9 @@ def order_events(events: CodedEvents) -> OrderedEvents:
 
     def arrange(bucket: int) -> _Arranged:
         there = slice(int(begins[bucket]), int(begins[bucket + 1]))
-        here = _Piece.join(pieces, bucket)
+        here = laid_out.bucket(bounds[:, bucket], bounds[:, bucket + 1])
         arranged = _arrange(here, events.user, len(events.tie_break), time[there])
         for name, column in [*labels.items(), *numbers.items()]:
-            # mode="clip" writes straight into `out`; every row is in range anyway
             np.take(here.columns[name], arranged.rows, out=column[there], mode="clip")
         return arranged.begin_at(there.start)
 
@@ -95,65 +98,71 @@ def order_events(events: CodedEvents) -> OrderedEvents:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Some rows, in input order inside each bucket.
+    """Some rows, in input order inside each chunk and bucket.
 
     Attributes
     ----------
     row : of the input.
     hash, check : two hashes of the id; 64 bits, and 32 of another.
     columns : timestamp as "", labels, numbers, and tie-breaks by number.
-    bounds : where each bucket begins.
     """
 
     row: npt.NDArray[np.integer]
     hash: npt.NDArray[np.uint64]
     check: npt.NDArray[np.uint32]
     columns: Mapping[str | int, npt.NDArray[Any]]
-    bounds: Rows
 
-    @staticmethod
-    def join(pieces: Sequence[_Piece], bucket: int) -> _Piece:
-        """The rows of one bucket."""
-        if len(pieces) == 1 and len(pieces[0].bounds) == 2:
-            return pieces[0]
-        cuts = [slice(int(piece.bounds[bucket]), int(piece.bounds[bucket + 1])) for piece in pieces]
-        each = list(zip(pieces, cuts, strict=True))
-        return _Piece(
-            np.concatenate([piece.row[cut] for piece, cut in each]),
-            np.concatenate([piece.hash[cut] for piece, cut in each]),
-            np.concatenate([piece.check[cut] for piece, cut in each]),
-            {name: np.concatenate([piece.columns[name][cut] for piece, cut in each]) for name in pieces[0].columns},
-            np.zeros(0, dtype=np.int64),
-        )
+    @classmethod
+    def empty(cls, events: CodedEvents) -> _Piece:
+        """Room for all events: one array each, since many small ones cost more than their bytes."""
+        n = len(events)
+        columns = {name: np.empty_like(column) for name, column in _columns(events).items()}
+        row: npt.NDArray[np.integer] = np.empty(n, np.uint32) if n <= 1 << 32 else np.empty(n, np.int64)
+        return cls(row, np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint32), columns)
+
+    def bucket(self, begins: Rows, ends: Rows) -> _Piece:
+        """The rows of one bucket, chunk after chunk."""
+        cuts = [slice(low, high) for low, high in zip(begins.tolist(), ends.tolist(), strict=True)]
+
+        def gathered(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return column[cuts[0]] if len(cuts) == 1 else np.concatenate([column[cut] for cut in cuts])
+
+        columns = {name: gathered(column) for name, column in self.columns.items()}
+        return _Piece(gathered(self.row), gathered(self.hash), gathered(self.check), columns)
 
 
-def _lay_out(events: CodedEvents, chunk: slice, bits: int) -> _Piece:
-    """The rows of a chunk by bucket."""
-    user = events.user.slice(chunk.start, chunk.stop - chunk.start)
-    hashed = user.hash(seed=0).to_numpy()
-    check = (user.hash(seed=1).to_numpy() >> np.uint64(32)).astype(np.uint32)
-    columns: dict[str | int, npt.NDArray[Any]] = {"": events.timestamp[chunk]}
-    columns |= {name: coded.codes[chunk] for name, coded in events.labels.items()}
-    columns |= {name: column[chunk] for name, column in events.numbers.items()}
-    columns |= {level: column[chunk] for level, column in enumerate(events.tie_break)}
+def _columns(events: CodedEvents) -> dict[str | int, npt.NDArray[Any]]:
+    """All columns but the user."""
+    columns: dict[str | int, npt.NDArray[Any]] = {"": events.timestamp}
+    columns.update({name: coded.codes for name, coded in events.labels.items()})
+    columns.update(events.numbers)
+    columns.update(enumerate(events.tie_break))
+    return columns
+
+
+def _lay_out(events: CodedEvents, chunk: slice, bits: int, into: _Piece) -> Rows:
+    """Lay the rows of a chunk out by bucket, in the chunk's place of `into`; returns where each bucket begins and ends."""
     n = chunk.stop - chunk.start
-    row_type = np.uint32 if len(events) <= 1 << 32 else np.int64
-    if not bits:
-        return _Piece(np.arange(n, dtype=row_type) + row_type(chunk.start), hashed, check, columns, np.array([0, n]))
-    key = (hashed >> np.uint64(64 - bits)).astype(np.uint32)
+    hashed, check = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint32)
+    for low in range(0, n, _HASHED):
+        user, there = events.user.slice(chunk.start + low, min(_HASHED, n - low)), slice(low, low + _HASHED)
+        hashed[there] = user.hash(seed=0).to_numpy()
+        check[there] = user.hash(seed=1).to_numpy() >> np.uint64(32)
+    # A shift by all 64 bits is not defined.
+    key = (hashed >> np.uint64(64 - bits)).astype(np.uint32) if bits else np.zeros(n, dtype=np.uint32)
     key <<= np.uint32(_CHUNK_BITS)
     key |= np.arange(n, dtype=np.uint32)
     key.sort()
     bounds = np.searchsorted(key, np.arange(1 << bits, dtype=np.uint32) << np.uint32(_CHUNK_BITS))
     key &= np.uint32((1 << _CHUNK_BITS) - 1)
     rows = key.astype(np.int64)
-    return _Piece(
-        (rows + chunk.start).astype(row_type),
-        take(hashed, rows),
-        take(check, rows),
-        {name: take(column, rows) for name, column in columns.items()},
-        np.append(bounds, n),
-    )
+    into.row[chunk] = rows + chunk.start
+    # mode="clip" writes straight into `out`; every row is in range anyway
+    np.take(hashed, rows, out=into.hash[chunk], mode="clip")
+    np.take(check, rows, out=into.check[chunk], mode="clip")
+    for name, column in _columns(events).items():
+        np.take(column[chunk], rows, out=into.columns[name][chunk], mode="clip")
+    return np.asarray(np.append(bounds, n) + chunk.start, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from journeymine.events.order import OrderedEvents, order_events
 from journeymine.events.stage_map import StageMap
 from journeymine.journeys.company import CompanyTouches, attach_company, split_company
 from journeymine.journeys.context import LogContext, goal_rank, sale_rank
-from journeymine.journeys.cuts import CutRules, cut_journeys
+from journeymine.journeys.cuts import CutRules, Cuts, cut_journeys
 from journeymine.journeys.facts import Facts, facts_of
 from journeymine.journeys.heads import Heads
 from journeymine.journeys.journeys import Journeys, Steps
@@ -128,20 +128,31 @@ def _build_parts(order: OrderedEvents, facts: Facts, plan: _Plan) -> tuple[Steps
     known = {name: Coded(np.empty(n, dtype=coded.codes.dtype), coded.labels) for name, coded in facts.columns.items()}
     steps = Steps(order.time, {**order.labels, **known}, order.numbers)
 
-    def build(users: slice) -> tuple[npt.NDArray[np.int64], Heads]:
+    def fill(users: slice) -> int:
         there = slice(int(order.offsets[users.start]), int(order.offsets[users.stop]))
         part = steps.slice(there)
         if known:
             pairs = facts.pairs(part.labels)
             for name, lookup in facts.columns.items():
                 np.take(lookup.codes, pairs, out=part.labels[name].codes, mode="clip")
-        here = plan if plan.prior is None else replace(plan, prior=plan.prior.slice(users))
-        starts, heads = _build_part(part, order.offsets[users.start : users.stop + 1] - there.start, here)
-        return starts + there.start, heads.replace(user=heads.user + users.start)
+        return int(np.count_nonzero(_Flags.of(part, order.offsets[users.start : users.stop + 1], plan).cuts.journey))
 
-    built = on_all_cores(build, user_slices(order.offsets))
-    offsets = np.concatenate([*(starts for starts, _ in built), [n]]).astype(np.int64)
-    return steps, Heads.concat([heads for _, heads in built]), offsets
+    users = list(user_slices(order.offsets))
+    bounds = np.concatenate(([0], np.cumsum(on_all_cores(fill, users), dtype=np.int64)))
+    # Written where they stay: memory is asked for once, and not part by part.
+    heads, offsets = Heads.empty(int(bounds[-1])), np.append(np.empty(int(bounds[-1]), dtype=np.int64), n)
+
+    def build(which: tuple[slice, int, int]) -> None:
+        users, low, high = which
+        first = int(order.offsets[users.start])
+        part = steps.slice(slice(first, int(order.offsets[users.stop])))
+        here = plan if plan.prior is None else replace(plan, prior=plan.prior.slice(users))
+        starts, found = _build_part(part, order.offsets[users.start : users.stop + 1], here)
+        offsets[low:high] = starts + first
+        heads.put(slice(low, high), found.replace(user=found.user + users.start))
+
+    on_all_cores(build, list(zip(users, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)))
+    return steps, heads, offsets
 
 
 def user_slices(offsets: npt.NDArray[np.int64], part: int = PART) -> Iterator[slice]:
@@ -155,31 +166,50 @@ def user_slices(offsets: npt.NDArray[np.int64], part: int = PART) -> Iterator[sl
         yield slice(int(low), int(high))
 
 
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    """What each step of a part is, and where journeys begin."""
+
+    new_user: npt.NDArray[np.bool_]
+    goal: npt.NDArray[np.bool_] | None
+    lost: npt.NDArray[np.bool_] | None
+    earlier: npt.NDArray[np.bool_] | None
+    aftersale: npt.NDArray[np.bool_] | None
+    cuts: Cuts
+
+    @classmethod
+    def of(cls, steps: Steps, user_offsets: npt.NDArray[np.int64], plan: _Plan) -> _Flags:
+        """Flags of the steps of whole users, which begin at `user_offsets` less the first of them."""
+        rules, n = plan.rules, len(steps)
+        new_user = np.zeros(n, dtype=bool)
+        new_user[user_offsets[:-1] - user_offsets[0]] = True
+        goal = rules.goal.holds(steps.labels, steps.numbers, n) if rules.goal is not None else None
+        lost = rules.lost_at.holds(steps.labels, steps.numbers, n) if rules.lost_at is not None else None
+        earlier = aftersale = None
+        if plan.sale_rank is not None:
+            stage = steps.labels["stage"]
+            earlier = stage.codes < plan.sale_rank
+            aftersale = (stage.codes >= plan.sale_rank) & (stage.codes < len(stage.labels) - 1)
+        cuts = cut_journeys(
+            steps.time,
+            new_user,
+            plan.cut,
+            goal=goal,
+            lost=lost,
+            earlier=earlier if plan.stays else None,
+            column=steps.labels[plan.column].codes if plan.column else None,
+        )
+        return cls(new_user, goal, lost, earlier, aftersale, cuts)
+
+
 def _build_part(steps: Steps, user_offsets: npt.NDArray[np.int64], plan: _Plan) -> tuple[npt.NDArray[np.int64], Heads]:
     """Journeys of whole users: the first step of each, and its head."""
-    rules, n = plan.rules, len(steps)
-    new_user = np.zeros(n, dtype=bool)
-    new_user[user_offsets[:-1]] = True
-    goal = rules.goal.holds(steps.labels, steps.numbers, n) if rules.goal is not None else None
-    lost = rules.lost_at.holds(steps.labels, steps.numbers, n) if rules.lost_at is not None else None
-    earlier = aftersale = None
-    if plan.sale_rank is not None:
-        stage = steps.labels["stage"]
-        earlier = stage.codes < plan.sale_rank
-        aftersale = (stage.codes >= plan.sale_rank) & (stage.codes < len(stage.labels) - 1)
-    cuts = cut_journeys(
-        steps.time,
-        new_user,
-        plan.cut,
-        goal=goal,
-        lost=lost,
-        earlier=earlier if plan.stays else None,
-        column=steps.labels[plan.column].codes if plan.column else None,
-    )
-    starts = np.flatnonzero(cuts.journey)
+    flags = _Flags.of(steps, user_offsets, plan)
+    starts = np.flatnonzero(flags.cuts.journey)
     heads = heads_of(
-        steps, starts, new_user, cuts.session, plan.rules, plan.context,
-        goal=goal, lost=lost, earlier=earlier, aftersale=aftersale, counts_value=_counts_value(steps, rules, goal), prior=plan.prior,
+        steps, starts, flags.new_user, flags.cuts.session, plan.rules, plan.context,
+        goal=flags.goal, lost=flags.lost, earlier=flags.earlier, aftersale=flags.aftersale,
+        counts_value=_counts_value(steps, plan.rules, flags.goal), prior=plan.prior,
     )  # fmt: skip
     return starts, heads
 

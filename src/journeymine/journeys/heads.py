@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -63,9 +62,13 @@ class Heads:
         """The same with some arrays exchanged."""
         return Heads(**{each.name: arrays.get(each.name, getattr(self, each.name)) for each in fields(self)})
 
-    @staticmethod
-    def concat(parts: Sequence[Heads]) -> Heads:
-        """Parts one after another."""
-        if len(parts) == 1:
-            return parts[0]
-        return Heads(**{e.name: np.concatenate([getattr(p, e.name) for p in parts]) for e in fields(Heads)})
+    @classmethod
+    def empty(cls, n: int) -> Heads:
+        """Room for `n` journeys."""
+        kinds = {"status": np.uint8, "mature": np.bool_, "left_truncated": np.bool_}
+        return cls(**{each.name: np.empty(n, dtype=kinds.get(each.name, np.int64)) for each in fields(cls)})
+
+    def put(self, there: slice, part: Heads) -> None:
+        """Write a part into its place."""
+        for each in fields(Heads):
+            getattr(self, each.name)[there] = getattr(part, each.name)

@@ -208,6 +208,8 @@ MEANING = {
     "lost_at": "of n: lost, with the arrival as last step",
     "lost_at_share": "lost_at ÷ n",
     "n_arrivals": "crossings of mature journeys before the goal",
+    "week": "Monday (UTC) of the week in which the journey reached the stage",
+    "usual_steps": "median number of steps between the stage before and this one",
     "lost_otherwise": "share lost of the other arrivals at the same label, in the same stage",
     "lost_excess": "share of these arrivals that is the last step of a lost journey, minus lost_otherwise",
     "p_lost": "two-sided p of no excess; null where not tested",
@@ -239,7 +241,7 @@ ELSEWHERE = {
         },
     },
     "handoffs": {"from": "label left", "to": "label entered", "n": "mature journeys that cross before the goal"},
-    "friction": {"conversions_at_stake": "n × −difference"},
+    "friction": {"conversions_at_stake": "n × −difference", "n": "mature journeys that meet it; ways: journeys that got there"},
     "decision_points": {"label": "what is passed"},
 }  # fmt: skip
 """Result → columns that mean something of their own there."""

@@ -7,13 +7,14 @@ import math
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import timedelta
 
 import polars as pl
 import pytest
 
 import journeymine as jm
 from journeymine.counting.result import Result
-from journeymine.retailer import generate
+from journeymine.retailer import generate, planted_in
 
 RULES = {"goal": "order_placed", "lost_at": ["account_closed"], "idle": "30d"}
 
@@ -24,8 +25,8 @@ def planted() -> jm.Journeys:
     return jm.build_journeys(jm.sample())
 
 
-def walks(journeys: jm.Journeys) -> list[tuple[dict[str, object], list[dict[str, object]]]]:
-    """Each mature journey with its own steps before the goal, as plain rows."""
+def walks(journeys: jm.Journeys, *, mature: bool = True) -> list[tuple[dict[str, object], list[dict[str, object]]]]:
+    """Each (mature) journey with its own steps before the goal, as plain rows."""
     steps = journeys.steps.filter(~pl.col("by_company"))
     rows = defaultdict(list)
     for row in steps.iter_rows(named=True):
@@ -35,7 +36,7 @@ def walks(journeys: jm.Journeys) -> list[tuple[dict[str, object], list[dict[str,
         listed = rows[head["user"], head["nth_journey"]]
         if head["status"] == "converted":
             listed = listed[: next(i for i, row in enumerate(listed) if row["is_goal"])]
-        if head["mature"] and head["status"] != "service":
+        if (head["mature"] or not mature) and head["status"] != "service":
             found.append((head, listed))
     return found
 
@@ -116,13 +117,149 @@ def test_every_row_equals_a_loop_over_the_definition(
     journeys = jm.build_journeys(jm.sample(users=500))
     expected = compared(journeys, marks)
     frame = ask(journeys).frame.filter(pl.col("n") > 0)
+    if "friction" in keys:  # detours have a test of their own
+        frame = frame.filter(pl.col("friction") != "detour")
     assert {tuple(row[k] for k in keys) for row in frame.iter_rows(named=True)} == set(expected)
+    people: dict[object, set[object]] = defaultdict(set)
+    for head, steps in walks(journeys):
+        for marker, _ in marks(steps):
+            people[marker].add(head["user"])
     for row in frame.iter_rows(named=True):
+        assert row["n_users"] == len(people[tuple(row[k] for k in keys)])
         n, with_, without = expected[tuple(row[k] for k in keys)]
         assert row["n"] == n
         for name, value in (("converted_with", with_), ("converted_without", without)):
             assert (row[name] is None) == math.isnan(value)
             assert row[name] is None or row[name] == pytest.approx(value, abs=1e-12)
+
+
+ORDER = ("awareness", "consideration", "purchase", "retention", "advocacy")
+
+
+def ways(steps: list[dict[str, object]]) -> list[tuple[object, list[dict[str, object]], dict[str, object]]]:
+    """The ways of one journey: the stage, the steps on the way to it, and the step that reaches it."""
+    found, begin, rank = [], None, -1
+    for i, step in enumerate(steps):
+        if ORDER.index(step["stage"]) > rank:
+            if begin is not None:
+                found.append((step["stage"], steps[begin + 1 : i], step))
+            begin, rank = i, ORDER.index(step["stage"])
+    return found
+
+
+def detours(every: list[tuple[dict[str, object], list[dict[str, object]], object]]) -> tuple[dict, dict, dict]:
+    """Lengths of the ways, their median, and who makes which detour; each by group and stage."""
+    lengths: dict[object, list[int]] = defaultdict(list)
+    passed: dict[object, int] = defaultdict(int)
+    listed = [(group, stage, way, head) for head, steps, group in every for stage, way, _ in ways(steps)]
+    for group, stage, way, _ in listed:
+        lengths[group, stage].append(len(way))
+        for place in {(step["channel"], step["touchpoint"]) for step in way}:
+            passed[group, stage, place] += 1
+    usual = {key: sorted(found)[math.ceil(len(found) / 2) - 1] for key, found in lengths.items()}
+    met: dict[object, list[tuple[object, bool, int]]] = defaultdict(list)
+    for group, stage, way, head in listed:
+        for place in {(step["channel"], step["touchpoint"]) for step in way}:
+            common = 2 * passed[group, stage, place] >= len(lengths[group, stage])
+            if len(way) > usual[group, stage] and not common:
+                times = sum((step["channel"], step["touchpoint"]) == place for step in way)
+                met[group, place, stage].append((head, head["status"] == "converted", times))
+    return lengths, usual, met
+
+
+@pytest.mark.parametrize("segment", [None, "device"])
+def test_detours_equal_a_loop_over_the_definition(segment: str | None) -> None:
+    journeys = jm.build_journeys(jm.sample(users=700))
+    every = [
+        (head, steps, steps[0]["device"] if segment else None) for head, steps in walks(journeys, mature=False) if steps
+    ]
+    lengths, usual, met = detours(every)
+    reached: dict[object, list[bool]] = defaultdict(list)
+    for head, steps, group in every:
+        for stage in {step["stage"] for step in steps} if head["mature"] else ():
+            reached[group, stage].append(head["status"] == "converted")
+    result = jm.friction(journeys, by=segment)
+    frame = result.frame.filter(friction="detour")
+    assert frame.height == len(met)
+    for row in frame.iter_rows(named=True):
+        group = row[segment] if segment else None
+        told = met[group, (row["channel"], row["touchpoint"]), row["stage"]]
+        mature = [(head, won) for head, won, _ in told if head["mature"]]
+        assert (row["n_journeys"], row["n_times"]) == (len(told), sum(times for *_, times in told))
+        assert (row["n"], row["n_users"]) == (len(mature), len({head["user"] for head, _ in mature}))
+        outcomes = [won for _, won in mature]
+        all_there = reached[group, row["stage"]]
+        if outcomes and len(all_there) > len(outcomes):
+            assert row["converted_with"] == pytest.approx(sum(outcomes) / len(outcomes))
+            rest = (sum(all_there) - sum(outcomes)) / (len(all_there) - len(outcomes))
+            assert row["converted_without"] == pytest.approx(rest)
+    told_ways = result.tables["ways"]
+    for row in told_ways.iter_rows(named=True):
+        key = (row[segment] if segment else None), row["stage"]
+        assert (row["n"], row["usual_steps"]) == (len(lengths[key]), usual[key])
+    assert told_ways.height == len(lengths)
+
+
+def test_the_longer_way_round_is_a_detour_and_the_usual_way_is_none() -> None:
+    direct, round_about = ["ad", "visit", "order"], ["ad", "help", "help", "visit", "order"]
+    rows = [(f"d{i}", t, what) for i in range(70) for t, what in enumerate(direct if i < 50 else direct[:2])]
+    rows += [(f"r{i}", t, what) for i in range(40) for t, what in enumerate(round_about if i < 10 else round_about[:4])]
+    log = pl.DataFrame(rows, schema=["u", "t", "what"], orient="row")
+    stages = jm.StageMap.of({"see": ["ad", "help"], "think": ["visit"], "buy": ["order"]})
+    events = jm.read_events(log, user="u", timestamp="t", time_unit="s", touchpoint="what", stages=stages)
+    journeys = jm.build_journeys(events, goal="order", idle="1d", observed_until=9 * 86_400 * 1_000_000)
+    result = jm.friction(journeys)
+    row = result.frame.filter(friction="detour").row(0, named=True)
+    assert (row["touchpoint"], row["stage"], row["n_times"], row["n"]) == ("help", "think", 80, 40)
+    assert (row["converted_with"], row["converted_without"]) == (10 / 40, 50 / 70)
+    assert row["p_adjusted"] < 0.01
+    assert result.frame.filter(friction="detour").height == 1
+    assert result.tables["ways"].rows() == [
+        ("think", 110, 0)
+    ]  # the way to buy ends with the goal, and is no comparison
+    assert result.plot() is not None
+
+
+def test_weeks_of_trouble_equal_a_loop_over_the_definition(planted: jm.Journeys) -> None:
+    frame = jm.friction(planted).tables["weeks"]
+    reached: dict[object, list[bool]] = defaultdict(list)
+    met: dict[object, list[bool]] = defaultdict(list)
+    for head, steps in walks(planted):
+        won, since = head["status"] == "converted", {}
+        for step in steps:
+            since.setdefault(step["stage"], step["timestamp"].date() - timedelta(days=step["timestamp"].weekday()))
+        for stage, monday in since.items():
+            reached[stage, monday].append(won)
+        seen = set()
+        for step in steps:
+            key = step["kind"], step["channel"], step["touchpoint"]
+            if step["kind"] != "(unknown)" and key not in seen:
+                seen.add(key)
+                met[(*key, since[step["stage"]], step["stage"])].append(won)
+    expected = defaultdict(lambda: [0, 0, 0.0, 0.0])
+    for (*key, monday, stage), outcomes in met.items():
+        others = len(reached[stage, monday]) - len(outcomes)
+        row = expected[(*key, monday)]
+        row[0] += len(outcomes)
+        if others:
+            row[1] += len(outcomes)
+            row[2] += sum(outcomes)
+            row[3] += len(outcomes) * (sum(reached[stage, monday]) - sum(outcomes)) / others
+    counted = frame.filter(pl.col("n") > 0)
+    assert counted.height == len(expected)
+    for row in counted.iter_rows(named=True):
+        n, used, with_, without = expected[row["friction"], row["channel"], row["touchpoint"], row["week"]]
+        assert row["n"] == n
+        if used:
+            assert (row["converted_with"], row["converted_without"]) == pytest.approx((with_ / used, without / used))
+
+
+def test_the_fault_is_found_in_its_week(planted: jm.Journeys) -> None:
+    facts = planted_in(seed=1)["facts"]["app_checkout_fault"]
+    weeks = jm.friction(planted).tables["weeks"].filter(pl.col("p_adjusted") < 0.05)
+    worst = weeks.sort("p_value").row(0, named=True)
+    assert (worst["touchpoint"], worst["channel"], str(worst["week"])) == (facts["touchpoint"], "app", facts["from"])
+    assert worst["conversions_at_stake_lower"] < facts["orders_lost"] < worst["conversions_at_stake_upper"]
 
 
 def test_losses_on_arrival_equal_a_loop_over_the_definition() -> None:
@@ -220,7 +357,9 @@ def null_claims(seed: int) -> dict[str, bool]:
     claims = {}
     for ask, column in ((jm.handoffs, "p_adjusted"), (jm.handoffs, "p_lost_adjusted"), (jm.friction, "p_adjusted"),
                         (jm.decision_points, "p_adjusted")):  # fmt: skip
-        lowest = ask(journeys).frame[column].min()
+        result = ask(journeys)
+        frames = [result.frame, *(table for table in result.tables.values() if column in table.columns)]
+        lowest = min((frame[column].min() for frame in frames if frame[column].count()), default=None)
         claims[f"{ask.__name__} {column}"] = lowest is not None and float(str(lowest)) < 0.05
     return claims
 

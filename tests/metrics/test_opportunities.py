@@ -24,10 +24,11 @@ def test_the_planted_leaks_are_in_the_list() -> None:
     found = jm.opportunities(sample())
     titles = found.frame["title"].to_list()
     assert titles[0] == "Keep journeys in consideration on web"
-    assert "Mend error at app_payment_error on app" in titles
+    # The fault lasted a week; of its rows over the whole log and over that week the one with the surer gain stands for both.
+    (fault,) = (title for title in titles if "error at app_payment_error on app" in title)
     assert "Mend the handoff from email to store" in titles
     assert found.frame["rank"].to_list() == list(range(1, len(titles) + 1))
-    error = found.frame.row(by_predicate=pl.col("title") == "Mend error at app_payment_error on app", named=True)
+    error = found.frame.row(by_predicate=pl.col("title") == fault, named=True)
     assert (error["owner"], error["stage"], error["channel"]) == ("App team", "purchase", "app")
     assert error["evidence"].startswith(f"{error['n']} journeys meet it")
 
@@ -58,6 +59,14 @@ def test_claims_are_sure_and_ranked_by_what_is_sure() -> None:
         assert row["part_of"] == (first if first < row["rank"] else None)
 
 
+def against(other: dict[str, Any], own: dict[str, Any]) -> tuple[float, float]:
+    """The difference to another place, and its lower limit: squared and added."""
+    difference = other["converted_share"] - own["converted_share"]
+    return difference, difference - math.hypot(
+        other["converted_share"] - other["converted_share_lower"], own["converted_share_upper"] - own["converted_share"]
+    )
+
+
 def test_a_drop_off_is_compared_with_the_surest_better_place() -> None:
     places = jm.drop_off(sample())
     found = jm.rank_opportunities(drop_off=places, conversion=jm.conversion(sample())).tables["candidates"]
@@ -74,14 +83,10 @@ def test_a_drop_off_is_compared_with_the_surest_better_place() -> None:
         assert row["comparable"] == best["channel"]
         difference = best["converted_share"] - own["converted_share"]
         assert row["conversions_gained"] == pytest.approx(own["lost_here"] * difference)
-        lower = difference - math.hypot(
-            best["converted_share"] - best["converted_share_lower"],
-            own["converted_share_upper"] - own["converted_share"],
-        )
+        _, lower = against(best, own)
         assert row["conversions_gained_lower"] == pytest.approx(own["lost_here"] * lower)
-        p = one_sided(difference, lower, 0.95)
-        assert p is not None
-        assert row["p_value"] == pytest.approx(min(1, p * len(rivals)))
+        least = min(one_sided(*against(r, own), 0.95) or 1.0 for r in rivals)
+        assert row["p_value"] == pytest.approx(min(1, least * len(rivals)))
 
 
 def test_the_chain_mends_what_it_can_see() -> None:

@@ -54,10 +54,12 @@ class Number:
     values : shape [1 + K, rows]: finished from everything, then without one fold at a time (see `Tally.spread`).
     trials : how much stands behind each row in those K folds, shape [K, rows]: ``tally.by_fold(…)[tally.present]``;
         None to ask only for enough folds.
+    once : rows in which each user stands once, so that no fold can be one user's: it may hold more than others.
     """
 
     values: Floats
     trials: Floats | None = None
+    once: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,8 +166,9 @@ def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, boo
         ), True  # fmt: skip
     if isinstance(value, Number):
         return number_interval(
-            value.values[0], value.values[1:], trials_by_fold=value.trials, confidence=confidence
-        ), True
+            value.values[0], value.values[1:], trials_by_fold=value.trials, each_user_once=value.once,
+            confidence=confidence,
+        ), True  # fmt: skip
     if isinstance(value, SolvedShare):
         return solved_share_interval(
             value.values[0], value.values[1:], trials_by_fold=value.trials, people=value.people, confidence=confidence

@@ -23,6 +23,7 @@ _WORDS = {
     "back_step": "A step back to {touchpoint}",
     "wait": "A long wait after {touchpoint}",
     "abandoned_session": "A session left at {touchpoint}",
+    "detour": "A detour by {touchpoint}",
 }
 
 

@@ -44,7 +44,10 @@ def emptied(name: str, result: Result, few: set[Key], min_group: int) -> dict[st
             "tables": {"dips": _scores(result.tables["dips"], min_group)},
         }
     if name in ("friction", "decisions", "handoffs"):
-        return {"frame": _changed(result.frame, _contrasts(result, min_group))}
+        return {
+            "frame": _changed(result.frame, _contrasts(result, min_group)),
+            "tables": {k: t.filter(pl.col("n_users") >= min_group) for k, t in result.tables.items() if "n_users" in t},
+        }
     if "n_users" in result.frame.columns:
         tables = {
             key: table.filter(pl.col("n_users") >= min_group)

@@ -8,7 +8,7 @@ always looks best, by luck; the highest estimate would be taken from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = [
     "PLACE",
     "Comparables",
     "best_comparable",
+    "comparable_places",
     "place_label",
     "split_names",
 ]
@@ -75,19 +76,40 @@ def best_comparable(
     ([1, 0, 0, -1], [1, 1, 2, 0])
     """
     floor = np.asarray(lower, dtype=np.float64)
-    solid = (np.asarray(n) >= COMPARABLE_N) & (np.asarray(converted) >= COMPARABLE_CONVERTED) & ~np.isnan(floor)
-    alike, _ = split_names(places.columns)
-    group = places.select(pl.struct(alike).rank("dense")).to_series().to_numpy() if alike else np.zeros(places.height)
     best, count = np.full(places.height, -1, dtype=np.int64), np.zeros(places.height, dtype=np.int64)
-    for each in np.unique(group):
-        rows = np.flatnonzero(group == each)
-        found = rows[solid[rows]]
+    for rows, found in _alike(places, _solid(n, converted, floor)):
         ranked = found[np.argsort(-floor[found], kind="stable")]
         for row in rows:
             others = ranked[:2][ranked[:2] != row]
             best[row] = others[0] if len(others) else -1
-            count[row] = len(ranked) - int(solid[row])
+            count[row] = len(ranked) - int(row in ranked)
     return Comparables(best, count)
+
+
+def comparable_places(
+    places: pl.DataFrame, n: npt.ArrayLike, converted: npt.ArrayLike, lower: npt.ArrayLike
+) -> list[Ints]:
+    """For each place, the rows of all places that it may be compared with; parameters as of `best_comparable`."""
+    every: list[Ints] = [np.zeros(0, dtype=np.int64)] * places.height
+    for rows, found in _alike(places, _solid(n, converted, np.asarray(lower, dtype=np.float64))):
+        for row in rows:
+            every[row] = found[found != row]
+    return every
+
+
+def _solid(n: npt.ArrayLike, converted: npt.ArrayLike, floor: Floats) -> npt.NDArray[np.bool_]:
+    """Places that others may be compared with."""
+    enough = (np.asarray(n) >= COMPARABLE_N) & (np.asarray(converted) >= COMPARABLE_CONVERTED)
+    return np.asarray(enough & ~np.isnan(floor))
+
+
+def _alike(places: pl.DataFrame, solid: npt.NDArray[np.bool_]) -> Iterator[tuple[Ints, Ints]]:
+    """Groups of places that are the same but for channel, segment and attribute: all their rows, and the solid ones."""
+    alike, _ = split_names(places.columns)
+    group = places.select(pl.struct(alike).rank("dense")).to_series().to_numpy() if alike else np.zeros(places.height)
+    for each in np.unique(group):
+        rows = np.flatnonzero(group == each)
+        yield rows, rows[solid[rows]]
 
 
 def place_label(labels: Sequence[str]) -> str:

@@ -24,30 +24,24 @@ import polars as pl
 
 from journeymine.counting.by import as_names, group_journeys, places
 from journeymine.counting.counts import TableSpec
-from journeymine.counting.tabulate import Key, distinct_users, key_of, pack, tabulate
-from journeymine.counting.tally import Tally
+from journeymine.counting.tabulate import Key, distinct_users, integer_key, key_of, pack, tabulate
 from journeymine.errors import QuestionError
 from journeymine.journeys.heads import CONVERTED, LOST, SERVICE
 from journeymine.journeys.journeys import Journeys
-from journeymine.stats.folds import jackknife_variance
-from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = [
-    "Contrast",
+    "ENOUGH",
+    "EVERYWHERE",
+    "WEEK_US",
     "Markers",
     "before_goal",
-    "by_group",
-    "contrast",
     "contrast_by",
     "contrast_specs",
     "count_contrast",
-    "nullable",
-    "significance",
     "stage_key",
 ]
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 ENOUGH = 30
 """Fewest mature journeys with and without a marker for it to be tested."""
 EVERYWHERE = "(everywhere)"
@@ -85,29 +79,41 @@ def contrast_by(by: str | Sequence[str] | None, keys: Iterable[str]) -> tuple[st
     return names
 
 
-def contrast_specs(keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = ()) -> dict[str, TableSpec]:
-    """Tables of a contrast: journeys by marker and stage, and all journeys by stage; both by the labels of `by`."""
+def contrast_specs(
+    keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = (), *, weekly: bool = False
+) -> dict[str, TableSpec]:
+    """Tables of a contrast: journeys by marker and stage, their users by marker, and all journeys by stage.
+
+    All by the labels of `by`; `weekly` also by the calendar week in which the journey reached the stage.
+    """
+    group: dict[str, type[pl.DataType]] = dict.fromkeys(by, pl.String)
+    if weekly:
+        group["week"] = pl.Int64
     return {
         "met": TableSpec(
-            {**dict.fromkeys(by, pl.String), **keys, "stage": pl.String},
-            {"n_times": "sum", "n_journeys": "sum", "n": "sum", "n_users": "users", "converted": "sum",
-             "users_converted": "users", "lost_at": "sum", "value": "wide"},
+            {**group, **keys, "stage": pl.String},
+            {"n_times": "sum", "n_journeys": "sum", "n": "sum", "converted": "sum", "lost_at": "sum", "value": "wide"},
         ),
-        "reached": TableSpec(
-            {**dict.fromkeys(by, pl.String), "stage": pl.String}, {"n": "sum", "converted": "sum"}
-        ),
-    }  # fmt: skip
+        "people": TableSpec({**group, **keys}, {"n_users": "users", "users_converted": "users"}, folded=False),
+        "reached": TableSpec({**group, "stage": pl.String}, {"n": "sum", "converted": "sum"}),
+    }
 
 
 def count_contrast(
-    journeys: Journeys, markers: Markers, keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = ()
+    journeys: Journeys,
+    markers: Markers,
+    keys: Mapping[str, type[pl.DataType]],
+    by: Sequence[str] = (),
+    *,
+    weekly: bool = False,
 ) -> dict[str, pl.DataFrame]:
-    """Count both tables; only what lies before the goal counts, and service journeys are outside."""
-    specs, heads = contrast_specs(keys, by), journeys.heads
+    """Count the tables; only what lies before the goal counts, and service journeys are outside."""
+    specs, heads = contrast_specs(keys, by, weekly=weekly), journeys.heads
     labels = group_journeys(journeys, by, "entry").keys
     of_step = journeys.journey_of_step
     stage = stage_key(journeys)
     before = before_goal(journeys, of_step)
+    reached = _first_at_each_stage(stage, before, of_step)
     markers = markers.where(before[markers.step])
     cell, size = pack([markers.keys[name] for name in keys], len(markers.step))
     journey = of_step[markers.step]
@@ -120,26 +126,52 @@ def count_contrast(
     n_times = times[np.searchsorted(known, pair[first])]
     journey, cell = journey[first], cell[first]
     at = {name: key.take(journey) for name, key in labels.items()}
-    at |= {name: once.keys[name] for name in keys} | {"stage": stage.take(once.step)}
-    full, full_size = pack([at[name] for name in at], len(cell))
+    if weekly:
+        at["week"] = integer_key(_week_reached(journeys, stage, reached, once.step, journey))
+    at |= {name: once.keys[name] for name in keys}
+    full, full_size = pack(list(at.values()), len(cell))
     mature, user = heads.mature[journey], heads.user[journey]
     won = mature & (heads.status[journey] == CONVERTED)
+    users = {"n_users": mature, "users_converted": won}
+    people = {name: distinct_users(full, user, which, full_size) for name, which in users.items()}
     last = _last_markers(journeys, markers, cell, journey, keys)
     met = tabulate(
         specs["met"],
-        at,
+        at | {"stage": stage.take(once.step)},
         {
             "n_times": n_times,
             "n": mature,
-            "n_users": distinct_users(full, user, mature, full_size),
             "converted": won,
-            "users_converted": distinct_users(full, user, won, full_size),
             "lost_at": mature & last & (heads.status[journey] == LOST),
             "value": np.where(won, heads.value[journey], 0),
         },
         journeys.folds[user],
     )
-    return {"met": met, "reached": _reached(journeys, stage, before, of_step, specs["reached"], labels)}
+    return {
+        "met": met,
+        "people": tabulate(specs["people"], at, people),
+        "reached": _reached(journeys, stage, reached, of_step, specs["reached"], labels, weekly=weekly),
+    }
+
+
+WEEK_US = 7 * 86_400_000_000
+_MONDAY_US = 4 * 86_400_000_000
+"""1970-01-05, the first Monday."""
+
+
+def _first_at_each_stage(stage: Key, before: npt.NDArray[np.bool_], of_step: Ints) -> Ints:
+    """The first step before the goal of each journey at each stage that it reaches."""
+    rows = np.flatnonzero(before)
+    return rows[places(stage.codes[rows].astype(np.int64), len(stage.values), of_step[rows])]
+
+
+def _week_reached(journeys: Journeys, stage: Key, reached: Ints, step: Ints, journey: Ints) -> Ints:
+    """Calendar week (UTC, from Monday 1970-01-05) in which the journey of each step first reached the step's stage."""
+    size = max(len(stage.values), 1)
+    pairs = journeys.journey_of_step[reached] * size + stage.codes[reached]
+    order = np.argsort(pairs)
+    found = reached[order[np.searchsorted(pairs[order], journey * size + stage.codes[step])]]
+    return np.asarray((journeys.coded.time[found] - _MONDAY_US) // WEEK_US)
 
 
 def _last_markers(
@@ -154,20 +186,15 @@ def _last_markers(
 
 
 def _reached(
-    journeys: Journeys,
-    stage: Key,
-    before: npt.NDArray[np.bool_],
-    of_step: Ints,
-    spec: TableSpec,
-    labels: Mapping[str, Key],
+    journeys: Journeys, stage: Key, at: Ints, of_step: Ints, spec: TableSpec, labels: Mapping[str, Key], *, weekly: bool
 ) -> pl.DataFrame:
-    rows = np.flatnonzero(before)
-    at = rows[places(stage.codes[rows].astype(np.int64), len(stage.values), of_step[rows])]
     journey = of_step[at]
     mature = journeys.heads.mature[journey]
     won = mature & (journeys.heads.status[journey] == CONVERTED)
     fold = journeys.folds[journeys.heads.user[journey]]
     keys = {name: key.take(journey) for name, key in labels.items()} | {"stage": stage.take(at)}
+    if weekly:
+        keys["week"] = integer_key((journeys.coded.time[at] - _MONDAY_US) // WEEK_US)
     return tabulate(spec, keys, {"n": mature, "converted": won}, fold)
 
 
@@ -185,113 +212,3 @@ def before_goal(journeys: Journeys, of_step: Ints) -> npt.NDArray[np.bool_]:
     goal = np.where(heads.goal_step < 0, np.iinfo(np.int64).max, heads.goal_step)
     early = np.arange(len(journeys.coded)) - journeys.offsets[of_step] < goal[of_step]
     return np.asarray(early & (heads.status != SERVICE)[of_step])
-
-
-@dataclass(frozen=True, slots=True)
-class Contrast:
-    """One row per marker.
-
-    Attributes
-    ----------
-    rows : the marker's keys.
-    totals : exact counts added up over stages, by column of the table.
-    n : journeys behind each, by fold, shape [64, rows].
-    tested : rows with at least `ENOUGH` mature journeys on both sides.
-    share_with, share_without, difference : shape [1 + K, rows].
-    least_variance : of the difference if journeys were independent and the share at each stage one; the floor of tests.
-    stage : the stage at which most journeys meet it.
-    present : which folds made a replicate.
-    """
-
-    rows: pl.DataFrame
-    totals: Mapping[str, Ints]
-    n: Floats
-    tested: npt.NDArray[np.bool_]
-    share_with: Floats
-    share_without: Floats
-    difference: Floats
-    least_variance: Floats
-    stage: list[str]
-    value: Floats
-    present: npt.NDArray[np.bool_]
-
-
-def contrast(met: Tally, reached: Tally) -> Contrast:
-    """Compare, from merged counts."""
-    names = [name for name in met.rows.columns if name != "stage"]
-    grouped = met.rows.select(names).with_row_index("_at")
-    rows = grouped.group_by(names, maintain_order=True).agg(pl.len()).select(names)
-    group = grouped.join(rows.with_row_index("_group"), on=names, how="left", nulls_equal=True, maintain_order="left")
-    of = group["_group"].to_numpy().astype(np.int64) if len(met) else np.zeros(0, dtype=np.int64)
-    shared = reached.rows.columns
-    found = met.rows.select(shared).join(
-        reached.rows.with_row_index("_at"), on=shared, how="left", maintain_order="left"
-    )
-    at = found["_at"].to_numpy().astype(np.int64) if len(met) else np.zeros(0, dtype=np.int64)
-    n, won = met.spread("n"), met.spread("converted")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rest_n, rest_won = reached.spread("n")[:, at] - n, reached.spread("converted")[:, at] - won
-        usable = (n > 0) & (rest_n > 0)
-        weight = np.where(usable, n, 0.0)
-        total = by_group(weight, of, len(rows))
-        share_with = by_group(np.where(usable, won, 0.0), of, len(rows)) / total
-        pooled = (rest_won[0] + won[0]) / (rest_n[0] + n[0])
-        single = np.where(usable[0], pooled * (1 - pooled) * n[0] ** 2 * (1 / n[0] + 1 / rest_n[0]), 0.0)
-        least = by_group(single[None], of, len(rows))[0] / total[0] ** 2
-        share_without = by_group(np.where(usable, weight * rest_won / rest_n, 0.0), of, len(rows)) / total
-    exact = {name: _sum(met.total(name), of, len(rows)) for name in met.spec.values if name != "value"}
-    heaviest = met.rows.with_columns(n=pl.Series(met.total("n_journeys"))).sort(
-        "n", descending=True, maintain_order=True
-    )
-    main = rows.join(heaviest.unique(names, keep="first", maintain_order=True), on=names, how="left", nulls_equal=True,
-                     maintain_order="left")  # fmt: skip
-    return Contrast(
-        rows=rows,
-        totals=exact,
-        n=by_group(met.by_fold("n"), of, len(rows)),
-        tested=(exact["n"] >= ENOUGH) & (by_group(np.where(usable, rest_n, 0.0)[:1], of, len(rows))[0] >= ENOUGH),
-        share_with=share_with,
-        share_without=share_without,
-        difference=share_with - share_without,
-        least_variance=least,
-        stage=main["stage"].to_list() if len(rows) else [],
-        value=by_group(met.by_fold("value").sum(axis=0, keepdims=True), of, len(rows))[0],
-        present=met.present,
-    )
-
-
-def by_group(values: Floats, of: Ints, n: int) -> Floats:
-    """Add up columns by group: shape [R, columns] becomes [R, n]."""
-    out = np.zeros((len(values), n))
-    np.add.at(out.T, of, values.T)
-    return out
-
-
-def _sum(values: Ints, of: Ints, n: int) -> Ints:
-    out = np.zeros(n, dtype=np.int64)
-    np.add.at(out, of, values)
-    return out
-
-
-def nullable(values: Floats) -> pl.Series:
-    """A plain column; NaN becomes null."""
-    return pl.Series(np.asarray(values, dtype=np.float64)).fill_nan(None)
-
-
-def significance(values: Floats, tested: npt.NDArray[np.bool_], least_variance: Floats) -> tuple[Floats, Floats]:
-    """Two-sided p-values of "no difference", and the same adjusted for asking about all rows at once.
-
-    t = estimate / standard error on K − 1 degrees of freedom; adjusted by Benjamini–Hochberg (1995). The variance is the
-    jackknife's, and at least that of independent journeys under the null: of few journeys the jackknife may say too
-    little. NaN where not enough stands behind a row: such rows are no part of the family.
-    """
-    from scipy.special import stdtr
-
-    if len(values) < 2:
-        nothing = np.full(values.shape[1], np.nan)
-        return nothing, nothing.copy()
-    error = np.sqrt(np.fmax(jackknife_variance(values[1:]), least_variance))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.abs(values[0]) / error
-    p = np.where(tested & (error > 0), 2 * stdtr(len(values) - 2, -t), np.nan)
-    return p, benjamini_hochberg(p)

@@ -21,16 +21,8 @@ from journeymine.counting.tabulate import Key, key_of, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import (
-    Markers,
-    before_goal,
-    contrast,
-    contrast_by,
-    contrast_specs,
-    count_contrast,
-    nullable,
-    significance,
-)
+from journeymine.metrics.contrast import Markers, before_goal, contrast_by, contrast_specs, count_contrast
+from journeymine.metrics.contrast_estimate import contrast, nullable, significance
 
 __all__ = ["DecisionPoints", "decision_points"]
 
@@ -96,7 +88,7 @@ class DecisionPoints:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Lift, information gain and significance of each marker; and how open the way is after each label."""
-        found = contrast(tallies["met"], tallies["reached"])
+        found = contrast(tallies["met"], tallies["reached"], tallies["people"])
         n = found.totals["n"]
         p, adjusted = significance(found.difference, found.tested, found.least_variance)
         with np.errstate(divide="ignore", invalid="ignore"):

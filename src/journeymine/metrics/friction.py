@@ -1,4 +1,4 @@
-"""Friction: loops, back-steps, repeats, errors, complaints, long waits and abandoned sessions, and what they cost."""
+"""Friction: loops, back-steps, repeats, detours, errors, complaints, long waits and abandoned sessions, and what they cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO, UNKNOWN
-from journeymine.counting.by import as_names
+from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
@@ -23,20 +23,15 @@ from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import (
-    Markers,
-    contrast,
-    contrast_by,
-    contrast_specs,
-    count_contrast,
-    nullable,
-    significance,
-)
+from journeymine.metrics.contrast import Markers, contrast_by, contrast_specs, count_contrast
+from journeymine.metrics.contrast_estimate import Contrast, contrast, nullable, p_values
+from journeymine.metrics.detours import count_detours, detour_specs, usual_ways, with_detours
+from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["Friction", "friction"]
 
 Ints = npt.NDArray[np.int64]
-KINDS = ("repeat", "loop", "back_step", "wait", "abandoned_session", "kind")
+Floats = npt.NDArray[np.float64]
 _KEYS: dict[str, type[pl.DataType]] = {"friction": pl.String, "channel": pl.String, "touchpoint": pl.String}
 
 
@@ -53,7 +48,7 @@ class Friction:
 
     def __post_init__(self) -> None:
         microseconds(self.long_wait, name="long_wait")
-        object.__setattr__(self, "by", contrast_by(self.by, _KEYS))
+        object.__setattr__(self, "by", contrast_by(self.by, (*_KEYS, "week", "towards", "steps")))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,44 +61,66 @@ class Friction:
         return "What do journeys stumble over, and how much less do those convert that do?"
 
     def specs(self) -> Mapping[str, TableSpec]:
-        """Journeys by friction, place and stage, and all journeys by stage."""
-        return contrast_specs(_KEYS, self.names)
+        """Journeys by friction, place and stage, and all journeys by stage; kinds by week; and ways to each stage."""
+        weekly = contrast_specs(_KEYS, self.names, weekly=True)
+        return {
+            **contrast_specs(_KEYS, self.names),
+            **{f"weekly_{name}": spec for name, spec in weekly.items()},
+            **detour_specs(self.names),
+        }
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that meet each friction at each place."""
-        markers = _together(journeys, list(_frictions(journeys, microseconds(self.long_wait))))
-        tables = count_contrast(journeys, markers, _KEYS, self.names)
+        found = list(_frictions(journeys, microseconds(self.long_wait)))
+        kinds = [_kinds(journeys)] if "kind" in journeys.coded.labels else []
+        tables = count_contrast(journeys, _together(journeys, found + kinds), _KEYS, self.names)
+        weekly = count_contrast(journeys, _together(journeys, kinds), _KEYS, self.names, weekly=True)
+        tables |= {f"weekly_{name}": frame for name, frame in weekly.items()}
+        tables |= count_detours(journeys, group_journeys(journeys, self.names, "entry").keys)
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
-        """Conversion with and without, worst first."""
-        found = contrast(tallies["met"], tallies["reached"])
-        n = found.totals["n"]
-        p, adjusted = significance(found.difference, found.tested, found.least_variance)
-        cost = found.totals["n"] * -found.difference
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean_value = found.value / MICRO / found.totals["converted"]
-        has_value = bool(found.value.any())
-        answer = Answer(
-            keys=found.rows,
-            columns={
-                "stage": pl.Series(found.stage, dtype=pl.String),
-                "n_times": found.totals["n_times"],
-                "n_journeys": found.totals["n_journeys"],
-                "n": n,
-                "n_users": found.totals["n_users"],
-                "converted_with": nullable(found.share_with[0]),
-                "converted_without": nullable(found.share_without[0]),
-                "difference": Number(found.difference, found.n[found.present]),
-                "p_value": nullable(p),
-                "p_adjusted": nullable(adjusted),
-                "conversions_at_stake": Number(cost, found.n[found.present]),
-                "value_at_stake": Number(cost * mean_value if has_value else np.full(cost.shape, np.nan)),
-            },
-            users=found.totals["n_users"],
-            converting=found.totals["users_converted"],
-        )
-        return {"friction": answer}
+        """Conversion with and without, over the whole log and, for kinds, week by week: one family of tests."""
+        met, people = with_detours(tallies, self.names)
+        whole = contrast(met, tallies["reached"], people)
+        weeks = contrast(*(tallies[f"weekly_{name}"] for name in ("met", "reached", "people")))
+        p = [p_values(found.difference, found.tested, found.least_variance) for found in (whole, weeks)]
+        adjusted = np.split(benjamini_hochberg(np.concatenate(p)), [len(p[0])])
+        usual, _ = usual_ways(tallies["ways"], tallies["passed"], self.names)
+        names = [*self.names, *_KEYS]
+        monday = pl.Series("week", weeks.rows["week"] * 7 + 4, dtype=pl.Int32).cast(pl.Date)
+        return {
+            "friction": _answer(whole, whole.rows.select(names), p[0], adjusted[0]),
+            "weeks": _answer(weeks, weeks.rows.select(names).with_columns(monday), p[1], adjusted[1]),
+            "ways": Answer(usual.select(*self.names, "stage"), {name: usual[name] for name in ("n", "usual_steps")}),
+        }
+
+
+def _answer(found: Contrast, keys: pl.DataFrame, p: Floats, adjusted: Floats) -> Answer:
+    cost = found.totals["n"] * -found.difference
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_value = found.value / MICRO / found.totals["converted"]
+    has_value = bool(found.value.any())
+    behind, once = found.n[found.present], found.totals["n_users"] == found.totals["n"]
+    return Answer(
+        keys=keys,
+        columns={
+            "stage": pl.Series(found.stage, dtype=pl.String),
+            "n_times": found.totals["n_times"],
+            "n_journeys": found.totals["n_journeys"],
+            "n": found.totals["n"],
+            "n_users": found.totals["n_users"],
+            "converted_with": nullable(found.share_with[0]),
+            "converted_without": nullable(found.share_without[0]),
+            "difference": Number(found.difference, behind, once),
+            "p_value": nullable(p),
+            "p_adjusted": nullable(adjusted),
+            "conversions_at_stake": Number(cost, behind, once),
+            "value_at_stake": Number(cost * mean_value if has_value else np.full(cost.shape, np.nan)),
+        },
+        users=found.totals["n_users"],
+        converting=found.totals["users_converted"],
+    )
 
 
 def friction(
@@ -122,18 +139,22 @@ def friction(
 
     Returns
     -------
-    Result; frame has one row per friction and place (channel is ``""`` without channels):
+    Result; frame has one row per friction and place (channel is ``""`` without channels), of detours also per stage:
         friction str · channel, touchpoint str where · stage str where most meet it · n_times, n_journeys i64 · n i64
         mature journeys · n_users i64 · converted_with, converted_without f64 · difference f64 with interval · p_value,
         p_adjusted f64 · conversions_at_stake, value_at_stake f64 with interval.
+    tables["weeks"] : of the declared kinds, the same per calendar week (UTC; date of its Monday) in which the journey reached
+        the stage: what goes wrong for a week only. tables["ways"] : the usual way to each stage.
 
     Notes
     -----
     *repeat*: the same touchpoint again at once. *loop*: a touchpoint again after another one. *back_step*: arriving at an
     earlier stage than the step before. *wait*: the step before a pause longer than `long_wait`. *abandoned_session*: the
     last step of a session that lies in the goal's stage and is not the journey's last (both are compared at the step after). *kind*: the kinds that the stage
-    map declares (``error``, ``complaint``, …), under their own name. Each journey is compared with the others that reached
-    the same stage (see `metrics.contrast`), never naively; p-values are adjusted over all rows (Benjamini–Hochberg), rows
+    map declares (``error``, ``complaint``, …), under their own name. *detour*: a way to a stage with more steps than the
+    median way there, by a touchpoint that fewer than half of the ways lead by; compared at the stage once it is reached
+    (see `metrics.detours`). Each journey is compared with the others that reached
+    the same stage (see `metrics.contrast`), never naively; p-values are adjusted over all rows, those of the weeks among them (Benjamini–Hochberg), rows
     with under 30 mature journeys on either side are not tested. *At stake*: n × −difference, times the mean value of those who met it
     and converted. An association, not a proof: who meets a friction may differ in other ways. Merges exactly.
     """
@@ -170,10 +191,14 @@ def _frictions(journeys: Journeys, long_wait: int) -> Iterator[tuple[Key, Ints, 
             rank = journeys.stages.index(journeys.goal_stage)
             resumed = np.flatnonzero(inside & (gap > journeys.rules.session_gap_us))
             yield _named("abandoned_session", resumed[stage.codes[resumed - 1] == rank], 1)
-    if "kind" in coded.labels:
-        kind = coded.labels["kind"]
-        known = np.flatnonzero(kind.codes != kind.labels.index(UNKNOWN)) if UNKNOWN in kind.labels else np.arange(n)
-        yield key_of(kind.codes[known], kind.labels), known, known
+
+
+def _kinds(journeys: Journeys) -> tuple[Key, Ints, Ints]:
+    """The steps whose touchpoint has a declared kind, under its name."""
+    kind = journeys.coded.labels["kind"]
+    n = len(kind.codes)
+    known = np.flatnonzero(kind.codes != kind.labels.index(UNKNOWN)) if UNKNOWN in kind.labels else np.arange(n)
+    return key_of(kind.codes[known], kind.labels), known, known
 
 
 def _named(name: str, steps: Ints, back: int) -> tuple[Key, Ints, Ints]:

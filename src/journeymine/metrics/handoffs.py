@@ -27,15 +27,12 @@ from journeymine.metrics.contrast import (
     ENOUGH,
     Markers,
     before_goal,
-    by_group,
-    contrast,
     contrast_by,
     contrast_specs,
     count_contrast,
-    nullable,
-    significance,
     stage_key,
 )
+from journeymine.metrics.contrast_estimate import by_group, contrast, nullable, significance
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Handoffs", "handoffs"]
@@ -102,7 +99,7 @@ class Handoffs:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Losses at each crossing, and conversion against comparable journeys."""
-        found = contrast(tallies["met"], tallies["reached"])
+        found = contrast(tallies["met"], tallies["reached"], tallies["people"])
         n = found.totals["n"]
         p, adjusted = significance(found.difference, found.tested, found.least_variance)
         crossings = found.rows.join(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from journeymine.counting.result import Result
-from journeymine.metrics.comparable import COMPARABLE_N, place_label, split_names
+from journeymine.metrics.comparable import COMPARABLE_N, comparable_places, place_label, split_names
+from journeymine.metrics.detours import DETOUR
 from journeymine.metrics.opportunity_owners import Places
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.intervals import square_and_add, student_quantile
@@ -42,44 +44,57 @@ def one_sided(estimate: float | None, lower: float | None, confidence: float) ->
 def from_drop_off(result: Result, places: Places) -> pl.DataFrame:
     """Places that convert less than the best comparable one, by the rule of `metrics.comparable`.
 
-    That place is still a choice among m, so the p-value is multiplied by m (Bonferroni).
+    What is tested is that the place converts no less than any of the m it may be compared with: the least of m one-sided
+    p-values, times m (Bonferroni). The best of them may be small, and then says less surely what a larger one does.
     """
     names = result.frame.columns[: result.frame.columns.index("n_reached")]
     alike, apart = split_names(names)
     rows, found = result.frame.rows(named=True), []
     by_place = {(*(row[name] for name in alike), place_label([row[name] for name in apart])): row for row in rows}
-    for row in rows:
+    rivals = comparable_places(
+        result.frame.select(names), *(result.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+                                      for name in ("n", "converted_later", "converted_share_lower"))
+    )  # fmt: skip
+    for row, others in zip(rows, rivals, strict=True):
         best = by_place.get((*(row[name] for name in alike), row["comparable"]))
         if best is None or row["n"] < COMPARABLE_N or not row["lost_here"] or row["converted_share_lower"] is None:
             continue
-        gains, p = _gained(row, best, result.confidence)
+        gains = _gained(row, best)
+        p = [one_sided(*_difference(row, rows[at])[:2], result.confidence) for at in others]
+        least = min((each for each in p if each is not None), default=None)
         where = {name: row[name] if name in names else "" for name in ("stage", "channel", "touchpoint")}
         comparable = row["comparable"]
         found.append({
             "kind": "drop_off", "title": f"Keep journeys in {_place([row[name] for name in names])}", **where,
             "owner": places.owner(**where), "n": row["n"], "share": row["converted_share"],
             "comparable_share": best["converted_share"], "comparable": comparable, **gains,
-            "p_value": None if p is None else min(1.0, p * row["n_comparable"]),
+            "p_value": 1.0 if least is None else min(1.0, least * len(others)),
             "evidence": f"{row['lost_here']:,} of {row['n']:,} journeys that came by were lost there; "
                         f"{row['converted_share']:.1%} convert, against {best['converted_share']:.1%} in {comparable}",
         })  # fmt: skip
     return pl.DataFrame(found, schema=SCHEMA)
 
 
-def _gained(row: dict[str, Any], best: dict[str, Any], confidence: float) -> tuple[dict[str, Any], float | None]:
-    """Lost here × the difference in conversion, with Newcombe's limits; in money by the mean value of who converts from here.
+def _difference(row: dict[str, Any], other: dict[str, Any]) -> tuple[float, float, float]:
+    """Conversion of the other place minus that of this one, with Newcombe's limits.
 
     Journeys that come by both places make the two shares go together, which the limits leave aside: they are wide rather
     than narrow.
     """
-    (p1, *limits1), (p2, *limits2) = ([each[f"converted_share{limit}"] for limit in _LIMITS] for each in (best, row))
+    (p1, *limits1), (p2, *limits2) = ([each[f"converted_share{limit}"] for limit in _LIMITS] for each in (other, row))
     lower, upper = square_and_add(p1, (limits1[0], limits1[1]), p2, (limits2[0], limits2[1]))
-    gained = [row["lost_here"] * difference for difference in (p1 - p2, float(lower), float(upper))]
+    return p1 - p2, float(lower), float(upper)
+
+
+def _gained(row: dict[str, Any], best: dict[str, Any]) -> dict[str, Any]:
+    """Lost here × the difference in conversion; in money by the mean value of who converts from here."""
+    gained = [row["lost_here"] * difference for difference in _difference(row, best)]
     stake = row["conversions_at_stake"]
     worth = row["value_at_stake"] / stake if stake and row["value_at_stake"] is not None else None
     columns = {f"conversions_gained{limit}": value for limit, value in zip(_LIMITS, gained, strict=True)}
-    columns |= {f"value_gained{limit}": _times(value, worth) for limit, value in zip(_LIMITS, gained, strict=True)}
-    return columns, one_sided(gained[0], gained[1], confidence)
+    return columns | {
+        f"value_gained{limit}": _times(value, worth) for limit, value in zip(_LIMITS, gained, strict=True)
+    }
 
 
 def _place(labels: list[str]) -> str:
@@ -95,23 +110,31 @@ def _gains(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_friction(result: Result, places: Places) -> pl.DataFrame:
-    """Frictions, with their own two-sided p-value."""
+    """Frictions, of the whole log and of single weeks, with their own two-sided p-value."""
     found = []
-    for row in result.frame.rows(named=True):
+    weeks = result.tables["weeks"].rows(named=True) if "weeks" in result.tables else []
+    for row in [*result.frame.rows(named=True), *weeks]:
         if row["p_value"] is None:
             continue
         where = {"channel": row["channel"], "touchpoint": row["touchpoint"]}
         at = f"{row['touchpoint']} on {row['channel']}" if row["channel"] else row["touchpoint"]
-        name = row["friction"].replace("_", " ")
+        when = f" in the week of {row['week']}" if "week" in row else ""
         found.append({
-            "kind": "friction", "title": f"Mend {name} at {at}", "stage": row["stage"], **where,
+            "kind": "friction", "title": f"{_to_do(row, at)}{when}", "stage": row["stage"], **where,
             "owner": places.owner(**where), "n": row["n"], "share": row["converted_with"],
-            "comparable_share": row["converted_without"], "comparable": "same stage without it", **_gains(row),
+            "comparable_share": row["converted_without"], "comparable": f"same stage without it{when}", **_gains(row),
             "p_value": row["p_value"],
-            "evidence": f"{row['n']:,} journeys meet it; {row['converted_with']:.1%} of them convert, against "
+            "evidence": f"{row['n']:,} journeys meet it{when}; {row['converted_with']:.1%} of them convert, against "
                         f"{row['converted_without']:.1%} of the others that come as far",
         })  # fmt: skip
     return pl.DataFrame(found, schema=SCHEMA)
+
+
+def _to_do(row: dict[str, Any], at: str) -> str:
+    if "week" in row:
+        return f"Find out what caused {row['friction']} at {at}"
+    on_the_way = f" on the way to {row['stage']}" if row["friction"] == DETOUR else ""
+    return f"Mend {row['friction'].replace('_', ' ')} at {at}{on_the_way}"
 
 
 def from_handoffs(result: Result, places: Places, worth: float | None) -> pl.DataFrame:

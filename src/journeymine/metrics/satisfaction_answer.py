@@ -11,7 +11,7 @@ import polars as pl
 from journeymine.columns import MICRO
 from journeymine.counting.estimates import Answer, Number, Share
 from journeymine.counting.tally import Tally, spread
-from journeymine.metrics.contrast import by_group, significance
+from journeymine.metrics.contrast_estimate import by_group, significance
 from journeymine.metrics.satisfaction_scale import NPS, Scale, bounds
 
 __all__ = ["dips", "scores"]

@@ -143,6 +143,7 @@ def number_interval(
     replicates: npt.ArrayLike,
     *,
     trials_by_fold: npt.ArrayLike | None = None,
+    each_user_once: npt.ArrayLike | None = None,
     confidence: float = 0.95,
 ) -> Interval:
     """Interval of a smooth number (mean, ratio, credit, solved chain): estimate ± t · jackknife standard error.
@@ -153,6 +154,7 @@ def number_interval(
     replicates : the same number finished without one fold at a time, shape [K, rows …].
     trials_by_fold : how much stands behind each row in those K folds, shape [K, rows …]; the rules on too few folds and
         on a dominant one are applied to it. By default only K is looked at.
+    each_user_once : rows whose trials are all of different users: no fold of theirs is ruled by one.
     confidence : between 0 and 1.
 
     Returns
@@ -176,7 +178,9 @@ def number_interval(
             hint="replicates and trials have the estimate's shape behind a leading axis of folds",
         )
     variance = jackknife_variance(series)
+    once = np.zeros(value.shape, dtype=bool) if each_user_once is None else np.asarray(each_user_once, dtype=bool)
     reason = _reason(tried, exempt=np.zeros(value.shape, dtype=bool))
+    reason[once & (reason == DOMINANT_FOLD)] = None
     _set_reason(reason, np.isnan(variance) | ~np.isfinite(value), UNDEFINED_REPLICATE)
     lower, upper = student(value, variance, (tried > 0).sum(axis=0) - 1, confidence)
     return _interval(value, lower, upper, np.full(value.shape, np.nan), reason)

@@ -1,0 +1,141 @@
+"""From counts of journeys with and without a marker to the difference that it makes, and whether it can be told from chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.tally import Tally
+from journeymine.metrics.contrast import ENOUGH
+from journeymine.stats.folds import jackknife_variance
+from journeymine.stats.multiple import benjamini_hochberg
+
+__all__ = ["Contrast", "by_group", "contrast", "nullable", "p_values", "significance"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One row per marker.
+
+    Attributes
+    ----------
+    rows : the marker's keys.
+    totals : exact counts added up over stages, by column of the table, and the distinct users.
+    n : journeys behind each, by fold, shape [64, rows].
+    tested : rows with at least `ENOUGH` mature journeys on both sides.
+    share_with, share_without, difference : shape [1 + K, rows].
+    least_variance : of the difference if journeys were independent and the share at each stage one; the floor of tests.
+    stage : the stage at which most journeys meet it.
+    present : which folds made a replicate.
+    """
+
+    rows: pl.DataFrame
+    totals: Mapping[str, Ints]
+    n: Floats
+    tested: npt.NDArray[np.bool_]
+    share_with: Floats
+    share_without: Floats
+    difference: Floats
+    least_variance: Floats
+    stage: list[str]
+    value: Floats
+    present: npt.NDArray[np.bool_]
+
+
+def contrast(met: Tally, reached: Tally, people: Tally) -> Contrast:
+    """Compare, from merged counts; `people` holds the distinct users of each marker."""
+    names = [name for name in met.rows.columns if name != "stage"]
+    grouped = met.rows.select(names).with_row_index("_at")
+    rows = grouped.group_by(names, maintain_order=True).agg(pl.len()).select(names)
+    group = grouped.join(rows.with_row_index("_group"), on=names, how="left", nulls_equal=True, maintain_order="left")
+    of = group["_group"].to_numpy().astype(np.int64) if len(met) else np.zeros(0, dtype=np.int64)
+    shared = reached.rows.columns
+    found = met.rows.select(shared).join(
+        reached.rows.with_row_index("_at"), on=shared, how="left", maintain_order="left"
+    )
+    at = found["_at"].to_numpy().astype(np.int64) if len(met) else np.zeros(0, dtype=np.int64)
+    n, won = met.spread("n"), met.spread("converted")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest_n, rest_won = reached.spread("n")[:, at] - n, reached.spread("converted")[:, at] - won
+        usable = (n > 0) & (rest_n > 0)
+        weight = np.where(usable, n, 0.0)
+        total = by_group(weight, of, len(rows))
+        share_with = by_group(np.where(usable, won, 0.0), of, len(rows)) / total
+        pooled = (rest_won[0] + won[0]) / (rest_n[0] + n[0])
+        single = np.where(usable[0], pooled * (1 - pooled) * n[0] ** 2 * (1 / n[0] + 1 / rest_n[0]), 0.0)
+        least = by_group(single[None], of, len(rows))[0] / total[0] ** 2
+        share_without = by_group(np.where(usable, weight * rest_won / rest_n, 0.0), of, len(rows)) / total
+    exact = {name: _sum(met.total(name), of, len(rows)) for name in met.spec.values if name != "value"}
+    counted = people.rows.with_columns(pl.Series(name, people.total(name)) for name in people.spec.values)
+    users = rows.join(counted, on=names, how="left", nulls_equal=True, maintain_order="left")
+    exact |= {name: users[name].fill_null(0).to_numpy().astype(np.int64) for name in people.spec.values}
+    heaviest = met.rows.with_columns(n=pl.Series(met.total("n_journeys"))).sort(
+        "n", descending=True, maintain_order=True
+    )
+    main = rows.join(heaviest.unique(names, keep="first", maintain_order=True), on=names, how="left", nulls_equal=True,
+                     maintain_order="left")  # fmt: skip
+    return Contrast(
+        rows=rows,
+        totals=exact,
+        n=by_group(met.by_fold("n"), of, len(rows)),
+        tested=(exact["n"] >= ENOUGH) & (by_group(np.where(usable, rest_n, 0.0)[:1], of, len(rows))[0] >= ENOUGH),
+        share_with=share_with,
+        share_without=share_without,
+        difference=share_with - share_without,
+        least_variance=least,
+        stage=main["stage"].to_list() if len(rows) else [],
+        value=by_group(met.by_fold("value").sum(axis=0, keepdims=True), of, len(rows))[0],
+        present=met.present,
+    )
+
+
+def by_group(values: Floats, of: Ints, n: int) -> Floats:
+    """Add up columns by group: shape [R, columns] becomes [R, n]."""
+    out = np.zeros((len(values), n))
+    np.add.at(out.T, of, values.T)
+    return out
+
+
+def _sum(values: Ints, of: Ints, n: int) -> Ints:
+    out = np.zeros(n, dtype=np.int64)
+    np.add.at(out, of, values)
+    return out
+
+
+def nullable(values: Floats) -> pl.Series:
+    """A plain column; NaN becomes null."""
+    return pl.Series(np.asarray(values, dtype=np.float64)).fill_nan(None)
+
+
+def significance(values: Floats, tested: npt.NDArray[np.bool_], least_variance: Floats) -> tuple[Floats, Floats]:
+    """Two-sided p-values of "no difference" (see `p_values`), and the same adjusted for asking about all rows at once [1]_.
+
+    References
+    ----------
+    .. [1] Y. Benjamini, Y. Hochberg, Journal of the Royal Statistical Society B 57 (1995).
+    """
+    p = p_values(values, tested, least_variance)
+    return p, benjamini_hochberg(p)
+
+
+def p_values(values: Floats, tested: npt.NDArray[np.bool_], least_variance: Floats) -> Floats:
+    """Two-sided p-values of "no difference": t = estimate / standard error on K − 1 degrees of freedom.
+
+    The variance is the jackknife's, and at least that of independent journeys under the null: of few journeys the
+    jackknife may say too little. NaN where not enough stands behind a row: such rows are no part of the family.
+    """
+    from scipy.special import stdtr
+
+    if len(values) < 2:
+        return np.full(values.shape[1], np.nan)
+    error = np.sqrt(np.fmax(jackknife_variance(values[1:]), least_variance))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.abs(values[0]) / error
+    return np.where(tested & (error > 0), 2 * stdtr(len(values) - 2, -t), np.nan)

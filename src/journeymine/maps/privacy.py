@@ -18,7 +18,8 @@ from journeymine.counting.result import Result
 from journeymine.maps.compose_flows import MAX_FLOWS
 from journeymine.maps.compose_places import node_id
 from journeymine.maps.disclosure import Figure, complement
-from journeymine.maps.privacy_counts import ENDS, Key, edge_key, is_few, least, place_key, rows_with_users, unpublished
+from journeymine.maps.privacy_counts import ENDS, Key, is_few, least, unpublished
+from journeymine.maps.privacy_part import CONVERSIONS, Layer, Part, read_part
 from journeymine.maps.privacy_tables import emptied
 
 __all__ = ["withhold"]
@@ -46,17 +47,17 @@ def withhold(
     """
     if min_group <= 1:
         return dict(results)
-    parts = [results, *beside]
-    few = unpublished(results, max_flows).union(*(_few(part, min_group) for part in parts))
+    parts = [read_part(answers, min_group) for answers in (results, *beside)]
+    few = unpublished(results, max_flows).union(*(part.few for part in parts))
     n_few = -1
     while n_few != len(few):
         n_few = len(few)
         for part in parts:
-            figures = list(_figures(part, few, _users_lost(part)))
+            figures = list(_figures(part, few))
             few |= {figures[i][0] for i in complement([f for _, f in figures], min_group, _sums(figures, min_group))}
             while more := _shares_to_withhold(part, few, min_group):
                 few |= more
-    shown = [_shown(part, few, min_group) for part in parts]
+    shown = [_shown(answers, few, min_group) for answers in (results, *beside)]
     return {name: _also(result, [other.get(name) for other in shown[1:]]) for name, result in shown[0].items()}
 
 
@@ -79,82 +80,33 @@ def _also(result: Result, others: Sequence[Result | None]) -> Result:
     return replace(result, frame=pl.DataFrame(rows, schema=result.frame.schema))
 
 
-def _behind(row: Mapping[str, Any], behind: Mapping[str, Any], share: str, part: int) -> int:
-    return least(part, row["n"], row["n_users"], behind.get(share, 0))
-
-
-def _few(results: Mapping[str, Result], min_group: int) -> set[Key]:
-    """Figures that too few users stand behind, taken by themselves."""
-    few: set[Key] = set()
-    row, behind = next(iter(rows_with_users(results["conversion"])))
-    header = {"converted": row["converted"], "lost": row["lost"], "open": row["open"], "mature": row["n"]}
-    users = {"converted": behind.get("share", 0), "mature": row["n_users"]}
-    for name, n in header.items():
-        if is_few(least(n, row["n"], row["n_users"], users.get(name, 0)), min_group):
-            few.add(("header", name))
-    for edge in results["flows"].frame.rows(named=True):
-        ends = edge["to"] is None and edge["status"] in ENDS
-        counted = least(edge["mature"], edge["n_journeys"], edge["n_users"]) if ends else edge["n_users"]
-        if edge["n_users"] < min_group or is_few(counted, min_group):
-            few.add(edge_key(edge))
-    few |= {("node", n["label"]) for n in results["flows"].tables["nodes"].rows(named=True) if n["n_users"] < min_group}
-    for kind, name in (("cell", "places"), ("stage", "stages")):
-        for row, behind in rows_with_users(results[name]) if name in results else ():
-            lost = _behind(row, behind, "lost_share", row["lost_here"])
-            rest = _behind(row, behind, "lost_share_rest", row["n"] - row["lost_here"])
-            if row["n_users"] < min_group or is_few(lost, min_group) or is_few(rest, min_group):
-                few.add((kind, *place_key(row)) if kind == "cell" else (kind, row["stage"], "lost"))
-            if kind == "stage" and (
-                row["n_users"] < min_group or is_few(_behind(row, behind, "open_share", row["open_here"]), min_group)
-            ):
-                few.add((kind, row["stage"], "open"))
-    return few
-
-
-def _users_lost(results: Mapping[str, Result]) -> dict[Key, int]:
-    """Fewest users lost in each stage × channel and in each stage."""
-    found: dict[Key, int] = {}
-    for name in ("places", "stages"):
-        for row, behind in rows_with_users(results[name]) if name in results else ():
-            key = ("cell", *place_key(row)) if name == "places" else ("stage", row["stage"], "lost")
-            found[key] = _behind(row, behind, "lost_share", row["lost_here"])
-    return found
-
-
-def _figures(results: Mapping[str, Result], few: set[Key], known: Mapping[Key, int]) -> Iterator[tuple[Key, Figure]]:
+def _figures(part: Part, few: set[Key]) -> Iterator[tuple[Key, Figure]]:
     """The map as one circulation: what starts, moves, stays in a touchpoint, ends in a place, and comes out of it all."""
 
     def figure(key: Key, tail: Any, head: Any, n: int, users: int, kind: str) -> tuple[Key, Figure]:
-        return key, Figure(tail, head, max(users, known.get(key, 0)), key not in few, n * _COST[kind])
+        return key, Figure(tail, head, max(users, part.lost.get(key, 0)), key not in few, n * _COST[kind])
 
-    places = {node_id(row): place_key(row) for row in results["nodes"].frame.rows(named=True)}
-    header = results["conversion"].frame.row(0, named=True)
     inside: dict[tuple[str, ...], list[int]] = {}
-    for row in results["flows"].frame.rows(named=True):
-        key, a, b, status = edge_key(row), row["from"], row["to"], row["status"]
-        if a is None:
-            yield figure(key, "begun", ("in", b), row["n"], row["n_users"], "edge")
-        elif b is not None:
-            yield figure(key, ("out", a), ("in", b), row["n"], row["n_users"], "edge")
+    for key, tail, head, status, n, users, judged, judged_users, _ in part.edges:
+        if tail is None:
+            yield figure(key, "begun", ("in", head), n, users, "edge")
+        elif head is not None:
+            yield figure(key, ("out", tail), ("in", head), n, users, "edge")
         else:
-            judged = row["mature"] if status in ENDS else row["n"]
-            stage, channel = places.get(a, ("", ""))
+            stage, channel = part.places.get(tail, ("", ""))
             here: tuple[str, ...] = ("stage", status, stage)
             if status == "lost" and ("cell", stage, channel) not in few:
                 here = ("cell", stage, channel)  # A withheld one is an unknown sum of unknown ends: it tells nothing.
-            users = least(judged, row["n"], row["n_users"])
             if judged:
-                yield figure(key, ("out", a), here, judged, users, "end")
+                yield figure(key, ("out", tail), here, judged, judged_users, "end")
                 total = inside.setdefault(here, [0, 0])
                 total[0] += judged
-                total[1] = max(total[1], users)
-            if young := row["n"] - judged:
-                yield ("young", a, status), Figure(("out", a), "young", least(young, row["n"], row["n_users"]), False)
-    for row in results["flows"].tables["nodes"].rows(named=True):
-        yield figure(
-            ("node", row["label"]), ("in", row["label"]), ("out", row["label"]), row["n"], row["n_users"], "node"
-        )
-    yield from _outcomes(inside, header, figure)
+                total[1] = max(total[1], judged_users)
+            if young := n - judged:
+                yield ("young", tail, status), Figure(("out", tail), "young", least(young, n, users), False)
+    for key, n, users in part.touchpoints:
+        yield figure(key, ("in", key[1]), ("out", key[1]), n, users, "node")
+    yield from _outcomes(inside, part.header, figure)
 
 
 def _sums(figures: list[tuple[Key, Figure]], min_group: int) -> list[Any]:
@@ -189,48 +141,40 @@ def _outcomes(
     yield ("header", "all"), Figure("over", "begun", header["n_users_all"], True, 1e12)
 
 
-def _shares_to_withhold(results: Mapping[str, Result], few: set[Key], min_group: int) -> set[Key]:
+def _shares_to_withhold(part: Part, few: set[Key], min_group: int) -> set[Key]:
     """Conversions of flows and touchpoints to withhold: those who convert, who do not, and who cannot be judged yet flow too."""
-    rows = [(edge_key(r), r, b) for r, b in rows_with_users(results["flows"])]
-    rows += [(("node", r["label"]), r, b) for r, b in rows_with_users(results["flows"], "nodes")]
-    layers = []
-    for key, row, behind in rows:
-        n, users, mature, won = row["n_journeys"], row["n_users"], row["mature"], row["converted"]
-        parts = {"conversion": won, "conversion_rest": mature - won, "immature": n - mature}
-        layers.append((key, row, {name: least(part, n, users, behind.get(name, 0)) for name, part in parts.items()}))
-    inner = {key for key, _, _ in layers if key[0] == "node" or key[4] == ""}
     alone = {
-        ("share", *key)
-        for key, _, parts in layers
-        if key in inner and any(is_few(u, min_group) for u in parts.values())
+        ("share", *layer.key)
+        for layer in part.layers
+        if (layer.key[0] == "node" or layer.key[4] == "") and any(is_few(users, min_group) for users in layer.users)
     }
     withheld = few | alone
     found = alone - few
-    for name in ("conversion", "conversion_rest", "immature"):
-        figures = list(_layer(layers, name, withheld))
-        found |= {figures[i][0] for i in complement([f for _, f in figures], min_group)} - few
+    for i in range(len(CONVERSIONS)):
+        figures = list(_layer(part.layers, i, withheld))
+        found |= {figures[k][0] for k in complement([f for _, f in figures], min_group)} - few
     return found
 
 
-def _layer(
-    layers: list[tuple[Key, dict[str, Any], dict[str, int]]], name: str, withheld: set[Key]
-) -> Iterator[tuple[Key, Figure]]:
-    for key, row, parts in layers:
-        users = parts[name]
+def _layer(layers: list[Layer], i: int, withheld: set[Key]) -> Iterator[tuple[Key, Figure]]:
+    for key, n, status, parts in layers:
+        users = parts[i]
         if not users:
             continue
-        shown = key not in withheld and ("share", *key) not in withheld
         if key[0] == "node":
-            yield ("share", *key), Figure(("in", key[1]), ("out", key[1]), users, shown, row["n"] * 4.0)
+            shown = key not in withheld and ("share", *key) not in withheld
+            yield ("share", *key), Figure(("in", key[1]), ("out", key[1]), users, shown, n * 4.0)
         elif key[4] == "in":
             yield key, Figure("begun", ("in", key[2]), users, False)
         elif key[4] == "out":
-            judged = name != "immature" and row["status"] in ENDS
-            yield key, Figure(("out", key[1]), ("end", row["status"]), users, judged and key not in withheld, 1e9)
+            judged = CONVERSIONS[i] != "immature" and status in ENDS
+            yield key, Figure(("out", key[1]), ("end", status), users, judged and key not in withheld, 1e9)
         else:
-            yield ("share", *key), Figure(("out", key[1]), ("in", key[2]), users, shown, row["n"])
-    for status in (*ENDS, "ended", "service"):
-        yield ("header", name, status), Figure(("end", status), "over", 1 << 40, True, 1e12)
+            shown = key not in withheld and ("share", *key) not in withheld
+            yield ("share", *key), Figure(("out", key[1]), ("in", key[2]), users, shown, n)
+    name = CONVERSIONS[i]
+    for end in (*ENDS, "ended", "service"):
+        yield ("header", name, end), Figure(("end", end), "over", 1 << 40, True, 1e12)
     yield ("header", name), Figure("over", "begun", 1 << 40, True, 1e12)
 
 

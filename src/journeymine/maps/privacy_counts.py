@@ -12,7 +12,7 @@ from journeymine.counting.result import Result
 from journeymine.maps.compose_flows import NEIGHBOURS
 from journeymine.maps.compose_places import MAX_NODES, node_id
 
-__all__ = ["ENDS", "Key", "edge_key", "is_few", "least", "place_key", "rows_with_users", "unpublished"]
+__all__ = ["ENDS", "Key", "edge_key", "edge_keys", "edge_name", "is_few", "least", "place_key", "rows_with_users", "unpublished"]
 
 Key = tuple[str, ...]
 """Name of a figure: its kind, then its labels."""
@@ -44,10 +44,20 @@ def rows_with_users(result: Result, table: str | None = None) -> Iterator[tuple[
     yield from zip(frame.rows(named=True), behind, strict=True)
 
 
-def edge_key(row: Mapping[str, Any]) -> Key:
+def edge_name(tail: str | None, head: str | None, status: str | None) -> Key:
     """Name of an edge of the graph; ``in`` and ``out`` tell those that begin and end a journey from real labels."""
-    side = "in" if row["from"] is None else "out" if row["to"] is None else ""
-    return ("edge", row["from"] or "", row["to"] or "", row["status"] or "", side)
+    side = "in" if tail is None else "out" if head is None else ""
+    return ("edge", tail or "", head or "", status or "", side)
+
+
+def edge_key(row: Mapping[str, Any]) -> Key:
+    """Name of the edge in a row."""
+    return edge_name(row["from"], row["to"], row["status"])
+
+
+def edge_keys(frame: pl.DataFrame) -> list[Key]:
+    """Names of all edges of a frame, in its order."""
+    return [edge_name(*ends) for ends in zip(frame["from"], frame["to"], frame["status"], strict=True)]
 
 
 def place_key(row: Mapping[str, Any]) -> Key:
@@ -68,7 +78,7 @@ def unpublished(results: Mapping[str, Result], max_flows: int) -> set[Key]:
         edges.filter(pl.col("from").is_null() & pl.col("to").is_in(labels)),
         edges.filter(pl.col("to").is_null() & pl.col("from").is_in(labels)),
     ]
-    shown = {edge_key(row) for frame in room for row in frame.rows(named=True)}
-    names = {edge_key(row) for row in edges.rows(named=True)}
+    shown = {key for frame in room for key in edge_keys(frame)}
+    names = set(edge_keys(edges))
     every = {("node", label) for label in results["flows"].tables["nodes"]["label"]}
     return (names - shown) | (every - {("node", label) for label in labels})

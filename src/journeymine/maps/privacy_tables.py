@@ -9,7 +9,7 @@ import polars as pl
 
 from journeymine.counting.result import Result
 from journeymine.maps.compose_places import node_id
-from journeymine.maps.privacy_counts import ENDS, Key, edge_key, is_few, least, place_key, rows_with_users
+from journeymine.maps.privacy_counts import ENDS, Key, edge_key, edge_keys, is_few, least, place_key, rows_with_users
 
 __all__ = ["emptied"]
 
@@ -22,10 +22,9 @@ def emptied(name: str, result: Result, few: set[Key], min_group: int) -> dict[st
     if name == "conversion":
         return {"frame": _changed(result.frame, [_headline(*pair, few, min_group) for pair in rows_with_users(result)])}
     if name == "flows":
+        shown = pl.Series([key not in few for key in edge_keys(result.frame)], dtype=pl.Boolean)
         edges = [
-            _share(row, ("share", *edge_key(row)), few, reason)
-            for row in result.frame.rows(named=True)
-            if edge_key(row) not in few
+            _share(row, ("share", *edge_key(row)), few, reason) for row in result.frame.filter(shown).rows(named=True)
         ]
         nodes = [
             _node(row, few, reason) for row in result.tables["nodes"].rows(named=True) if row["n_users"] >= min_group
@@ -35,7 +34,7 @@ def emptied(name: str, result: Result, few: set[Key], min_group: int) -> dict[st
         kept = [_last(row, few) for row in result.frame.rows(named=True) if row["n_users"] >= min_group]
         return {"frame": _changed(result.frame, kept)}
     if name == "paths":
-        return {"frame": _changed(result.frame, _paths(result.frame.rows(named=True), min_group))}
+        return {"frame": _paths(result.frame, min_group)}
     if name in ("places", "stages", "channels"):
         return {"frame": _changed(result.frame, _places(name, result, few, min_group))}
     if name == "satisfaction":
@@ -106,13 +105,14 @@ def _last(row: Row, few: set[Key]) -> Row:
     return {**row, "lost_here": 0} if ("edge", node_id(row), "", "lost", "out") in few else row
 
 
-def _paths(rows: Iterable[Row], min_group: int) -> Iterable[Row]:
-    for row in rows:
-        if row["n_users"] >= min_group:
-            yield {
-                **row,
-                **{s: row[s] if least(row[s], row["n"], row["n_users"]) >= min_group else 0 for s in (*ENDS, "ended")},
-            }
+def _paths(frame: pl.DataFrame, min_group: int) -> pl.DataFrame:
+    """Paths of enough users; an outcome that too few of them had is none."""
+    again = pl.col("n") - pl.col("n_users")
+    enough = [
+        pl.when((pl.col(end) == 0) | (pl.col(end) - again >= min_group)).then(end).otherwise(0).alias(end)
+        for end in (*ENDS, "ended")
+    ]
+    return frame.filter(pl.col("n_users") >= min_group).with_columns(enough)
 
 
 def _scores(frame: pl.DataFrame, min_group: int) -> pl.DataFrame:

@@ -4,13 +4,14 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from journeymine.maps.html import to_html
+from journeymine.maps.html import PAGE_BYTES, to_html
 from journeymine.maps.page_data import embed_json
-from journeymine.maps.specification import MapSpecification
+from journeymine.maps.specification import MapSpecification, Zoom
 from tests.maps.fixtures import HOSTILE, bare_log, hostile, sized
 
 
@@ -78,8 +79,28 @@ def test_the_same_map_gives_the_same_bytes(any_map: MapSpecification) -> None:
     assert to_html(any_map) == to_html(MapSpecification.from_json(any_map.to_json()))
 
 
-def test_the_page_stays_light() -> None:
-    assert len(to_html(sized(200, 12, 20)).encode()) < 1_500_000
+LONG = tuple(f"{i} " + "x" * 290 for i in range(40))
+
+
+@pytest.mark.parametrize("names", [(), LONG])
+def test_the_page_stays_light_and_says_what_it_has_no_room_for(names: tuple[str, ...]) -> None:
+    spec = sized(200, 12, 20, names=names)
+    zooms = tuple(Zoom(kind="channel", label=f"channel {i}", map=spec) for i in range(20))
+    html = to_html(replace(spec, zooms=zooms))
+    assert len(html.encode()) <= PAGE_BYTES
+    said = re.search(r"Not on this page, which would grow too large: ([^.]*)", html)
+    assert said is not None
+    drawn = set(re.findall(r'<option value="z(\d+)"', html))
+    first = re.search(r"channel (\d+)", said[1])
+    assert first is not None
+    assert drawn == {str(i) for i in range(int(first[1]))}
+    assert len(drawn) >= (0 if names else 2)
+
+
+def test_a_page_that_has_room_leaves_no_zoom_out(shop: MapSpecification) -> None:
+    html = to_html(replace(shop, zooms=tuple(Zoom(kind="channel", label=str(i), map=shop) for i in range(3))))
+    assert html.count('<option value="z') == 3
+    assert "Not on this page" not in html
 
 
 def test_ids_are_unique_and_links_lead_somewhere(any_map: MapSpecification) -> None:

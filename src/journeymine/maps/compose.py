@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -32,10 +32,16 @@ if TYPE_CHECKING:
 __all__ = ["answer_map", "compose"]
 
 
-def answer_map(journeys: Journeys, *, confidence: float = 0.95) -> dict[str, Result]:
-    """Ask journeys in memory everything a map needs."""
+def answer_map(
+    journeys: Journeys, *, confidence: float = 0.95, only: Collection[str] = (), without: Collection[str] = ()
+) -> dict[str, Result]:
+    """Ask journeys in memory everything a map needs, or some of it by name."""
     asked = map_measures(journeys.coded.labels, scale=_scale(journeys))
-    return {name: finish(m, count_in_memory(m, journeys), confidence=confidence) for name, m in asked.items()}
+    return {
+        name: finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+        for name, measure in asked.items()
+        if (not only or name in only) and name not in without
+    }
 
 
 def _scale(journeys: Journeys) -> Any:
@@ -81,7 +87,7 @@ def compose(
     channel_frame = results["channels"].frame if "channels" in results else None
     names = {node_id(row): row["touchpoint"] for row in node_frame.iter_rows(named=True)}
     drawn = _nodes(results, node_frame, edges, columns, names)
-    shown, of_node = examples(results["paths"].frame, drawn)
+    shown, of_node = examples(results["paths"].frame, drawn) if "paths" in results else ((), {})
     drawn = {label: _with(node, examples=of_node.get(label, ())) for label, node in drawn.items()}
     header = _header(results, title, who, scenario, currency, sum(n.n_journeys or 0 for n in drawn.values()))
     place_names = _stage_names(node_frame, columns, basis.stages)

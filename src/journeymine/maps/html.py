@@ -8,49 +8,39 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from journeymine.maps.finding_tables import finding_tables
 from journeymine.maps.first_screen import key_figures, meta_line
-from journeymine.maps.layout import lay_out
-from journeymine.maps.page_data import embed_json, map_data, process_data
+from journeymine.maps.layout import MAX_ROUTES
+from journeymine.maps.page_views import View, main_views, zoom_views
 from journeymine.maps.palette import DARK, LIGHT, variables
-from journeymine.maps.process_layout import lay_out_process
 from journeymine.maps.stake_bars import stake_bars
-from journeymine.maps.svg import draw_map, map_css
-from journeymine.maps.svg_comparison import draw_comparison
-from journeymine.maps.svg_lanes import default_flow_count
-from journeymine.maps.svg_process import draw_process
-from journeymine.maps.tables import map_tables, quality_table
+from journeymine.maps.svg import map_css
+from journeymine.maps.tables import MAX_ROWS, first_rows, map_tables, quality_table
 from journeymine.maps.view_tables import view_tables
-from journeymine.maps.wording import legible, plural, share, share_interval
+from journeymine.maps.wording import legible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from journeymine.maps.evidence import Sentence
-    from journeymine.maps.specification import MapSpecification
+    from journeymine.maps.specification import MapSpecification, Zoom
 
-__all__ = ["to_html"]
+__all__ = ["PAGE_BYTES", "to_html"]
 
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One drawing of the page, with its sliders."""
-
-    key: str
-    name: str
-    svg: str
-    n_nodes: int
-    n_flows: int
-    start_flows: int
-    note: str
+PAGE_BYTES = 1_500_000
+"""Most bytes of a page."""
+_SIZES = ((MAX_ROUTES, MAX_ROWS), (150, 150), (60, 60), (20, 20))
+"""Flows that can be drawn and rows of a table: less where names are so long that the page would grow too large."""
 
 
 def to_html(spec: MapSpecification) -> str:
-    """Return the page.
+    """Return the page, of at most `PAGE_BYTES`.
+
+    What finds no room on it (zooms first, then the weakest flows and the tails of tables) is said there; the JSON form has it.
 
     Parameters
     ----------
@@ -60,6 +50,31 @@ def to_html(spec: MapSpecification) -> str:
     -------
     str; a complete HTML document that asks for nothing but itself.
     """
+    html = ""
+    for most_flows, most_rows in _SIZES:
+        views = main_views(spec, most_flows=most_flows)
+        html = _page(spec, views, most_rows)
+        room = PAGE_BYTES - len(html.encode())
+        if room >= 0:
+            zooms, left_out = zoom_views(spec, room=room - _NOTE_BYTES, most_flows=most_flows)
+            views = [*_with_note(views, left_out), *zooms]
+            return _page(spec, views, most_rows) if spec.zooms else html
+    return html
+
+
+_NOTE_BYTES = 2_000
+
+
+def _with_note(views: list[View], left_out: Sequence[Zoom]) -> list[View]:
+    """Say under the first drawing which zooms the page has no room for."""
+    if not left_out:
+        return views
+    names = ", ".join(legible(zoom.label)[:80] for zoom in left_out[:8]) + (", …" if len(left_out) > 8 else "")
+    text = f"{views[0].note} Not on this page, which would grow too large: {names}. The JSON form of the map has them."
+    return [replace(views[0], note=text.strip()), *views[1:]]
+
+
+def _page(spec: MapSpecification, views: list[View], most_rows: int) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -71,10 +86,9 @@ def to_html(spec: MapSpecification) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    views, data = _views(spec)
     script = _template("page.js")
     style = f":root{{{variables(LIGHT)}}}{_dark_css()}{_template('page.css')}{map_css()}"
-    tables = map_tables(spec)
+    tables = [first_rows(table, most_rows) for table in map_tables(spec)]
     return environment.get_template("page.html.j2").render(
         spec=spec,
         header=spec.header,
@@ -85,14 +99,14 @@ def to_html(spec: MapSpecification) -> str:
         unknowns=_sentences(spec.unknowns),
         views=views,
         tables=tables,
-        anchors=_anchors(spec),
+        anchors=_anchors(spec, most_rows),
         bars=stake_bars(spec),
         findings=(*view_tables(spec), *finding_tables(spec)),
         quality=quality_table(spec),
         paper="landscape" if len(spec.stages) > 6 else "portrait",
         style=Markup(style),
         script=Markup(script),
-        data=Markup(embed_json(data)),
+        data=Markup("{" + ",".join(view.data for view in views if view.data) + "}"),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         markup=Markup,
     )
@@ -111,83 +125,9 @@ def _dark_css() -> str:
     )
 
 
-def _views(spec: MapSpecification) -> tuple[list[View], dict[str, Any]]:
-    views, data = [], {}
-    for key, name, part in _parts(spec):
-        layout = lay_out(part)
-        data.update(map_data(part, layout, prefix=f"{key}:"))
-        shown = default_flow_count(len(layout.nodes), len(layout.routes))
-        views.append(
-            View(
-                key,
-                name,
-                draw_map(part, layout=layout, prefix=f"{key}:"),
-                len(part.nodes),
-                len(layout.routes),
-                shown,
-                (_zoomed(part) if part is not spec else "") + _coverage(part, len(layout.routes), layout.n_bundled),
-            )
-        )
-    if spec.comparison is not None:
-        views.insert(
-            0, View("c", "Side by side", draw_comparison(spec, spec.comparison), 0, 0, 0, legible(spec.comparison.note))
-        )
-    process = lay_out_process(spec)
-    if process is not None:
-        data.update(process_data(spec, process, prefix="p:"))
-        n_flows, n_nodes = (
-            sum(edge.flow is not None for edge in process.edges),
-            sum(n.node is not None for n in process.nodes),
-        )
-        views.insert(
-            1 + (spec.comparison is not None),
-            View(
-                "p",
-                "Process map",
-                draw_process(spec, process, prefix="p:"),
-                n_nodes,
-                n_flows,
-                n_flows,
-                f"The {n_nodes} most used touchpoints, and the {n_flows} strongest flows between them.",
-            ),
-        )
-    return views, data
-
-
-def _parts(spec: MapSpecification) -> Iterator[tuple[str, str, MapSpecification]]:
-    yield "m", "Journey map", spec
-    for i, zoom in enumerate(spec.zooms):
-        yield f"z{i}", f"{zoom.kind}: {legible(zoom.label)}", zoom.map
-
-
-def _zoomed(spec: MapSpecification) -> str:
-    """Say whose map a zoom is, since the top of the page speaks of everybody."""
-    header = spec.header
-    n = plural(header.n_journeys, "journey") if header.n_journeys is not None else "too few to count"
-    interval = f" ({share_interval(header.converted)})" if header.converted and header.converted.has_interval else ""
-    rate = (
-        f", {share(header.converted)}{interval} convert"
-        if header.converted and header.converted.value is not None
-        else ""
-    )
-    return f"{legible(header.who)}: {n}{rate}. "
-
-
-def _coverage(spec: MapSpecification, n_routes: int, n_bundled: int) -> str:
-    parts = []
-    if n_bundled:
-        parts.append(f"{n_bundled} seldom used touchpoints are gathered in “more” boxes")
-    if n_routes < len(spec.flows):
-        parts.append(f"{n_routes} of {len(spec.flows)} flows can be drawn; the table has the rest")
-    if spec.stages_are == "typical_order":
-        parts.append("no stages were given: columns are the usual order of touchpoints")
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
-
-
-def _anchors(spec: MapSpecification) -> dict[str, str]:
+def _anchors(spec: MapSpecification, most_rows: int) -> dict[str, str]:
     """Number the rows that sentences point at, so that no caller's text becomes an id."""
-    refs = [ref for table in map_tables(spec) for ref in table.anchors]
+    refs = [ref for table in map_tables(spec) for ref in table.anchors[:most_rows]]
     anchors = {ref: f"row-{i}" for i, ref in enumerate(refs)}
     anchors |= {f"opportunity:{o.rank}": "opportunities" for o in spec.opportunities}
     anchors |= {f"pain_point:{p.rank}": "pain-points" for p in spec.pain_points}

@@ -96,8 +96,8 @@ class MapLayout:
         return sum(len(placed.bundled) for placed in self.nodes)
 
 
-def lay_out(spec: MapSpecification) -> MapLayout:
-    """Place stages, lanes, touchpoints and flows.
+def lay_out(spec: MapSpecification, *, most_flows: int = MAX_ROUTES) -> MapLayout:
+    """Place stages, lanes, touchpoints, and the `most_flows` strongest flows.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def lay_out(spec: MapSpecification) -> MapLayout:
     kept = {cell: _split(nodes, _cell_limit(spec)) for cell, nodes in members.items()}
     drops = {(drop.stage, drop.channel): drop for drop in spec.drop_offs if drop.n_lost}
     ends = {node.id: (cell[0], cell[1]) for cell, (shown, _) in kept.items() for node in shown}
-    flows = _ranked_flows(spec, ends)
+    flows = _ranked_flows(spec, ends)[:most_flows]
     heights = corridor_heights(flows, ends, n_lanes=len(spec.lanes))
     bands, corridors = _bands(spec, kept, drops, heights)
     nodes, cells = _place(spec, columns, bands, kept, drops)

@@ -11,17 +11,15 @@ from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.maps.compose import answer_map, compose
 from journeymine.maps.journey_map import JourneyMap
-from journeymine.maps.questions import map_measures
+from journeymine.maps.page_views import ZOOM_FLOWS
+from journeymine.maps.questions import CLAIMS, SUBTRACTED, map_measures
 from journeymine.maps.specification import Method, Zoom
-from journeymine.maps.zooms import groups
+from journeymine.maps.zooms import Bools, groups
 
 if TYPE_CHECKING:
     from journeymine.events.report import EventReport
 
 __all__ = ["journey_map", "map_measures"]
-
-ZOOM_FLOWS = 120
-"""Most flows of each further map: a page holds up to a dozen of them."""
 
 
 def journey_map(
@@ -45,7 +43,8 @@ def journey_map(
     currency : of the values, as an ISO 4217 code; by default the log's.
     report : the state of the log, for the foot of the map; by default that of the journeys.
     zoom : ``"channel"``, segments or other labels: the same map for each of the three largest groups of that kind, as further
-        views. Each asks everything again, so this wants journeys.
+        views. Each is counted anew, so this wants journeys. Pain points, moments of truth and example paths are judged on all
+        journeys only.
     min_group : places, flows and example paths that fewer users stand behind are left out, and what would give them
         away; 1 shows everything.
     confidence : of the intervals, when counting from journeys.
@@ -92,9 +91,20 @@ def _zooms(
     arguments: Mapping[str, Any],
 ) -> Iterator[Zoom]:  # fmt: skip
     """A map for each group, in which nothing is shown that a difference to its neighbours would give away."""
-    for kind, label, held, others in groups(journeys, zoom):
-        own = answer_map(journeys.pick(held), confidence=confidence)
-        around = [answer_map(journeys.pick(other), confidence=confidence) for other in others if other.any()]
+    counted: dict[bytes, dict[str, Result]] = {}
+
+    def ask(held: Bools, **which: Sequence[str]) -> dict[str, Result]:
+        name = held.tobytes()
+        if name not in counted:
+            counted[name] = answer_map(journeys.pick(held), confidence=confidence, **which)
+        return counted[name]
+
+    found = list(groups(journeys, zoom))
+    for _, _, held, _ in found:
+        ask(held, without=CLAIMS)
+    for kind, label, held, others in found:
+        around = [ask(other, only=SUBTRACTED) for other in others if other.any()]
         who = f"Journeys on {label}" if kind == "channel" else label
-        spec = compose(own, title=title, who=who, beside=[results, *around], max_flows=ZOOM_FLOWS, **arguments)
+        beside = [results, *around]
+        spec = compose(ask(held), title=title, who=who, beside=beside, max_flows=ZOOM_FLOWS, **arguments)
         yield Zoom(kind=kind, label=label, map=replace(spec, quality=(), hints=(), method=Method()))

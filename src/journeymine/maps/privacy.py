@@ -47,8 +47,9 @@ def withhold(
     """
     if min_group <= 1:
         return dict(results)
-    parts = [read_part(answers, min_group) for answers in (results, *beside)]
-    few = unpublished(results, max_flows).union(*(part.few for part in parts))
+    gone = unpublished(results, max_flows)
+    parts = [read_part(answers, min_group, gone) for answers in (results, *beside)]
+    few = gone.union(*(part.few for part in parts))
     n_few = -1
     while n_few != len(few):
         n_few = len(few)
@@ -145,20 +146,20 @@ def _shares_to_withhold(part: Part, few: set[Key], min_group: int) -> set[Key]:
     """Conversions of flows and touchpoints to withhold: those who convert, who do not, and who cannot be judged yet flow too."""
     alone = {
         ("share", *layer.key)
-        for layer in part.layers
-        if (layer.key[0] == "node" or layer.key[4] == "") and any(is_few(users, min_group) for users in layer.users)
+        for layers in part.layers.values()
+        for layer in layers
+        if is_few(layer.users, min_group) and (layer.key[0] == "node" or layer.key[4] == "")
     }
     withheld = few | alone
     found = alone - few
-    for i in range(len(CONVERSIONS)):
-        figures = list(_layer(part.layers, i, withheld))
+    for name in CONVERSIONS:
+        figures = list(_layer(part.layers[name], name, withheld))
         found |= {figures[k][0] for k in complement([f for _, f in figures], min_group)} - few
     return found
 
 
-def _layer(layers: list[Layer], i: int, withheld: set[Key]) -> Iterator[tuple[Key, Figure]]:
-    for key, n, status, parts in layers:
-        users = parts[i]
+def _layer(layers: list[Layer], name: str, withheld: set[Key]) -> Iterator[tuple[Key, Figure]]:
+    for key, n, status, users in layers:
         if not users:
             continue
         if key[0] == "node":
@@ -167,12 +168,11 @@ def _layer(layers: list[Layer], i: int, withheld: set[Key]) -> Iterator[tuple[Ke
         elif key[4] == "in":
             yield key, Figure("begun", ("in", key[2]), users, False)
         elif key[4] == "out":
-            judged = CONVERSIONS[i] != "immature" and status in ENDS
+            judged = name != "immature" and status in ENDS
             yield key, Figure(("out", key[1]), ("end", status), users, judged and key not in withheld, 1e9)
         else:
             shown = key not in withheld and ("share", *key) not in withheld
             yield ("share", *key), Figure(("out", key[1]), ("in", key[2]), users, shown, n)
-    name = CONVERSIONS[i]
     for end in (*ENDS, "ended", "service"):
         yield ("header", name, end), Figure(("end", end), "over", 1 << 40, True, 1e12)
     yield ("header", name), Figure("over", "begun", 1 << 40, True, 1e12)

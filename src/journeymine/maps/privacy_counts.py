@@ -12,7 +12,18 @@ from journeymine.counting.result import Result
 from journeymine.maps.compose_flows import NEIGHBOURS
 from journeymine.maps.compose_places import MAX_NODES, node_id
 
-__all__ = ["ENDS", "Key", "edge_key", "edge_keys", "edge_name", "is_few", "least", "place_key", "rows_with_users", "unpublished"]
+__all__ = [
+    "ENDS",
+    "Key",
+    "edge_key",
+    "edge_keys",
+    "edge_name",
+    "is_few",
+    "least",
+    "place_key",
+    "rows_with_users",
+    "unpublished",
+]
 
 Key = tuple[str, ...]
 """Name of a figure: its kind, then its labels."""

@@ -17,10 +17,16 @@ from journeymine.metrics.friction import Friction
 from journeymine.metrics.handoffs import Handoffs
 from journeymine.metrics.satisfaction import Satisfaction
 
-__all__ = ["map_measures"]
+__all__ = ["CLAIMS", "SUBTRACTED", "map_measures"]
 
 FACTS = ("owner", "kind")
 """Facts about touchpoints that a map shows where the stage map declares them."""
+
+
+CLAIMS = ("paths", "friction", "decisions", "handoffs")
+"""What is judged on all journeys only: a map of some of them has neither findings nor example paths of its own."""
+SUBTRACTED = ("conversion", "nodes", "flows", "stages", "places")
+"""What a reader could subtract from another map; enough to know what that one must withhold."""
 
 
 def map_measures(columns: Iterable[str], *, scale: Any = None) -> dict[str, Measure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from journeymine.maps.wording import (
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate
     from journeymine.maps.specification import MapSpecification
 
-__all__ = ["Table", "map_tables", "quality_table", "table_of"]
+__all__ = ["MAX_ROWS", "Table", "first_rows", "map_tables", "quality_table", "table_of"]
 
 MAX_ROWS = 400
 
@@ -54,6 +54,12 @@ def table_of(key: str, title: str, columns: str, rows: Iterable[tuple[str, ...]]
         tuple(anchors)[:MAX_ROWS],
         len(every) - len(shown),
     )
+
+
+def first_rows(table: Table, n: int) -> Table:
+    """Return the table with its first `n` rows; the others are counted."""
+    more = max(len(table.rows) - n, 0)
+    return replace(table, rows=table.rows[:n], anchors=table.anchors[:n], n_left_out=table.n_left_out + more)
 
 
 def _with_interval(estimate: Estimate | None) -> str:

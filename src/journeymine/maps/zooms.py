@@ -13,7 +13,7 @@ from journeymine.errors import UnknownLabelError
 from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
 
-__all__ = ["Group", "groups"]
+__all__ = ["Bools", "Group", "groups"]
 
 MOST = 3
 """Most zooms of one kind: each is a whole map on the page."""

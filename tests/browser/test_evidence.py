@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.evidence, pytest.mark.browser]
 def test_a_million_journeys(
     browser: Browser, tmp_path: Path, repository: Path, name: str, touchpoints: int, channels: int, stages: int
 ) -> None:
-    journeys = many_journeys(1_150_000, touchpoints=touchpoints, channels=channels, stages=stages)
+    journeys = many_journeys(1_300_000, touchpoints=touchpoints, channels=channels, stages=stages)
     assert len(journeys) >= 1_000_000
     took: dict[str, float] = {}
 

@@ -76,7 +76,7 @@ def compare_maps(
     answers = [answer_map(each, confidence=confidence) for each in (a, b)]
     specs = [
         compose(own, title=title, who=name, currency=_currency(each), report=each.report, min_group=min_group, beside=[other],
-                call=f"compare_maps({a!r}, {b!r}, names={names!r}, min_group={min_group})")
+                call=f"compare_maps(a, b, names={names!r}, min_group={min_group})")
         for own, other, each, name in zip(answers, answers[::-1], (a, b), names, strict=True)
     ]  # fmt: skip
     rank = {stage.name: i for i, stage in enumerate(specs[0].stages)}

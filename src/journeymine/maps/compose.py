@@ -22,6 +22,7 @@ from journeymine.maps.compose_opportunities import emotion, opportunities, ranki
 from journeymine.maps.compose_places import drop_offs, estimate, lanes, node_id, nodes, stages, typical_columns
 from journeymine.maps.evidence import Filtered
 from journeymine.maps.privacy import withhold
+from journeymine.maps.privacy_rounding import step_of
 from journeymine.maps.questions import map_measures
 from journeymine.maps.specification import Header, MapSpecification, Node
 from journeymine.metrics.satisfaction_scale import scale_of
@@ -81,13 +82,13 @@ def compose(
     max_flows : most flows that the map carries.
     """
     results = withhold(results, min_group, beside, max_flows=max_flows)
-    basis = results["conversion"].basis
+    basis, is_rounded = results["conversion"].basis, step_of(min_group) > 1
     node_frame, edges = results["nodes"].frame, results["flows"].frame
     columns = typical_columns(results["order"].frame) if "order" in results else {}
     channel_frame = results["channels"].frame if "channels" in results else None
     names = {node_id(row): row["touchpoint"] for row in node_frame.iter_rows(named=True)}
     drawn = _nodes(results, node_frame, edges, columns, names)
-    shown, of_node = examples(results["paths"].frame, drawn) if "paths" in results else ((), {})
+    shown, of_node = examples(results["paths"].frame, drawn, is_rounded=is_rounded) if "paths" in results else ((), {})
     drawn = {label: _with(node, examples=of_node.get(label, ())) for label, node in drawn.items()}
     header = _header(results, title, who, scenario, currency, sum(n.n_journeys or 0 for n in drawn.values()))
     place_names = _stage_names(node_frame, columns, basis.stages)
@@ -106,7 +107,7 @@ def compose(
     known = {node.channel for node in drawn.values()}
     owners = {node.touchpoint: node.owner for node in drawn.values() if node.owner}
     lane_order = _lane_order(channel_frame, drawn, place_names)
-    pains = pain_points(_frame_of(results, "friction"), _frame_of(results, "handoffs"), owners)
+    pains = pain_points(_frame_of(results, "friction"), _frame_of(results, "handoffs"), owners, is_rounded=is_rounded)
     feelings = emotion(results.get("satisfaction"), place_names)
     there = {name for name in ("stage", "channel", "owner") if name in node_frame.columns}
     return MapSpecification(
@@ -119,13 +120,13 @@ def compose(
         drop_offs=tuple(p for p in places if p.channel in known and p.stage in place_names),
         emotion=feelings,
         pain_points=pains,
-        opportunities=opportunities(ranked, place_names, known),
-        moments_of_truth=moments_of_truth(_frame_of(results, "decisions")),
+        opportunities=opportunities(ranked, place_names, known, is_rounded=is_rounded),
+        moments_of_truth=moments_of_truth(_frame_of(results, "decisions"), is_rounded=is_rounded),
         summary=words.summary(header, drawn_stages, places, pains),
-        unknowns=words.unknowns(header, report, _left_out(results)),
+        unknowns=words.unknowns(header, report, _left_out(results), min_group, {node.touchpoint for node in drawn.values()}),
         examples=shown,
         quality=words.quality(report, min_group),
-        method=words.method(basis, results["conversion"].confidence, call),
+        method=words.method(basis, results["conversion"].confidence, call, min_group),
         hints=words.hints(there, has_goal=basis.rules.goal is not None, has_value=bool(currency) or _valued(results),
                           has_emotion=feelings is not None),
         stages_are="given" if "stages" in results else "typical_order",

@@ -28,30 +28,42 @@ _WORDS = {
 
 
 def pain_points(
-    friction: pl.DataFrame | None, handoffs: pl.DataFrame | None, owners: Mapping[str, str]
+    friction: pl.DataFrame | None, handoffs: pl.DataFrame | None, owners: Mapping[str, str], *, is_rounded: bool
 ) -> tuple[PainPoint, ...]:
     """Frictions that lower conversion and crossings that lose more than other arrivals, the costliest first."""
     found: list[tuple[float, dict[str, Any]]] = []
     if friction is not None:
         sure = friction.filter((pl.col("p_adjusted") < FALSE_DISCOVERY) & (pl.col("difference") < 0))
-        found += [(row["conversions_at_stake"] or 0.0, _friction(row, owners)) for row in sure.iter_rows(named=True)]
+        found += [
+            (row["conversions_at_stake"] or 0.0, _friction(row, owners, is_rounded))
+            for row in sure.iter_rows(named=True)
+        ]
     if handoffs is not None:
         sure = handoffs.filter((pl.col("p_lost_adjusted") < FALSE_DISCOVERY) & (pl.col("lost_excess") > 0))
         found += [
-            (row["n_arrivals"] * row["lost_excess"] * row["converted_without"], _handoff(row))
+            (row["n_arrivals"] * row["lost_excess"] * row["converted_without"], _handoff(row, is_rounded))
             for row in sure.iter_rows(named=True)
         ]
     ranked = sorted(found, key=lambda item: (-item[0], item[1]["title"]))[:MOST]
     return tuple(PainPoint(rank=rank, **fields) for rank, (_, fields) in enumerate(ranked, 1))
 
 
-def _friction(row: Mapping[str, Any], owners: Mapping[str, str]) -> dict[str, Any]:
+def _of(n: int, is_rounded: bool) -> str:
+    return f"{'about' if is_rounded else 'the'} {n:,} journeys"
+
+
+def _percent(value: float) -> str:
+    """A share in words; a whole per cent without its zero, since it may be a rounded one."""
+    return share(value).replace(".0", "")
+
+
+def _friction(row: Mapping[str, Any], owners: Mapping[str, str], is_rounded: bool) -> dict[str, Any]:
     name = legible(row["touchpoint"])
     words = _WORDS.get(row["friction"], "{touchpoint} ({friction})")
     return {
         "title": words.format(touchpoint=name, friction=row["friction"]),
-        "evidence": f"{share(row['converted_with'])} of the {row['n']:,} journeys that meet it convert, "
-        f"{share(row['converted_without'])} of the others that came as far",
+        "evidence": f"{_percent(row['converted_with'])} of {_of(row['n'], is_rounded)} that meet it convert, "
+        f"{_percent(row['converted_without'])} of the others that came as far",
         "stage": _stage(row["stage"]),
         "channel": row["channel"],
         "touchpoint": row["touchpoint"],
@@ -61,11 +73,11 @@ def _friction(row: Mapping[str, Any], owners: Mapping[str, str]) -> dict[str, An
     }
 
 
-def _handoff(row: Mapping[str, Any]) -> dict[str, Any]:
+def _handoff(row: Mapping[str, Any], is_rounded: bool) -> dict[str, Any]:
     return {
         "title": f"The hand-over from {legible(row['from'])} to {legible(row['to'])}",
-        "evidence": f"{share(row['lost_at_share'])} of the {row['n']:,} journeys that cross are lost at once, "
-        f"{100 * row['lost_excess']:.1f} points more than on arriving there otherwise",
+        "evidence": f"{_percent(row['lost_at_share'])} of {_of(row['n'], is_rounded)} that cross are lost at once, "
+        f"{_points(row['lost_excess'])} points more than on arriving there otherwise",
         "stage": _stage(row["stage"]),
         "channel": row["to"],
         "n_journeys": row["n_journeys"],
@@ -75,7 +87,11 @@ def _handoff(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def moments_of_truth(points: pl.DataFrame | None) -> tuple[MomentOfTruth, ...]:
+def _points(difference: float) -> str:
+    return f"{100 * difference:.1f}".removesuffix(".0")
+
+
+def moments_of_truth(points: pl.DataFrame | None, *, is_rounded: bool) -> tuple[MomentOfTruth, ...]:
     """Touchpoints that tell converting journeys from the others most surely."""
     if points is None:
         return ()
@@ -86,8 +102,8 @@ def moments_of_truth(points: pl.DataFrame | None) -> tuple[MomentOfTruth, ...]:
         MomentOfTruth(
             rank=rank,
             title=legible(row["label"]),
-            evidence=f"{share(row['converted_with'])} of the {row['n']:,} journeys that pass it convert, "
-            f"{share(row['converted_without'])} of the others that came as far",
+            evidence=f"{_percent(row['converted_with'])} of {_of(row['n'], is_rounded)} that pass it convert, "
+            f"{_percent(row['converted_without'])} of the others that came as far",
             stage=_stage(row["stage"]),
             touchpoint=row["label"],
             n_journeys=row["n_journeys"],

@@ -102,7 +102,7 @@ def last_touchpoints(frame: pl.DataFrame, by: tuple[str, ...]) -> dict[Any, tupl
 
 
 def examples(
-    paths: pl.DataFrame, drawn: Mapping[str, Node]
+    paths: pl.DataFrame, drawn: Mapping[str, Node], *, is_rounded: bool
 ) -> tuple[tuple[ExampleJourney, ...], dict[str, tuple[str, ...]]]:
     """The most frequent paths of each outcome as examples, and the examples of each node.
 
@@ -121,7 +121,8 @@ def examples(
                 for s in row["path"]
                 if s in drawn
             )
-            name = f"{status} {len([e for e in found if e.status == status]) + 1}: {row[status]:,} journeys took it"
+            n = f"{'about ' if is_rounded else ''}{row[status]:,} journeys took it"
+            name = f"{status} {len([e for e in found if e.status == status]) + 1}: {n}"
             found.append(ExampleJourney(id=name, status=status, steps=steps))
     through: dict[str, list[str]] = {}
     by_place = {(node.touchpoint, node.channel): label for label, node in drawn.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -42,7 +43,9 @@ def stakes(ranked: Result | None) -> dict[tuple[str, str], Estimate]:
     return {(row["stage"], row["channel"]): estimate(row, "value_gained") for row in tested.rows(named=True)}
 
 
-def opportunities(ranked: Result | None, stages: Collection[str], channels: Collection[str]) -> tuple[Opportunity, ...]:
+def opportunities(
+    ranked: Result | None, stages: Collection[str], channels: Collection[str], *, is_rounded: bool
+) -> tuple[Opportunity, ...]:
     """What to mend first, by what is surely gained; a claim inside a better one is told with it."""
     if ranked is None:
         return ()
@@ -55,24 +58,33 @@ def opportunities(ranked: Result | None, stages: Collection[str], channels: Coll
         Opportunity(
             rank=rank,
             title=legible(row["title"]),
-            evidence=f"{_sentence(row['evidence'])}{_within(inside.get(row['rank'], []))}",
+            evidence=f"{_sentence(row['evidence'], about=is_rounded and row['kind'] != 'drop_off')}{_within(inside.get(row['rank'], []))}",
             owner=row["owner"],
             stage=row["stage"] if row["stage"] in stages else "",
             channel=row["channel"] if row["channel"] in channels else "",
-            value_at_stake=_gain(row, "value_gained"),
-            journeys_at_stake=_gain(row, "conversions_gained"),
+            value_at_stake=_gain(row, "value_gained", is_rounded=is_rounded),
+            journeys_at_stake=_gain(row, "conversions_gained", is_rounded=is_rounded),
         )
         for rank, row in enumerate(own.rows(named=True), 1)
     )
 
 
-def _gain(row: Mapping[str, Any], name: str) -> Estimate | None:
-    return estimate(row, name) if row[name] is not None else None
+def _gain(row: Mapping[str, Any], name: str, *, is_rounded: bool) -> Estimate | None:
+    """What is gained; of rounded figures no more than two digits."""
+    if row[name] is None:
+        return None
+    found = estimate(row, name)
+    if not is_rounded or row["kind"] == "drop_off":
+        return found
+    value, lower, upper = (None if x is None else float(f"{x:.2g}") for x in (found.value, found.lower, found.upper))
+    return replace(found, value=value, lower=lower, upper=upper)
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str, *, about: bool) -> str:
     """A sentence in the style of the page, which keeps number and per cent sign together but apart."""
     spaced = re.sub(r"(?<=\d)%", "\u00a0%", text)
+    if about:  # Rounded figures: no tenth of a per cent that is none.
+        spaced = "about " + re.sub(r"\.0(?=\u00a0%| points)", "", spaced)
     return f"{spaced[:1].upper()}{spaced[1:]}."
 
 

@@ -62,7 +62,7 @@ def _stage(
     return Stage(
         name=row["stage"],
         n_reached=row["n"],
-        reached=Estimate(value=row["n"] / n_mature if n_mature else None, n=n_mature, reason="no mature journey"),
+        reached=_reached(row, n_mature),
         went_on=estimate(row, "went_on_share") if row["stage"] != UNMAPPED else None,
         converted_later=estimate(row, "converted_share"),
         n_lost_here=row["lost_here"],
@@ -75,6 +75,12 @@ def _stage(
         last_touchpoints=last.get(row["stage"], ()) if row["lost_here"] else (),
         is_goal=row["stage"] == goal_stage,
     )
+
+
+def _reached(row: Row, n_mature: int) -> Estimate:
+    if row["n"] is None:
+        return Estimate(value=None, reason=row.get("reason") or "")
+    return Estimate(value=row["n"] / n_mature if n_mature else None, n=n_mature, reason="no mature journey")
 
 
 def lanes(frame: pl.DataFrame | None, order: Iterable[str]) -> tuple[Lane, ...]:

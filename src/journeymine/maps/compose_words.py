@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from journeymine.counting.counts import Basis
 from journeymine.maps.evidence import Definition, Estimate, FigureRef, Hint, QualityRow, Sentence
 from journeymine.maps.findings import DropOff, PainPoint
+from journeymine.maps.privacy_rounding import step_of
 from journeymine.maps.specification import Header, Method, Stage
-from journeymine.maps.wording import legible, money, share, share_interval
+from journeymine.maps.wording import date_range, legible, money, money_interval, share, share_interval
 
 if TYPE_CHECKING:
     from journeymine.events.report import EventReport
@@ -38,18 +39,18 @@ def summary(
         worst = max(losing, key=lambda stage: stage.n_lost_here or 0)
         said.append(
             Sentence(
-                text=f"Most lost journeys leave from {legible(worst.name)}: {worst.n_lost_here:,} of {total:,}.",
+                text=f"{_most(worst.n_lost_here or 0, total)} {legible(worst.name)}: {worst.n_lost_here:,} of {total:,}.",
                 figures=(FigureRef(label="stage", ref=f"stage:{worst.name}"),),
             )
         )
     dear = max((p for p in places if _certain(p.value_at_stake)), key=_stake, default=None)
-    if dear is not None and dear.value_at_stake is not None and dear.lost is not None:
+    if dear is not None and dear.value_at_stake is not None and dear.lost is not None and dear.lost.value is not None:
         stake = dear.value_at_stake
         said.append(
             Sentence(
                 text=f"{legible(dear.stage)} on {legible(dear.channel) or 'all channels'} loses {share(dear.lost.value)} of "
-                f"those who reach it; were it as good as the best comparable channel, {money(stake.value, header.currency)} "
-                "more would be earned.",
+                f"those who reach it; were it as good as the best comparable channel, "
+                f"{money(stake.value, header.currency)} ({money_interval(stake, header.currency)}) more would be earned.",
                 figures=(FigureRef(label="drop-off", ref=f"drop_off:{dear.stage}|{dear.channel}"),),
             )
         )
@@ -60,6 +61,10 @@ def summary(
     return tuple(said)
 
 
+def _most(n: int, total: int) -> str:
+    return "Most lost journeys leave from" if 2 * n > total else "No stage loses more journeys than"
+
+
 def _certain(found: Estimate | None) -> bool:
     return found is not None and found.lower is not None and found.lower > 0
 
@@ -68,8 +73,10 @@ def _stake(place: DropOff) -> float:
     return (place.value_at_stake.value if place.value_at_stake is not None else None) or 0.0
 
 
-def unknowns(header: Header, report: EventReport | None, left_out: int) -> tuple[Sentence, ...]:
-    """What is not known yet, in sentences."""
+def unknowns(
+    header: Header, report: EventReport | None, left_out: int, min_group: int = 1, drawn: Collection[str] = ()
+) -> tuple[Sentence, ...]:
+    """What is not known yet, in sentences; touchpoints are named only if they are `drawn`."""
     said: list[Sentence] = []
     if header.n_journeys is not None and header.n_mature is not None and header.n_journeys > header.n_mature:
         young = header.n_journeys - header.n_mature
@@ -78,19 +85,21 @@ def unknowns(header: Header, report: EventReport | None, left_out: int) -> tuple
         reason = header.converted.reason if header.converted is not None else "no goal was named"
         said.append(Sentence(text=f"The conversion is not known: {reason}."))
     if left_out:
-        said.append(
-            Sentence(text=f"{left_out:,} journeys begin so early in the log that their first steps may be missing.")
-        )
+        step = step_of(min_group)
+        n = f"{left_out:,}" if step == 1 else f"About {max((left_out + step // 2) // step, 1) * step:,}"
+        said.append(Sentence(text=f"{n} journeys begin so early in the log that their first steps may be missing."))
     if report is not None and report.null_channels:
+        n = f"{report.null_channels:,}" if report.null_channels >= min_group else "A few"
         said.append(
             Sentence(
-                text=f"{report.null_channels:,} events have no channel.",
+                text=f"{n} events have no channel.",
                 figures=(FigureRef(label="data quality", ref="quality"),),
             )
         )
     if report is not None and report.unmapped_touchpoints:
-        listed = ", ".join(legible(name) for name in report.unmapped_touchpoints[:3])
-        said.append(Sentence(text=f"{len(report.unmapped_touchpoints):,} touchpoints have no stage: {listed}."))
+        named = [legible(name) for name in report.unmapped_touchpoints if name in drawn][:3]
+        listed = f", among them {', '.join(named)}" if named else ""
+        said.append(Sentence(text=f"{len(report.unmapped_touchpoints):,} touchpoints have no stage{listed}."))
     return tuple(said)
 
 
@@ -99,14 +108,16 @@ def quality(report: EventReport | None, min_group: int = 1) -> tuple[QualityRow,
     if report is None:
         return ()
     read = max(report.rows_read, 1)
-    rows = [
-        QualityRow(what="rows read", n=report.rows_read),
-        QualityRow(what="accepted", n=report.accepted, share=report.accepted / read),
-    ]
-    rows += [
-        QualityRow(what=f"set aside: {reason}", n=n, share=n / read, level="watch" if n / read > 0.01 else "info")
-        for reason, n in report.quarantined_by_reason.items()
-    ]
+    rows = [QualityRow(what="rows read", n=report.rows_read)]
+    aside = _together(report.quarantined_by_reason, min_group)
+    if not 0 < sum(aside.values()) < min_group:
+        rows.append(QualityRow(what="accepted", n=report.accepted, share=report.accepted / read))
+        rows += [
+            QualityRow(what=f"set aside: {why}", n=n, share=n / read, level="watch" if n / read > 0.01 else "info")
+            for why, n in aside.items()
+        ]
+    else:
+        rows.append(QualityRow(what="set aside", note=f"fewer than {min_group}"))
     noticed: tuple[tuple[str, int, Literal["info", "watch"]], ...] = (
         ("without a channel", report.null_channels, "watch"),
         ("ties inside a user", report.in_user_ties, "info"),
@@ -116,22 +127,35 @@ def quality(report: EventReport | None, min_group: int = 1) -> tuple[QualityRow,
         ("users known by an anonymous id only", report.n_anonymous_users, "info"),
         ("touchpoints without a stage", len(report.unmapped_touchpoints), "watch"),
     )
-    people = {
-        "users known by an anonymous id only",
-        *(what for what, _, _ in noticed if what.startswith("anonymous ids")),
-    }
     rows += [
         QualityRow(what=what, note=f"fewer than {min_group}", level=level)
-        if what in people and n < min_group
+        if n < min_group and what != "touchpoints without a stage"
         else QualityRow(what=what, n=n, level=level)
         for what, n, level in noticed
         if n
     ]
     rows += [
-        QualityRow(what=f"source {_source(s.name)}", n=s.rows_read, note=f"{s.first or '–'} to {s.last or '–'}")
-        for s in report.sources
+        QualityRow(what=f"source {_source(s.name)}", n=s.rows_read, note=_span(s.first, s.last)) for s in report.sources
     ]
     return tuple(rows)
+
+
+def _together(by_reason: Mapping[str, int], min_group: int) -> dict[str, int]:
+    """Reasons with their rows; those of fewer rows than `min_group` are told as one, with the next if they still are so few."""
+    ranked = sorted(by_reason.items(), key=lambda item: (item[1], item[0]))
+    few, n = 0, 0
+    while few < len(ranked) and (ranked[few][1] < min_group or 0 < n < min_group):
+        n += ranked[few][1]
+        few += 1
+    if few <= 1:
+        return dict(by_reason)
+    told = {why for why, _ in ranked[few:]}
+    return {why: rows for why, rows in by_reason.items() if why in told} | {f"{few} seldom reasons": n}
+
+
+def _span(first: object, last: object) -> str:
+    """The days between which a source has events."""
+    return date_range(str(first)[:10], str(last)[:10]) if first and last else ""
 
 
 def _source(name: str) -> str:
@@ -139,7 +163,7 @@ def _source(name: str) -> str:
     return name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
-def method(basis: Basis, confidence: float, call: str) -> Method:
+def method(basis: Basis, confidence: float, call: str, min_group: int = 1) -> Method:
     """What each word means, which versions counted, and the call."""
     rules = basis.rules
     definitions = (
@@ -165,12 +189,25 @@ def method(basis: Basis, confidence: float, call: str) -> Method:
     )
     return Method(
         definitions=definitions,
-        intervals=f"{confidence:.0%} intervals, clustered by user through 64 folds: Wilson for shares, the jackknife for "
+        intervals=f"{confidence * 100:g}\u00a0% intervals, clustered by user through 64 folds: Wilson for shares, the jackknife for "
         "amounts, Woodruff for quantiles.",
-        exclusions=("Service journeys (after-sale only, by earlier buyers) are outside conversion and drop-off.",),
+        exclusions=(
+            "Service journeys (after-sale only, by earlier buyers) are outside conversion and drop-off.",
+            *_withheld(min_group),
+        ),
         versions=versions,
         call=call,
     )
+
+
+def _withheld(min_group: int) -> tuple[str, ...]:
+    if min_group <= 1:
+        return ()
+    text = (
+        f"Nothing is shown that fewer than {min_group} users stand behind, nor what would give it away. Findings, scores and "
+        f"example paths are told in round numbers (counts to {step_of(min_group)}), so that nothing can be had by subtraction."
+    )
+    return (text,)
 
 
 def _cut(basis: Basis) -> str:

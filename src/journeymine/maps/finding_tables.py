@@ -76,12 +76,14 @@ def points_words(effect: Estimate | None) -> str:
     """Word a difference of two shares in percentage points."""
     if effect is None or effect.value is None:
         return effect.reason if effect else ""
-    text = f"{_signed(effect.value)} points"
-    return text if not effect.has_interval else f"{text} ({_signed(effect.lower)} to {_signed(effect.upper)})"
+    marks = (effect.value, effect.lower, effect.upper)
+    whole = all(mark is None or abs(100 * mark - round(100 * mark)) < 1e-9 for mark in marks)
+    value, lower, upper = (_signed(mark, 0 if whole else 1) for mark in marks)
+    return f"{value} points" + (f" ({lower} to {upper})" if effect.has_interval else "")
 
 
-def _signed(value: float | None) -> str:
-    return "–" if value is None else ("+" if value > 0 else "") + value_or_dash(value * 100)
+def _signed(value: float | None, digits: int) -> str:
+    return "–" if value is None else ("+" if value > 0 else "") + value_or_dash(value * 100, digits)
 
 
 def lift_words(lift: Estimate | None) -> str:

@@ -64,7 +64,7 @@ def journey_map(
         if source.events is not None:
             report = report or source.events.report
             currency = source.events.currency if currency is None else currency
-        call = f"journey_map({source!r}, title={title!r}, zoom={zoom!r}, min_group={min_group})"
+        call = f"journey_map(journeys, title={title!r}, zoom={zoom!r}, min_group={min_group})"
     else:
         results = source
         missing = sorted({"conversion", "nodes", "flows", "paths"} - set(results))

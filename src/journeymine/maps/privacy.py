@@ -18,8 +18,9 @@ from journeymine.counting.result import Result
 from journeymine.maps.compose_flows import MAX_FLOWS
 from journeymine.maps.compose_places import node_id
 from journeymine.maps.disclosure import Figure, complement
-from journeymine.maps.privacy_counts import ENDS, Key, is_few, least, unpublished
+from journeymine.maps.privacy_counts import ENDS, Key, is_few, least, place_key, rows_with_users, unpublished
 from journeymine.maps.privacy_part import CONVERSIONS, Layer, Part, read_part
+from journeymine.maps.privacy_rounding import rounded, step_of
 from journeymine.maps.privacy_tables import emptied
 
 __all__ = ["withhold"]
@@ -63,8 +64,28 @@ def withhold(
 
 
 def _shown(results: Mapping[str, Result], few: set[Key], min_group: int) -> dict[str, Result]:
-    shown = {name: replace(result, **emptied(name, result, few, min_group)) for name, result in results.items()}
-    return shown | _totals(shown, min_group)
+    alone = _alone(results)
+    shown = {name: replace(result, **emptied(name, result, few, alone, min_group)) for name, result in results.items()}
+    step = step_of(min_group)
+    shown = {name: replace(result, **rounded(name, result, step)) for name, result in shown.items()}
+    shown |= _totals(shown, min_group) | _stakes(shown)
+    return shown | _returns(shown, results, min_group)
+
+
+def _alone(results: Mapping[str, Result]) -> dict[str, dict[tuple[str, ...], Key]]:
+    """Places, stages and channels with one touchpoint only, and the key of that: their figures are its figures."""
+    frame = results["nodes"].frame
+    by = {"places": ("stage", "channel"), "stages": ("stage",), "channels": ("channel",)}
+    found: dict[str, dict[tuple[str, ...], Key]] = {}
+    for name, kinds in by.items():
+        names = [kind for kind in kinds if kind in frame.columns]
+        inside: dict[tuple[str, ...], list[str]] = {}
+        for row in frame.select({*names, "touchpoint", *(c for c in ("channel",) if c in frame.columns)}).rows(
+            named=True
+        ):
+            inside.setdefault(tuple(row[kind] for kind in names), []).append(node_id(row))
+        found[name] = {place: ("node", labels[0]) for place, labels in inside.items() if len(labels) == 1}
+    return found
 
 
 def _also(result: Result, others: Sequence[Result | None]) -> Result:
@@ -189,11 +210,55 @@ def _totals(shown: Mapping[str, Result], min_group: int) -> dict[str, Result]:
             continue
         inside: dict[str, int] = {}
         for part in parts:
-            inside[part.get(by, "")] = inside.get(part.get(by, ""), 0) + part["n"]
+            inside[part.get(by, "")] = inside.get(part.get(by, ""), 0) + (part["n"] or 0)
         frame = shown[name].frame
         kept = [
-            not is_few(least(row[total] - inside.get(row[by], 0), row[total], row["n_users"]), min_group)
+            row[total] is None
+            or not is_few(least(row[total] - inside.get(row[by], 0), row[total], row["n_users"]), min_group)
             for row in frame.rows(named=True)
         ]
         found[name] = replace(shown[name], frame=frame.filter(pl.Series(kept, dtype=pl.Boolean)))
     return found
+
+
+def _stakes(shown: Mapping[str, Result]) -> dict[str, Result]:
+    """Places without what is at stake where the conversion that they are held against is withheld."""
+    if "places" not in shown or "comparable" not in shown["places"].frame.columns:
+        return {}
+    frame = shown["places"].frame
+    kinds = [kind for kind in ("stage", "channel") if kind in frame.columns]
+    told = frame.filter(pl.col("converted_share").is_not_null()).select(kinds).rows()
+    apart = kinds[-1]
+    known = [
+        row["comparable"] is None or tuple(row["comparable"] if kind == apart else row[kind] for kind in kinds) in told
+        for row in frame.rows(named=True)
+    ]
+    names = [name for name in frame.columns if "_at_stake" in name] + ["comparable"]
+    is_known = pl.Series(known, dtype=pl.Boolean)
+    return {"places": replace(shown["places"], frame=frame.with_columns(
+        pl.when(is_known).then(pl.col(name)).alias(name) for name in names
+    ))}  # fmt: skip
+
+
+def _returns(shown: Mapping[str, Result], results: Mapping[str, Result], min_group: int) -> dict[str, Result]:
+    """Stages without the share that came back where that, less the places it is shown of, would be the share of a few."""
+    if "stages" not in shown or "places" not in shown:
+        return {}
+    told = {
+        place_key(row)
+        for row in shown["places"].frame.rows(named=True)
+        if row["came_back_share"] is not None or not row["lost_here"]
+    }
+    most: dict[tuple[str, str], int] = {}
+    for row, behind in rows_with_users(results["places"]):
+        if place_key(row) in told:
+            continue
+        ends = ((row["came_back"], ""), (row["lost_here"] - row["came_back"], "_rest"))
+        for n, rest in ends:
+            at_least = least(n, row["n"], row["n_users"], behind.get(f"came_back_share{rest}", 0))
+            most[row["stage"], rest] = max(most.get((row["stage"], rest), 0), at_least)
+    few = {stage for (stage, _), users in most.items() if is_few(users, min_group)}
+    hidden = pl.col("stage").is_in(sorted(few))
+    names = [name for name in shown["stages"].frame.columns if name.startswith("came_back")]
+    frame = shown["stages"].frame.with_columns(pl.when(~hidden).then(pl.col(name)).alias(name) for name in names)
+    return {"stages": replace(shown["stages"], frame=frame)}

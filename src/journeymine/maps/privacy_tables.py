@@ -16,7 +16,11 @@ __all__ = ["emptied"]
 Row = dict[str, Any]
 
 
-def emptied(name: str, result: Result, few: set[Key], min_group: int) -> dict[str, Any]:
+Alone = Mapping[str, Mapping[tuple[str, ...], Key]]
+"""Places, stages and channels that are one touchpoint, and its key."""
+
+
+def emptied(name: str, result: Result, few: set[Key], alone: Alone, min_group: int) -> dict[str, Any]:
     """Return the changed fields of one answer of the map, by its name there."""
     reason = f"fewer than {min_group} users"
     if name == "conversion":
@@ -36,7 +40,7 @@ def emptied(name: str, result: Result, few: set[Key], min_group: int) -> dict[st
     if name == "paths":
         return {"frame": _paths(result.frame, min_group)}
     if name in ("places", "stages", "channels"):
-        return {"frame": _changed(result.frame, _places(name, result, few, min_group))}
+        return {"frame": _changed(result.frame, _places(name, result, few, alone[name], min_group))}
     if name == "satisfaction":
         return {
             "frame": result.frame.filter((pl.col("n_users") >= min_group) | (pl.col("n_users") == 0)),
@@ -137,12 +141,23 @@ def _contrasts(result: Result, min_group: int) -> Iterable[Row]:
             yield row
 
 
-def _places(name: str, result: Result, few: set[Key], min_group: int) -> Iterable[Row]:
+def _places(
+    name: str, result: Result, few: set[Key], alone: Mapping[tuple[str, ...], Key], min_group: int
+) -> Iterable[Row]:
     reason = f"fewer than {min_group} users"
+    kinds = [kind for kind in ("stage", "channel") if kind in result.frame.columns]
     for row, behind in rows_with_users(result):
         if row["n_users"] < min_group or (name == "places" and ("cell", *place_key(row)) in few):
             continue
         out = dict(row)
+        node = alone.get(tuple(row[kind] for kind in kinds))
+        if node is not None and {node, ("share", *node)} & few:
+            if name == "channels" and node in few:
+                continue
+            out = {
+                **_blank(out, *(share for share in (*_SHARES, "lost_share", "value_at_stake") if share in out)),
+                "n": None,
+            }
         for share, (part, whole) in _SHARES.items():
             if share not in row:
                 continue

@@ -128,8 +128,11 @@ def _ends(spec: MapSpecification, kept: list[Node]) -> tuple[list[tuple[EndKind,
     index = {node.id: i for i, node in enumerate(kept)}
     ends: list[tuple[EndKind, int]] = []
     arcs: list[_Arc] = []
-    statuses: tuple[EndKind, ...] = ("start", "converted", "lost")
-    for status in statuses:
+    header = spec.header
+    totals: dict[EndKind, int | None] = {
+        "start": header.n_journeys, "converted": header.n_converted, "lost": header.n_lost,
+    }  # fmt: skip
+    for status, total in totals.items():
         here = sorted(
             (t for t in spec.terminals if t.status == status and t.node in index and t.n_journeys),
             key=lambda t: (-t.n_journeys, t.node),
@@ -137,7 +140,7 @@ def _ends(spec: MapSpecification, kept: list[Node]) -> tuple[list[tuple[EndKind,
         if not here:
             continue
         at = len(kept) + len(ends)
-        ends.append((status, sum(t.n_journeys for t in here)))
+        ends.append((status, sum(t.n_journeys for t in here) if total is None else total))
         for terminal in here[:5]:
             ends_of = (at, index[terminal.node]) if status == "start" else (index[terminal.node], at)
             arcs.append((*ends_of, terminal.n_journeys, None))

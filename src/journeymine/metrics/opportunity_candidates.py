@@ -57,7 +57,9 @@ def from_drop_off(result: Result, places: Places) -> pl.DataFrame:
     )  # fmt: skip
     for row, others in zip(rows, rivals, strict=True):
         best = by_place.get((*(row[name] for name in alike), row["comparable"]))
-        if best is None or row["n"] < COMPARABLE_N or not row["lost_here"] or row["converted_share_lower"] is None:
+        if best is None or None in (row["n"], row["converted_share_lower"], best["converted_share_lower"]):
+            continue
+        if row["n"] < COMPARABLE_N or not row["lost_here"]:
             continue
         gains = _gained(row, best)
         p = [one_sided(*_difference(row, rows[at])[:2], result.confidence) for at in others]

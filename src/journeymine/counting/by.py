@@ -12,6 +12,7 @@ from journeymine.counting.runs import runs_of
 from journeymine.counting.tabulate import Key, key_of, pack
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.events.coded import Coded
+from journeymine.journeys.heads import Heads
 from journeymine.journeys.journeys import Journeys
 
 __all__ = ["MAX_GROUPS", "Grouped", "as_names", "group_journeys", "group_steps", "places", "step_keys"]
@@ -34,10 +35,16 @@ class Grouped:
     ----------
     journey : index of the journey of each row; each once, unless a journey counts under several labels.
     keys : one key column per name, over those rows.
+    each_once : whether the rows are just the journeys, in their order.
     """
 
     journey: Ints
     keys: dict[str, Key]
+    each_once: bool = False
+
+    def heads(self, journeys: Journeys) -> Heads:
+        """The head of each row's journey."""
+        return journeys.heads if self.each_once else journeys.heads.take(self.journey)
 
 
 def as_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -89,7 +96,7 @@ def group_journeys(journeys: Journeys, by: Sequence[str], channel_of: str) -> Gr
         coded = _known(journeys, name) if of_journey is None else of_journey
         _check_few(name, coded)
         keys[name] = key_of(coded.codes[at] if of_journey is None else coded.codes, coded.labels)
-    return Grouped(np.arange(len(journeys)), keys)
+    return Grouped(np.arange(len(journeys)), keys, each_once=True)
 
 
 def group_steps(journeys: Journeys, keys: Sequence[Key]) -> Ints:

@@ -11,7 +11,7 @@ from journeymine.parallel import n_workers, on_all_cores
 
 __all__ = ["InBlocks", "count_in_memory"]
 
-PART = 1_000_000
+PART = 1 << 19
 
 
 @runtime_checkable

@@ -16,6 +16,7 @@ import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.runs import changes, sort_cells
+from journeymine.parallel import take
 from journeymine.stats.wide import split
 
 __all__ = ["Key", "coded_key", "distinct_users", "fold_key", "integer_key", "key_of", "pack", "tabulate",
@@ -35,7 +36,7 @@ class Key:
 
     def take(self, rows: Any) -> Key:
         """The same column over some rows."""
-        return Key(self.codes[rows] if isinstance(rows, slice) else self.codes.take(rows), self.values)
+        return Key(self.codes[rows] if isinstance(rows, slice) else take(self.codes, rows), self.values)
 
     def null(self, n: int) -> Key:
         """`n` rows of null, where null is the last of the values."""
@@ -120,7 +121,7 @@ def tabulate(
     if size > min(_DENSE, 4 * n + 4096):
         there, rows = sort_cells(cell, size)
         starts = np.flatnonzero(changes(there))
-        sorted_values = {name: None if column is None else column.take(rows) for name, column in values.items()}
+        sorted_values = {name: None if column is None else take(column, rows) for name, column in values.items()}
         return tabulate_runs(spec, keys, rows, starts, sorted_values, fold)
     row = np.full(size, -1, dtype=np.int64)
     row[cell] = np.arange(n)
@@ -150,13 +151,35 @@ def tabulate_runs(
     """
     if not len(rows):
         return pl.DataFrame(schema=_schema(spec, keys))
-    there = rows.take(starts)
+    there = take(rows, starts)
     frame = {name: _spell(column.take(there)) for name, column in _columns(spec, keys, fold).items()}
     lengths = np.diff(starts, append=len(rows))
+    flags = {name: each for name in spec.values if (each := values.get(name)) is not None and each.dtype == bool}
+    flagged = _flagged(flags, starts, len(rows))
     for name, merge in spec.values.items():
-        for column, data in _run_totals(name, merge, values.get(name), starts, lengths).items():
+        each = flagged.get(name)
+        for column, data in (
+            {name: each} if each is not None else _run_totals(name, merge, values.get(name), starts, lengths)
+        ).items():
             frame[column] = pl.Series(data)
     return pl.DataFrame(frame, schema=_schema(spec, keys))
+
+
+def _flagged(flags: Mapping[str, npt.NDArray[np.bool_]], starts: Ints, n_rows: int) -> dict[str, Ints]:
+    """How many of each flag in each run: several at a time, side by side in the bits of one integer."""
+    bits = n_rows.bit_length()
+    totals: dict[str, Ints] = {}
+    every, at_once = list(flags), 63 // bits
+    for names in (every[i : i + at_once] for i in range(0, len(every), at_once)):
+        packed = np.zeros(n_rows, dtype=np.int64)
+        for name in reversed(names):
+            packed <<= bits
+            packed |= flags[name]
+        sums = np.add.reduceat(packed, starts)
+        for name in names:
+            totals[name] = sums & ((1 << bits) - 1)
+            sums >>= bits
+    return totals
 
 
 def fold_key(fold: npt.NDArray[np.integer]) -> Key:

@@ -22,8 +22,9 @@ from journeymine.counting.result import Result
 from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.durations import Duration, describe, microseconds
-from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE
+from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE, Heads
 from journeymine.journeys.journeys import Journeys
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Conversion", "conversion"]
@@ -77,8 +78,9 @@ class Conversion:
         """Count journeys by outcome and label."""
         specs = self.specs()
         grouped = group_journeys(journeys, self.names, self.channel_of)
-        heads, fold = journeys.heads.take(grouped.journey), journeys.folds[journeys.heads.user[grouped.journey]]
-        asked, won, seconds = self._outcomes(journeys, grouped.journey)
+        heads = grouped.heads(journeys)
+        fold = take(journeys.folds, heads.user)
+        asked, won, seconds = self._outcomes(journeys, grouped.journey, heads)
         service = heads.status == SERVICE
         asked &= ~service
         won &= asked
@@ -107,11 +109,10 @@ class Conversion:
         times = tabulate(specs["times"], keys, {}, fold[timed])
         return Counts.of(question_of(self), basis_of(journeys), specs, {"outcomes": outcomes, "times": times})
 
-    def _outcomes(self, journeys: Journeys, journey: Ints) -> tuple[Bools, Bools, Ints]:
+    def _outcomes(self, journeys: Journeys, journey: Ints, heads: Heads) -> tuple[Bools, Bools, Ints]:
         """Journeys above and below the line, and the µs from start to goal."""
-        heads = journeys.heads.take(journey)
-        goal = journeys.offsets[journey] + np.maximum(heads.goal_step, 0)
-        took = journeys.coded.time[goal] - heads.start if len(heads) else heads.start
+        goal = take(journeys.offsets, journey) + np.maximum(heads.goal_step, 0)
+        took = take(journeys.coded.time, goal) - heads.start if len(heads) else heads.start
         if self.horizon is None:
             return heads.mature.copy(), heads.status == CONVERTED, took
         horizon = microseconds(self.horizon)

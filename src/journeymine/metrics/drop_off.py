@@ -31,6 +31,7 @@ from journeymine.metrics.comparable import (
     place_label,
     split_names,
 )
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 from journeymine.stats.shares import share_interval
 
@@ -84,34 +85,41 @@ class DropOff:
         """Count, for each place, the journeys that reach it and what became of them."""
         specs, heads = self.specs(), journeys.heads
         keys, of_step = step_keys(journeys, self.names), journeys.journey_of_step
-        fold = journeys.folds.take(heads.user).take(of_step)
+        fold = take(take(journeys.folds, heads.user), of_step)
         cell, size = pack([*keys.values(), fold_key(fold)], len(of_step))
         runs = runs_of(cell, size, of_step)
-        counts = np.flatnonzero(heads.status.take(of_step.take(runs.first)) != SERVICE)
-        at = runs.first.take(counts)
-        place, journey = cell.take(at), of_step.take(at)
-        mature, user = heads.mature.take(journey), heads.user.take(journey)
+        at, went_on = runs.first, _went_on(journeys, of_step, runs)
+        service = heads.status == SERVICE
+        if service.any():
+            kept = np.flatnonzero(~take(service, take(of_step, at)))
+            at, went_on = at[kept], went_on[kept]
+        place, journey = take(cell, at), take(of_step, at)
+        mature, user = take(heads.mature, journey), take(heads.user, journey)
+        new_place = changes(place)
         # The place of the last step, told apart from the others the journey reached.
-        last_here = cell.take(journeys.offsets[1:] - 1).take(journey) == place
-        lost = last_here & (heads.mature & (heads.status == LOST)).take(journey)
-        back = lost & (heads.next_start != MISSING).take(journey)
+        last_here = take(take(cell, journeys.offsets[1:] - 1), journey) == place
+        lost = last_here & take(heads.mature & (heads.status == LOST), journey)
+        back = lost & take(heads.next_start != MISSING, journey)
         goal = np.where(heads.goal_step >= 0, journeys.offsets[:-1] + heads.goal_step, -1)
-        later = mature & (goal.take(journey) > at)
+        later = mature & (take(goal, journey) > at)
         outcomes = tabulate_runs(
             specs["places"],
             keys,
             at,
-            np.flatnonzero(changes(place)),
+            np.flatnonzero(new_place),
             {
                 "n": mature,
-                "n_users": distinct_users(place, user, mature, size),
-                "went_on": mature & _went_on(journeys, of_step, runs).take(counts),
+                # A user's mature journeys come before the others, so the first of them here tells.
+                "n_users": mature & (new_place | changes(user)),
+                "went_on": mature & went_on,
                 "converted_later": later,
                 "users_converted": distinct_users(place, user, later, size),
                 "lost_here": lost,
-                "open_here": last_here & (heads.mature & (heads.status == OPEN)).take(journey),
+                "open_here": last_here & take(heads.mature & (heads.status == OPEN), journey),
                 "came_back": back,
-                "value": np.where(later, heads.value.take(journey), 0),
+                "value": np.where(later, take(heads.value, journey), 0)
+                if heads.value.any()
+                else np.zeros(len(at), np.int64),
             },
             fold,
         )
@@ -210,7 +218,7 @@ def default_places(journeys: Journeys) -> tuple[str, ...]:
 def _went_on(journeys: Journeys, of_step: Ints, runs: Runs) -> Bools:
     """For each run of steps in one place: whether any of them is followed by a step of a higher stage."""
     if not journeys.stages:
-        return runs.first < (journeys.offsets[1:] - 1).take(of_step.take(runs.first))
+        return runs.first < take(journeys.offsets[1:] - 1, take(of_step, runs.first))
     stage = journeys.coded.labels["stage"]
     rank = np.where(stage.codes == len(stage.labels) - 1, -1, stage.codes.astype(np.int64))
     # Highest stage from here on: a running maximum from the end, in which each journey outranks those after it.

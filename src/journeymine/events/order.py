@@ -103,12 +103,12 @@ class _Piece:
     Attributes
     ----------
     row : of the input.
-    hash, check : two hashes of the id; 64 bits, and 32 of another.
+    hash, check : two hashes of the id; the 32 bits below those that name its bucket, and 32 of another.
     columns : timestamp as "", labels, numbers, and tie-breaks by number.
     """
 
     row: npt.NDArray[np.integer]
-    hash: npt.NDArray[np.uint64]
+    hash: npt.NDArray[np.uint32]
     check: npt.NDArray[np.uint32]
     columns: Mapping[str | int, npt.NDArray[Any]]
 
@@ -118,7 +118,7 @@ class _Piece:
         n = len(events)
         columns = {name: np.empty_like(column) for name, column in _columns(events).items()}
         row: npt.NDArray[np.integer] = np.empty(n, np.uint32) if n <= 1 << 32 else np.empty(n, np.int64)
-        return cls(row, np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint32), columns)
+        return cls(row, np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint32), columns)
 
     def bucket(self, begins: Rows, ends: Rows) -> _Piece:
         """The rows of one bucket, chunk after chunk."""
@@ -143,13 +143,14 @@ def _columns(events: CodedEvents) -> dict[str | int, npt.NDArray[Any]]:
 def _lay_out(events: CodedEvents, chunk: slice, bits: int, into: _Piece) -> Rows:
     """Lay the rows of a chunk out by bucket, in the chunk's place of `into`; returns where each bucket begins and ends."""
     n = chunk.stop - chunk.start
-    hashed, check = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint32)
+    key, hashed, check = (np.empty(n, dtype=np.uint32) for _ in range(3))
     for low in range(0, n, _HASHED):
         user, there = events.user.slice(chunk.start + low, min(_HASHED, n - low)), slice(low, low + _HASHED)
-        hashed[there] = user.hash(seed=0).to_numpy()
+        first = user.hash(seed=0).to_numpy()
+        # A shift by all 64 bits is not defined.
+        key[there] = first >> np.uint64(64 - bits) if bits else 0
+        hashed[there] = first >> np.uint64(32 - bits) & np.uint64((1 << 32) - 1)
         check[there] = user.hash(seed=1).to_numpy() >> np.uint64(32)
-    # A shift by all 64 bits is not defined.
-    key = (hashed >> np.uint64(64 - bits)).astype(np.uint32) if bits else np.zeros(n, dtype=np.uint32)
     key <<= np.uint32(_CHUNK_BITS)
     key |= np.arange(n, dtype=np.uint32)
     key.sort()
@@ -206,12 +207,12 @@ def _arrange(here: _Piece, user: pl.Series, n_tie_breaks: int, time: npt.NDArray
 def _by_user(here: _Piece, user: pl.Series) -> tuple[Rows, Bools]:
     """Rows of a bucket with users together and input order kept inside each, and where one user ends and the next begins.
 
-    The sort compares the bits of the hash that leave room for the row's place. Runs in which the second hash differs are
-    ordered by the id itself. Two ids that agree in both, and so stay together, are at most 2⁻⁶⁴ likely per pair even in a
-    bucket of 2³² rows, and 2⁻⁷⁸ in one of 2¹⁸.
+    The sort compares 32 bits of the hash, beside those of the bucket. Runs in which the second hash differs are ordered
+    by the id itself. Two ids that agree in all 64 bits or more, and so stay together, are at most 2⁻⁶⁴ likely per pair, and
+    2⁻⁷² in a log of 20 million events.
     """
     bits = np.uint64(max(len(here.hash) - 1, 1).bit_length())
-    key = here.hash >> bits
+    key = here.hash.astype(np.uint64)
     key <<= bits
     key |= np.arange(len(key), dtype=np.uint64)
     key.sort()

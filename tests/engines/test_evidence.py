@@ -56,7 +56,7 @@ LIMITED = """
 
     mined = mine(
         read_events(pattern, PLAIN, stages=STAGES), FEW, progress=watch,
-        engine=Buckets(folder, memory="512 MiB"), **RULES,
+        engine=Buckets(folder, memory="1 GiB"), **RULES,
     )
     for name, counts in mined.counts.items():
         counts.save(os.path.join(out, name))

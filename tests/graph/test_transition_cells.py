@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import journeymine as jm
+from journeymine.counting import estimates, tally
 from journeymine.counting.counts import Counts
 from journeymine.graph import transition_cells
 from journeymine.graph.transitions import Transitions, _tables
@@ -73,3 +74,27 @@ def test_buckets_kept_one_by_one_and_counted_in_place_agree(monkeypatch: pytest.
     for a, b in zip(dense.used_buckets().columns.values(), loose.used_buckets().columns.values(), strict=True):
         assert np.array_equal(a, b)
     assert measure.count(made).tables["histogram"]["n"].sum() == len(made.coded) - len(made)
+
+
+def test_rows_of_few_folds_are_laid_out_closely_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Six busy touchpoints and eighty rare ones, in two blocks: the first holds both, the second rare ones alone.
+    random = np.random.default_rng(8)
+    names = np.array([*TOUCHPOINTS, *(f"zz{i:02d}" for i in range(80))])
+    rows = pl.DataFrame(
+        {
+            "user": random.integers(0, 700, 9_000),
+            "t": np.sort(random.integers(0, 90 * 86_400, 9_000)),
+            "what": names[np.minimum(random.geometric(0.12, 9_000) - 1, 85)],
+            "worth": random.integers(0, 50, 9_000),
+        }
+    )
+    events = jm.read_events(rows, timestamp="t", time_unit="s", touchpoint="what", value="worth")
+    made = jm.build_journeys(events, goal="order", idle="5d")
+    monkeypatch.setattr(estimates, "BLOCK", 100)
+    close = jm.transitions(made)
+    monkeypatch.setattr(tally, "MIN_FOLDS", 0)
+    spread_out = jm.transitions(made)
+    assert close.edges.equals(spread_out.edges)
+    assert close.nodes.equals(spread_out.nodes)
+    assert close.result.least_users["transitions"].equals(spread_out.result.least_users["transitions"])
+    assert close.edges["conversion_lower"].null_count() < close.edges.height

@@ -25,6 +25,7 @@ from journeymine.graph.transition_graph import TransitionGraph
 from journeymine.journeys.heads import CONVERTED, STATUSES
 from journeymine.journeys.journeys import Journeys
 from journeymine.stats.histogram import bucket_of
+from journeymine.stats.shares import MIN_FOLDS
 
 __all__ = ["Transitions", "transitions"]
 
@@ -236,15 +237,19 @@ def _answer(tally: Tally, more: Mapping[str, object]) -> Answer:
     users, n_journeys = tally.total("n_users"), tally.total("n_journeys")
 
     def conversion(rows: slice) -> Share:
-        won, mature = tally.by_fold("converted", rows), tally.by_fold("mature", rows)
+        won, mature = tally.closely("converted", rows), tally.closely("mature", rows)
         return Share(won, mature, users=users[rows], once=users[rows] == n_journeys[rows])
 
     def value(rows: slice) -> Number:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return Number(tally.spread("value", rows) / MICRO, tally.by_fold("n_journeys", rows)[tally.present])
+        trials = tally.closely("n_journeys", rows)
+        if len(trials) < MIN_FOLDS:  # no interval, so replicates of anything will do
+            return Number(
+                np.repeat(tally.closely("value", rows).sum(axis=0, keepdims=True) / MICRO, len(trials) + 1, 0), trials
+            )
+        return Number(tally.spread("value", rows) / MICRO, trials[tally.present])
 
     def immature(rows: slice) -> npt.NDArray[np.float64]:
-        return tally.by_fold("n_journeys", rows) - tally.by_fold("mature", rows)
+        return tally.closely("n_journeys", rows) - tally.closely("mature", rows)
 
     return Answer(
         keys=tally.rows,

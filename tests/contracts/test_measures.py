@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -116,6 +117,33 @@ def test_merging_is_associative_and_commutative_and_has_an_identity(measure: Mea
     assert Counts.merge([nothing, one_by_one]).equals(one_by_one)
     assert Counts.merge([one_by_one, nothing, nothing]).equals(one_by_one)
     assert Counts.merge([nothing]).equals(nothing)
+
+
+@EVERY
+@FEW
+@given(case=partitions())
+def test_journeys_add_up_and_distinct_users_do_not(measure: Measure, case: Any) -> None:
+    """Over nights the same users come again: what counts them must merge as "users", whatever its name.
+
+    Counts of a user-unit measure are of whole users, and never add up over nights.
+    """
+    if measure.unit == "user":
+        return
+    for spec in measure.specs().values():
+        assert {how for name, how in spec.values.items() if "user" in name} <= {"users"}
+    log, _, fields = case
+    whole = build(log, **fields)
+    if measure.unit == "session" or isinstance(counted(measure, whole), str):
+        return
+    # Every second journey on one night, the others on the next: users stand in both.
+    nights = [measure.count(whole.pick(np.arange(len(whole)) % 2 == night)) for night in (0, 1)]
+    over, apart, together = Counts.over_nights(nights, nights[0].basis), Counts.merge(nights), measure.count(whole)
+    for name, spec in measure.specs().items():
+        users = [column for column, how in spec.values.items() if how == "users"]
+        assert apart.tables[name].drop(users).equals(together.tables[name].drop(users)), name
+        for column in users:
+            assert (apart.tables[name][column] >= together.tables[name][column]).all()
+            assert (over.tables[name][column] <= together.tables[name][column]).all()
 
 
 @EVERY

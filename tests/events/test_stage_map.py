@@ -102,3 +102,12 @@ def test_mistakes_are_named(given_stages: Any, message: str) -> None:
         StageMap.of(given_stages)
     with pytest.raises(SchemaError, match="touchpoint facts"):
         StageMap.of(touchpoints=[{"match": "x", "woner": "y"}])
+
+
+@pytest.mark.parametrize("label", ["(unmapped)", "(unknown)", "(none)", '"(unknown)"'])
+def test_names_that_read_like_our_labels_are_refused(label: str) -> None:
+    with pytest.raises(SchemaError, match=r"label of ours(?s:.*)rename"):
+        StageMap.of({label: ["x"]})
+    for fact in ("owner", "kind"):
+        with pytest.raises(SchemaError, match=rf"{fact}.*label of ours"):
+            StageMap.of({"a": ["x"]}, touchpoints=[{"match": "x", fact: label}])

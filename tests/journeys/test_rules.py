@@ -12,7 +12,8 @@ from journeymine.errors import RulesError, UnknownLabelError
 from journeymine.events import StageMap
 from journeymine.journeys import JourneyRules
 from journeymine.journeys.context import goal_rank, sale_rank
-from tests.oracles.logs import rule_fields
+from journeymine.metrics import conversion
+from tests.oracles.logs import Row, build, rule_fields
 
 STAGES = StageMap.of({"see": ["ad_*"], "buy": ["order", {"touchpoint": "call", "channel": "store"}], "keep": ["call"]})
 
@@ -107,3 +108,19 @@ def test_an_after_sale_part_that_cannot_be_is_refused() -> None:
         goal_rank(JourneyRules(goal="order", goal_stage="kep"), STAGES)
     with pytest.raises(RulesError, match="needs stages"):
         goal_rank(JourneyRules(goal="order", goal_stage="keep"), None)
+
+
+def test_a_goal_whose_stage_nobody_can_know_says_so() -> None:
+    log = (Row("a", 0, "visit", "web", None, None, None, None), Row("a", 1, "order", "web", 9.0, None, None, None))
+    for goal in ({"touchpoint": {"glob": "ord*"}}, {"value": {">=": 5}}, {"not": "visit"}):
+        journeys = build(log, goal=goal, idle="10m", session_gap="3m")
+        assert journeys.goal_stage is None
+        assert "say it with goal_stage=" in journeys.notes[0]
+        assert "say it with goal_stage=" in repr(journeys)
+        assert conversion(journeys).notes == journeys.notes
+        for fields in ({"goal_stage": "purchase"}, {"after_goal": "cut"}, {"split": "user"}):
+            told = build(log, goal=goal, idle="10m", session_gap="3m", **fields)
+            assert (told.notes, conversion(told).notes) == ((), ())
+    named = build(log, goal={"touchpoint": "order", "value": {">=": 5}}, idle="10m", session_gap="3m")
+    assert (named.goal_stage, named.notes, conversion(named).notes) == ("purchase", (), ())
+    assert build(log, goal="🛒", idle="10m", session_gap="3m").notes  # a touchpoint of no stage

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.graph import transitions
 from journeymine.journeys import Journeys
-from journeymine.metrics import conversion
+from journeymine.metrics import conversion, drop_off
 from tests.oracles.logs import START, Row, build, logs, rule_fields
 
 conditions = st.sampled_from(
@@ -47,10 +47,15 @@ def test_dropped_and_through_keep_who_was_there(log: tuple[Row, ...], fields: di
     table = whole.table
     for stage in whole.codes("stage").labels:
         lost = table.filter(status="lost", exit_stage=stage)
-        assert whole.dropped(stage=stage).table.equals(lost)
+        assert whole.dropped(stage=stage).table.equals(lost.filter("mature"))
+        assert whole.dropped(stage=stage, immature=True).table.equals(lost)
     for channel in whole.codes("channel").labels:
-        assert whole.dropped(channel=channel).table.equals(table.filter(status="lost", exit_channel=channel))
-    assert whole.dropped().table.equals(table.filter(status="lost"))
+        lost = table.filter(status="lost", exit_channel=channel)
+        assert whole.dropped(channel=channel).table.equals(lost.filter("mature"))
+    assert whole.dropped(immature=True).table.equals(table.filter(status="lost"))
+    # From a number back to its people, as many as the number says.
+    for row in drop_off(whole, by=["stage", "channel"]).frame.iter_rows(named=True):
+        assert len(whole.dropped(stage=row["stage"], channel=row["channel"])) == row["lost_here"]
     for touchpoint in whole.codes("touchpoint").labels:
         there = whole.steps.filter(~pl.col("by_company") & (pl.col("touchpoint") == touchpoint))
         expected = table.join(there, on=["user", "nth_journey"], how="semi", maintain_order="left")

@@ -119,6 +119,12 @@ class StageMap:
             _check_text("stage name", name, hint="give every stage a name")
             if names.count(name) > 1:
                 raise SchemaError(f"stage {name!r} is declared {names.count(name)} times", hint="list it once")
+        said = [(what, getattr(fact, what)) for fact in self.facts for what in ("owner", "kind")]
+        for what, label in [*(("stage", name) for name in names), *said]:
+            if label is not None and escape_reserved(label) != label:
+                raise SchemaError(
+                    f"{what} {label!r} reads like a label of ours, which stands for none", hint="rename it"
+                )
 
     @classmethod
     def of(

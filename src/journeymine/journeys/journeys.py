@@ -53,6 +53,12 @@ class Steps:
         )
 
 
+UNSTAGED_GOAL = (
+    "the goal names no touchpoint that a stage is declared for (it is a pattern, or a condition on something else), so its "
+    "stage is not known: journeys end with their goal and have no after-sale part; say it with goal_stage="
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Journeys:
     """Journeys, frozen. Made by `build_journeys`; every method that narrows them returns new ones.
@@ -67,6 +73,7 @@ class Journeys:
     coded : the same steps as arrays, in the order of `offsets`.
     stages : names of the declared stages, in order.
     goal_stage : the stage of the goal, by the rules and the stage map, the same in every part; None without one.
+    notes : what a reader of numbers made of them must know.
     """
 
     coded: Steps
@@ -86,7 +93,14 @@ class Journeys:
         return len(self.heads)
 
     def __repr__(self) -> str:
-        return f"<Journeys: {len(self):,} journeys of {len(self.users):,} users, {len(self.coded):,} steps>"
+        notes = "".join(f"\n({note})" for note in self.notes)
+        return f"<Journeys: {len(self):,} journeys of {len(self.users):,} users, {len(self.coded):,} steps>{notes}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of numbers made of these journeys must know, in sentences."""
+        stays = self.rules.goal is not None and self.rules.split is None and self.rules.after_goal is None
+        return (UNSTAGED_GOAL,) if stays and self.stages and self.goal_stage is None else ()
 
     @property
     def report(self) -> EventReport | None:
@@ -215,11 +229,15 @@ class Journeys:
 
         return between(self, start, end)
 
-    def dropped(self, *, stage: str | None = None, channel: str | None = None) -> Journeys:
-        """Lost journeys, by the stage and channel of their last step."""
+    def dropped(self, *, stage: str | None = None, channel: str | None = None, immature: bool = False) -> Journeys:
+        """Lost journeys, by the stage and channel of their last step: those that `drop_off` counts in ``lost_here``.
+
+        With `immature`, also the lost ones that started too late for a share: of those who started with them, some are
+        still open.
+        """
         from journeymine.journeys.select import dropped
 
-        return dropped(self, stage=stage, channel=channel)
+        return dropped(self, stage=stage, channel=channel, immature=immature)
 
     def through(self, touchpoint: str) -> Journeys:
         """Journeys with at least one step at `touchpoint`."""

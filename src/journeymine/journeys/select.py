@@ -62,9 +62,11 @@ def between(journeys: Journeys, start: Any, end: Any) -> Journeys:
     return journeys.pick((journeys.heads.start >= low) & (journeys.heads.start < high))
 
 
-def dropped(journeys: Journeys, *, stage: str | None, channel: str | None) -> Journeys:
-    """Keep the lost journeys whose last step is in the given stage and channel."""
+def dropped(journeys: Journeys, *, stage: str | None, channel: str | None, immature: bool = False) -> Journeys:
+    """Keep the (mature) lost journeys whose last step is in the given stage and channel."""
     kept = journeys.heads.status == LOST
+    if not immature:
+        kept &= journeys.heads.mature
     last = journeys.offsets[1:] - 1
     for name, label in (("stage", stage), ("channel", channel)):
         if label is not None:

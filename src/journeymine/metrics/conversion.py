@@ -23,7 +23,7 @@ from journeymine.counting.tabulate import distinct_users, integer_key, pack, tab
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.durations import Duration, describe, microseconds
 from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE, Heads
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import UNSTAGED_GOAL, Journeys
 from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
@@ -126,6 +126,7 @@ class Conversion:
         columns = {name: tally.total(name) for name in ("n_journeys", "n_users_all", "n", "n_users", "converted",
                                                          "lost", "open", "service", "immature", "left_truncated")}  # fmt: skip
         has_goal = basis.rules.goal is not None
+        unstaged = bool(basis.stages) and basis.rules.goal_is_unstaged
         trials = tally.by_fold("n") if has_goal else np.zeros_like(converted)
         times = histogram_of(tallies["times"], tally.rows)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -143,6 +144,7 @@ class Conversion:
             users=users,
             converting=tally.total("users_converted"),
             reasons=[(too_short(basis, self.horizon) if count == 0 else None) if has_goal else NO_GOAL for count in n],
+            notes=(UNSTAGED_GOAL,) if unstaged else (),
         )
         return {"conversion": answer}
 

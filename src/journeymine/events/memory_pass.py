@@ -12,6 +12,7 @@ import polars as pl
 
 from journeymine.columns import MISSING
 from journeymine.errors import SchemaError
+from journeymine.events.batches import read_batches, suits_batches
 from journeymine.events.coded import Coded, CodedEvents, recode
 from journeymine.events.event_rules import judge_users
 from journeymine.events.faults import ACCEPTED
@@ -19,6 +20,8 @@ from journeymine.events.identity import Identity, learn_identity
 from journeymine.events.raw_log import RawLog, collect_files, memory_queries
 
 __all__ = ["LoadedLog", "check_currencies", "code_frame", "load"]
+
+_JUDGED = {"file": pl.UInt32, "row": pl.Int64, "reason": pl.UInt8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ def load(log: RawLog) -> LoadedLog:
     SourceError : a file cannot be read.
     SchemaError : money in several currencies.
     """
+    if suits_batches(log):
+        read = read_batches(log)
+        nobody = pl.DataFrame(schema=_JUDGED)
+        currency = check_currencies(log, [set() for _ in log.files])
+        return LoadedLog(read.coded, read.heights, read.faulty, nobody, read.accepted, read.spans, None, currency)
     # one pool of codes per label, so that codes are dense; random names, so that nothing outlives the pass
     categories = {name: pl.Categories.random(name) for name in log.labels}
     frames = collect_files(memory_queries(log, categories), log.files)
@@ -72,7 +80,7 @@ def load(log: RawLog) -> LoadedLog:
     if log.has_anonymous:
         identity = learn_identity(events.lazy().select("user", "anonymous"))
         events = identity.resolve(events.lazy()).collect()
-    judged = pl.DataFrame(schema={"file": pl.UInt32, "row": pl.Int64, "reason": pl.UInt8})
+    judged = pl.DataFrame(schema=_JUDGED)
     if log.judges_users:
         events = judge_users(events, log.rules)
         judged = events.filter(pl.col("reason") != ACCEPTED).select("file", "row", "reason")

@@ -6,7 +6,7 @@ Two kinds of query share the expressions of `canonical`: `memory_queries` ask fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -19,7 +19,7 @@ from journeymine.events.identity import Identity, learn_identity
 from journeymine.events.schema import EventSchema
 from journeymine.events.sources import LogFile
 
-__all__ = ["RawLog", "collect_files", "learn_log_identity", "memory_queries", "scan_files"]
+__all__ = ["RawLog", "collect_files", "learn_log_identity", "memory_queries", "naming_file", "scan_files"]
 
 _FILES_AT_ONCE = 16
 
@@ -170,11 +170,12 @@ def collect_files(queries: Iterable[pl.LazyFrame], files: Iterable[LogFile]) -> 
         try:
             frames += pl.collect_all([query for query, _ in batch])
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise _naming_file(batch, error) from error
+            raise naming_file(batch, error) from error
     return frames
 
 
-def _naming_file(batch: list[tuple[pl.LazyFrame, LogFile]], error: Exception) -> SourceError:
+def naming_file(batch: Sequence[tuple[pl.LazyFrame, LogFile]], error: Exception) -> SourceError:
+    """The error of reading some files, naming the one that it came from."""
     hint = "look at the file; a text file must be UTF-8, with the same number of fields in every line"
     for query, file in batch:
         try:

@@ -84,7 +84,7 @@ def batch(accepted: pl.DataFrame, rules: JourneyRules, until: int, schema: Event
     """Journeys of all accepted rows at once, built without the nightly room."""
     events = read_events(accepted, schema, stages=STAGES, max_quarantine_share=1.0)
     coded = events.coded()
-    return build_coded(coded, rules, LogContext(int(accepted["us"].min()), until), STAGES)
+    return build_coded(coded, rules, LogContext(int(accepted["us"].to_numpy().min()), until), STAGES)
 
 
 def counted(state: NightlyState, days: tuple[int | None, int | None] = (None, None)) -> dict[str, Counts]:

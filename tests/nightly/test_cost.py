@@ -26,11 +26,13 @@ MEASURES: dict[str, Measure] = {
 
 
 def growing(day: int, n: int, new: int) -> pl.DataFrame:
-    """A night of `n` events: a third by users who come for the first time, the others by anybody who ever came."""
+    """A night of `n` events: by new users, by those of the last week and the last two months, and by anybody ever seen.
+
+    Nights are alike once two months have passed; what grows is the history.
+    """
     draw = np.random.default_rng(day)
-    users = np.where(
-        draw.random(n) < 0.33, draw.integers(day * new, (day + 1) * new, n), draw.integers(0, (day + 1) * new, n)
-    )
+    age = np.minimum(draw.choice([1, 7, 60, 10_000], n, p=[0.33, 0.34, 0.23, 0.1]), day + 1)
+    users = ((day + 1 - age + draw.random(n) * age) * new).astype(np.int64)
     return pl.DataFrame(
         {
             "user": "u" + pl.Series(users).cast(pl.String),

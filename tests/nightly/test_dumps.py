@@ -12,7 +12,7 @@ from journeymine.counting import Measure
 from journeymine.errors import StateError
 from journeymine.journeys import JourneyRules
 from journeymine.metrics import Conversion, DropOff, Funnel
-from journeymine.nightly import NightlyState
+from journeymine.nightly import NightlyState, past
 from tests.nightly.nights import WITH_IDS, Nights, advance_all, assert_equal, batch, counted, generate, new_state
 from tests.oracles.logs import MINUTE, START
 
@@ -110,6 +110,50 @@ def test_a_night_that_is_sealed_in_part_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="no night 9"):
         state.advance(nights.dumps[0].head(3), replaces=9)
     assert (state.directory / "manifest.json").read_bytes() == before
+
+
+def test_a_correction_brings_again_what_other_nights_brought(tmp_path: Path) -> None:
+    def night(*rows: tuple[str, float]) -> pl.DataFrame:
+        frame = generate(1).dumps[0]
+        given = pl.DataFrame({"id": [r[0] for r in rows], "us": [START + int(r[1] * MINUTE) for r in rows]})
+        return pl.concat(
+            [frame.clear(), given.with_columns(user=pl.col("id"), touchpoint=pl.lit("visit"))], how="diagonal"
+        )
+
+    state = new_state(tmp_path / "state", RULES, MEASURES, schema=WITH_IDS, allowed_lateness="31m")
+    dumps = [night(("a", 1), ("b", 14)), night(("z", 29)), night(("c", 44)), night(("d", 59))]
+    for number, dump in enumerate(dumps, 1):
+        state.advance(dump, until=START + 15 * number * MINUTE)
+    # b came with night 1 and is older than the lateness by now; but night 2 is judged as of its own time
+    corrected = night(("b", 14), ("e", 28), ("z", 29))
+    assert state.advance(corrected, replaces=2).duplicates == 1
+    accepted = pl.concat([dumps[0], corrected.filter(pl.col("id") != "b"), *dumps[2:]])
+    agrees(state, accepted, START + 60 * MINUTE)
+
+
+def test_nights_that_are_over_leave_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "RECENT", 4)
+    monkeypatch.setattr(past, "AT_ONCE", 2)
+    nights = generate(71, n_nights=16, n_rows=300)
+    state = new_state(tmp_path / "state", RULES, MEASURES, keep_days=0)
+    advance_all(state, nights)
+    manifest = state._store.read()
+    assert len(manifest["nights"]) <= 7
+    assert manifest["past_until"] == nights.untils[manifest["nights"][0]["id"] - 2]
+    assert state.nights["night"].to_list() == list(range(1, 17))
+    assert state.nights["accepted"].sum() == nights.accepted.height
+    assert state.verify()["nights"] == 16
+    agrees(state, nights.accepted, nights.untils[-1], schema=state.settings.config.sources[0].schema)
+    before = (state.directory / "manifest.json").read_bytes()
+    again = state.advance(nights.dumps[1], until=nights.untils[1])
+    assert (again.id, again.changed) == (2, False)
+    with pytest.raises(StateError, match="exactly what night 2 held"):
+        state.advance(nights.dumps[1], until=nights.untils[-1] + MINUTE)
+    with pytest.raises(StateError, match="too long ago"):
+        state.advance(nights.dumps[1].head(2), replaces=2)
+    assert (state.directory / "manifest.json").read_bytes() == before
+    made = NightlyState.rebuild(state.directory, tmp_path / "anew", nights.dumps)
+    assert made.nights.equals(state.nights)
 
 
 @pytest.mark.parametrize("seed", [31, 32, 33])

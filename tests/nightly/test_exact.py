@@ -11,7 +11,7 @@ import pytest
 from journeymine.counting import Measure, question_of
 from journeymine.errors import QuestionError
 from journeymine.journeys import JourneyRules, Journeys
-from journeymine.nightly.settings import measure_from_data, measure_to_data
+from journeymine.nightly.measures import measure_from_data, measure_to_data
 from tests.contracts.measures import MEASURES
 from tests.nightly.nights import advance_all, assert_equal, batch, counted, generate, new_state
 

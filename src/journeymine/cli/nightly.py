@@ -30,18 +30,21 @@ Lateness = Annotated[str, typer.Option(help="How long after its own time an even
 Zone = Annotated[str, typer.Option(help="Whose calendar says on which day a journey started.")]
 Every = Annotated[str, typer.Option(help="How often a dump comes.")]
 KeepDays = Annotated[int, typer.Option(help="Days for which rows set aside are kept.")]
+Measures = Annotated[
+    Path | None, typer.Option("--measures", "-m", help="A TOML file of questions; by default those of a journey map.")
+]
 AlarmRate = Annotated[float, typer.Option(help="Share of quiet nights on which report may flag something.")]
 
 
 @nightly.command()
 def create(
-    state: State, config: Configuration, allowed_lateness: Lateness = "1d", timezone: Zone = "UTC", every: Every = "1d",
+    state: State, config: Configuration, measures: Measures = None, allowed_lateness: Lateness = "1d", timezone: Zone = "UTC", every: Every = "1d",
     keep_days: KeepDays = 30, alarm_rate: AlarmRate = 0.01, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Make a state, with the rules of a configuration, before its first night."""
     made = NightlyState.create(
-        state, config=config, allowed_lateness=allowed_lateness, timezone=timezone, every=every, keep_days=keep_days,
-        alarm_rate=alarm_rate,
+        state, config=config, measures=measures, allowed_lateness=allowed_lateness, timezone=timezone, every=every,
+        keep_days=keep_days, alarm_rate=alarm_rate,
     )  # fmt: skip
     settings = made.settings
     _tell(
@@ -148,10 +151,11 @@ def rebuild(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new state.")],
     from_dumps: Annotated[list[Path], typer.Option("--from-dumps", help="The dumps in order; may be repeated.")],
     config: Annotated[Path | None, typer.Option("--config", "-c", help="New rules; by default those of the state.")] = None,
+    measures: Annotated[Path | None, typer.Option("--measures", "-m", help="New questions, as a TOML file.")] = None,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Make a state anew from its dumps, for new rules, measures or a new format; the old one stays as it is."""
-    made = NightlyState.rebuild(state, out, from_dumps, config=config)
+    made = NightlyState.rebuild(state, out, from_dumps, config=config, measures=measures)
     frame = made.nights
     _tell(
         {"state": str(out), "nights": frame.height, "accepted": int(frame["accepted"].sum())},

@@ -19,8 +19,9 @@ from journeymine.nightly.ledger import add_to_ledger
 from journeymine.nightly.manifest import IDS, VOCABULARY, next_generation, read_or_empty, shape_in
 from journeymine.nightly.night import Night
 from journeymine.nightly.onward import onward_counts
+from journeymine.nightly.past import nights_of_content, number_of_nights, put_away
 from journeymine.nightly.rows import ARRIVAL, RowShape, known_labels, merge_vocabulary, vocabulary_of
-from journeymine.nightly.runs import add_run
+from journeymine.nightly.runs import add_piece
 from journeymine.nightly.sealing import Carried, Sealing, build_carried, seal
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
@@ -28,8 +29,6 @@ from journeymine.nightly.store import Store
 __all__ = ["LATE", "admit", "advance", "check_shape", "gather", "take_in"]
 
 LATE = "later than allowed_lateness"
-_LONGEST_COUNTS = 2_000_000
-"""Rows of counts that one object holds at most: what is older is not touched again."""
 
 
 def advance(store: Store, dump: Any, until: Any = None) -> Night:
@@ -40,7 +39,7 @@ def advance(store: Store, dump: Any, until: Any = None) -> Night:
         store.sweep(manifest)
         read = read_dump(settings, dump)
         stated = instant(until, settings.timezone)
-        known = known_night(manifest, read, stated)
+        known = known_night(store, manifest, read, stated)
         if known is not None:
             return known
         end = end_of(manifest, read, stated, settings)
@@ -48,9 +47,10 @@ def advance(store: Store, dump: Any, until: Any = None) -> Night:
         changed["shape"] = check_shape(manifest, settings, dump)
         before = manifest["observed_until"]
         safe = None if before is None else before - settings.lateness_us
-        rows, aside, duplicates = admit(store, changed, read, safe, len(manifest["nights"]) + 1)
+        number = number_of_nights(manifest) + 1
+        rows, aside, duplicates = admit(store, changed, settings, read, safe, number)
         night = Night(
-            id=len(manifest["nights"]) + 1,
+            id=number,
             dump=read.name,
             content=read.content,
             observed_until=end,
@@ -61,20 +61,19 @@ def advance(store: Store, dump: Any, until: Any = None) -> Night:
             missing=_missing(manifest, end, settings),
         )
         night = take_in(store, changed, settings, night, rows, aside)
+        put_away(store, changed)
         store.commit(changed)
         return night
 
 
-def known_night(manifest: Mapping[str, Any], read: Dump, until: int | None) -> Night | None:
+def known_night(store: Store, manifest: Mapping[str, Any], read: Dump, until: int | None) -> Night | None:
     """The night that took in this very dump before; None where it is new."""
-    for data in manifest["nights"]:
+    for data in nights_of_content(store, manifest, read.content):
         if read.content in data["superseded"]:
             raise StateError(
                 f"{read.name} is the dump that night {data['id']} replaced",
                 hint="advance with a dump that is not superseded",
             )
-        if data["content"] != read.content:
-            continue
         if until == data["observed_until"] or (until is None and read.rows_read):
             return Night.from_data(data, changed=False)
         if read.rows_read:
@@ -123,7 +122,7 @@ def check_shape(manifest: Mapping[str, Any], settings: Settings, dump: Any) -> d
 
 
 def admit(
-    store: Store, manifest: dict[str, Any], read: Dump, safe: int | None, night: int
+    store: Store, manifest: dict[str, Any], settings: Settings, read: Dump, safe: int | None, night: int
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """Accepted rows with their night, rows set aside, and how many were known by their event id."""
     rows = read.accepted.with_columns(night=pl.lit(night, dtype=pl.Int32))
@@ -131,11 +130,10 @@ def admit(
     rows = rows if safe is None else rows.filter(pl.col("timestamp") >= safe)
     duplicates = 0
     if "event_id" in rows.columns:
-        ids = read_or_empty(store, manifest["ids"], IDS)
-        if safe is not None:
-            ids = ids.filter(pl.col("timestamp") >= safe)
+        ids = _ids_in_use(read_or_empty(store, manifest["ids"], IDS), manifest, settings, safe)
         key = ["source", "user", "event_id"]
-        new = rows.join(ids.select(key), on=key, how="anti", maintain_order="left")  # null ids match nothing
+        known = ids if safe is None else ids.filter(pl.col("timestamp") >= safe)
+        new = rows.join(known.select(key), on=key, how="anti", maintain_order="left")  # null ids match nothing
         duplicates = rows.height - new.height
         rows = new
         known = pl.concat([ids, rows.filter(pl.col("event_id").is_not_null()).select(list(IDS))])
@@ -155,6 +153,19 @@ def admit(
         ]
     )
     return rows.select(shape_in(manifest).columns), aside, duplicates
+
+
+def _ids_in_use(ids: pl.DataFrame, manifest: Mapping[str, Any], settings: Settings, safe: int | None) -> pl.DataFrame:
+    """The event ids that may be asked for again: by what comes within the lateness, and by what replaces a night."""
+    ends, oldest = [manifest["past_until"]], safe
+    for night in manifest["nights"]:
+        before = max((end for end in ends if end is not None), default=None)
+        if night["accepted"] and not night["used"]:
+            if before is None or oldest is None:
+                return ids
+            oldest = min(oldest, before - settings.lateness_us)
+        ends.append(night["observed_until"])
+    return ids if oldest is None else ids.filter(pl.col("timestamp") >= oldest)
 
 
 def take_in(
@@ -210,7 +221,7 @@ def add_counts(store: Store, manifest: dict[str, Any], settings: Settings, carri
                 return spec.merge(parts, nights=True)
 
             of_measure = manifest["counts"].setdefault(name, {})
-            of_measure[table] = add_run(store, of_measure.get(table, []), frame, merge, longest=_LONGEST_COUNTS)
+            of_measure[table] = add_piece(store, of_measure.get(table, []), frame, merge)
 
 
 def _learn(
@@ -237,7 +248,8 @@ def _remember(manifest: dict[str, Any], settings: Settings, night: Night, used: 
     manifest["nights"] = sorted([*others, night.to_data()], key=lambda data: int(data["id"]))
     oldest = manifest["observed_until"] - settings.keep_days * 86_400_000_000
     for data in manifest["nights"]:
-        data["used"] += taken[data["id"]]
+        # a row that seals one journey may later be sealed itself
+        data["used"] = min(data["used"] + taken[data["id"]], data["accepted"])
         if data["observed_until"] < oldest:
             data["aside"] = None
 

@@ -40,8 +40,10 @@ def erase_user(store: Store, user: str) -> dict[str, int]:
             removed["set_aside"] += gone
         if any(removed.values()):
             store.commit(changed)
-            # the generation before still names the erased rows: it may not be gone back to
-            store.sweep_all(changed)
+            manifest = changed
+        # The generation before still names the erased rows: it may not be gone back to. Even where nothing was to be
+        # removed, since an erasure that died here left them.
+        store.sweep_all(manifest)
         return {**removed, "journeys_in_sealed_counts": sealed}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from journeymine.nightly.rows import ARRIVAL
-from journeymine.nightly.runs import add_run, read_runs
+from journeymine.nightly.runs import add_piece, read_runs
 from journeymine.nightly.store import Store
 from journeymine.stats.folds import FOLDS, fold_of
 
@@ -25,7 +25,7 @@ def add_to_ledger(store: Store, runs: Sequence[Mapping[str, Any]], rows: pl.Data
     """Append a night's accepted rows."""
     users = rows.select(pl.col("user").unique())
     groups = users.with_columns(_group=pl.Series(fold_of(users["user"])))
-    return add_run(store, runs, _sorted([rows.join(groups, on="user", how="left")]), _sorted)
+    return add_piece(store, runs, _sorted([rows.join(groups, on="user", how="left")]), _sorted)
 
 
 def _sorted(parts: list[pl.DataFrame]) -> pl.DataFrame:
@@ -56,5 +56,5 @@ def without(store: Store, runs: Sequence[Mapping[str, Any]], gone: pl.Expr) -> l
         if left.height == frame.height:
             kept.append(run)
         elif left.height:
-            kept.append(store.write_table(left))
+            kept.append({**run, **store.write_table(left)})
     return kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from typing import Any
 
 import polars as pl
@@ -32,6 +32,8 @@ def new_manifest(settings: Settings) -> dict[str, Any]:
         "log_start": None,
         "observed_until": None,
         "nights": [],
+        "past": [],
+        "past_until": None,
         "carry": None,
         "asleep": [],
         "counts": {},
@@ -43,7 +45,7 @@ def new_manifest(settings: Settings) -> dict[str, Any]:
 
 def next_generation(manifest: dict[str, Any]) -> dict[str, Any]:
     """A copy to be changed and committed."""
-    changed = copy.deepcopy(manifest)
+    changed: dict[str, Any] = json.loads(json.dumps(manifest))
     changed["generation"] += 1
     return changed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,7 +76,7 @@ class Night:
         }
 
 
-def nights_frame(nights: list[Mapping[str, Any]]) -> pl.DataFrame:
+def nights_frame(nights: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """One row per night."""
     rows = [Night.from_data(night) for night in nights]
     return pl.DataFrame(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ from journeymine.events.config import Config
 from journeymine.nightly.advance import advance
 from journeymine.nightly.dump import read_dump
 from journeymine.nightly.manifest import new_manifest
+from journeymine.nightly.past import all_nights
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import MANIFEST, Store
 
 __all__ = ["rebuild_from"]
 
 
-def rebuild_from(old: Path, store: Store, dumps: Sequence[Any], config: Config | str | Path | None) -> None:
+def rebuild_from(
+    old: Path, store: Store, dumps: Sequence[Any], config: Config | str | Path | None, measures: Any = None
+) -> None:
     """Fill a new state from dumps in order; each ends when the old state says that it did.
 
     Raises
@@ -26,26 +29,43 @@ def rebuild_from(old: Path, store: Store, dumps: Sequence[Any], config: Config |
     StateError : the old state says nothing that can be read.
     """
     known = _known(old)
-    settings = Settings.from_data(known["settings"])
-    if config is not None:
-        kept = ("allowed_lateness", "timezone", "every", "keep_days", "alarm_rate")
-        settings = Settings.of(config, **{name: getattr(settings, name) for name in kept})
+    settings = _settings(known["settings"], config, measures)
     with store.writing():
         store.commit(new_manifest(settings))
     ends: dict[str, list[int]] = {}
     for night in known["nights"]:
-        for content in (night["content"], *night["superseded"]):
-            ends.setdefault(content, []).append(night["observed_until"])
+        ends.setdefault(night["content"], []).append(night["observed_until"])
+    replaced = {content: night["dump"] for night in known["nights"] for content in night["superseded"]}
     for dump in dumps:
-        listed = ends.get(read_dump(settings, dump).content, [])
+        read = read_dump(settings, dump)
+        if read.content in replaced and read.content not in ends:
+            raise StateError(
+                f"{read.name} is the dump that {replaced[read.content]} replaced",
+                hint="leave it out; the corrected one stands in its place",
+            )
+        listed = ends.get(read.content, [])
         advance(store, dump, listed.pop(0) if listed else None)
+
+
+def _settings(data: Mapping[str, Any], config: Config | str | Path | None, measures: Any) -> Settings:
+    """The settings of the old state, with other rules or questions."""
+    if config is None and measures is None:
+        return Settings.from_data(data)
+    kept = {name: data[name] for name in ("allowed_lateness", "timezone", "every", "keep_days", "alarm_rate")}
+    if config is not None:
+        return Settings.of(config, measures=measures, **kept)
+    # Only what is read and cut matters here: the old questions may be ones that this version does not know.
+    old = Settings.from_data({**data, "measures": {}})
+    return Settings.of(old.config, rules=old.rules, measures=measures, **kept)
 
 
 def _known(old: Path) -> dict[str, Any]:
     """What the old manifest says, of any format that has settings and nights."""
     try:
         body = json.loads((old / MANIFEST).read_bytes())
-        return {"settings": body["settings"], "nights": body["nights"]}
+        # format 1 had every night in the manifest
+        nights = all_nights(Store(old), {"past": [], **body})
+        return {"settings": body["settings"], "nights": nights}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StateError(
             f"the manifest of {old} cannot be read: {error}", hint="create a new state and advance it"

@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 from journeymine.errors import StateError
+from journeymine.nightly.past import number_of_nights
 from journeymine.nightly.store import FORMAT, Store
 
 __all__ = ["repair", "verify"]
@@ -23,7 +24,7 @@ def verify(store: Store) -> dict[str, Any]:
     manifest = store.read()
     damaged = store.damaged(manifest)
     sizes, unused = store.inventory(manifest)
-    return {"generation": manifest["generation"], "nights": len(manifest["nights"]), "objects": len(sizes),
+    return {"generation": manifest["generation"], "nights": number_of_nights(manifest), "objects": len(sizes),
             "bytes": sum(sizes.values()), "damaged": damaged, "unused": unused}  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def repair(store: Store) -> dict[str, Any]:
                     store.commit(whole)
                 removed = store.sweep(whole)
                 return {"generation": whole["generation"], "went_back": latest - int(whole["generation"]),
-                        "nights": len(whole["nights"]), "removed": removed}  # fmt: skip
+                        "nights": number_of_nights(whole), "removed": removed}  # fmt: skip
         raise StateError(
             f"no generation of {store.directory} is whole",
             hint="make it anew with journeymine nightly rebuild --from-dumps",

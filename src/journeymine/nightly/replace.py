@@ -16,6 +16,7 @@ from journeymine.nightly.dump import Dump, check_times, counts_by_reason, instan
 from journeymine.nightly.ledger import without_night
 from journeymine.nightly.manifest import IDS, next_generation, read_or_empty, shape_in
 from journeymine.nightly.night import Night
+from journeymine.nightly.past import all_nights, number_of_nights
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
 
@@ -28,7 +29,7 @@ def replace_night(store: Store, dump: Any, number: int, until: Any = None) -> Ni
         manifest = store.read()
         settings = Settings.from_data(manifest["settings"])
         store.sweep(manifest)
-        old = _replaceable(manifest, number)
+        old = _replaceable(store, manifest, number)
         read = read_dump(settings, dump)
         if read.content == old.content:
             return Night.from_data(old.to_data(), changed=False)
@@ -38,7 +39,9 @@ def replace_night(store: Store, dump: Any, number: int, until: Any = None) -> Ni
         _take_out(store, changed, settings, old)
         changed["observed_until"] = None  # found anew from the nights that are left
         changed["observed_until"] = max([end, *(n["observed_until"] for n in manifest["nights"] if n["id"] != number)])
-        rows, aside, duplicates = admit(store, changed, read, _safe_before(manifest, settings, number), number)
+        rows, aside, duplicates = admit(
+            store, changed, settings, read, _safe_before(manifest, settings, number), number
+        )
         rows, aside = _keep_sealed(store, manifest, settings, rows, aside)
         night = Night(
             id=number,
@@ -57,13 +60,19 @@ def replace_night(store: Store, dump: Any, number: int, until: Any = None) -> Ni
         return night
 
 
-def _replaceable(manifest: dict[str, Any], number: int) -> Night:
-    found = [Night.from_data(data) for data in manifest["nights"] if data["id"] == number]
+def _replaceable(store: Store, manifest: dict[str, Any], number: int) -> Night:
+    found = [Night.from_data(data) for data in all_nights(store, manifest) if data["id"] == number]
     if not found:
         raise StateError(
-            f"there is no night {number}", hint=f"there are {len(manifest['nights'])}; see journeymine nightly nights"
+            f"there is no night {number}",
+            hint=f"there are {number_of_nights(manifest)}; see journeymine nightly nights",
         )
     night = found[0]
+    if night.id < manifest["nights"][0]["id"]:
+        raise StateError(
+            f"night {number} ({night.dump}) is too long ago to be replaced",
+            hint="take the correction in as a new night, or make the state anew with nightly rebuild --from-dumps",
+        )
     if night.used:
         raise StateError(
             f"{night.used:,} of the {night.accepted:,} rows of night {number} ({night.dump}) are sealed or sealed others, so "
@@ -91,8 +100,9 @@ def _end(manifest: dict[str, Any], read: Dump, until: int | None, old: Night, se
 
 def _safe_before(manifest: dict[str, Any], settings: Settings, number: int) -> int | None:
     """Before which instant a row of the night `number` is late."""
-    ends = [int(data["observed_until"]) for data in manifest["nights"] if data["id"] < number]
-    return max(ends) - settings.lateness_us if ends else None
+    ends = [manifest["past_until"], *(data["observed_until"] for data in manifest["nights"] if data["id"] < number)]
+    before = max((int(end) for end in ends if end is not None), default=None)
+    return None if before is None else before - settings.lateness_us
 
 
 def _take_out(store: Store, manifest: dict[str, Any], settings: Settings, old: Night) -> None:

@@ -23,6 +23,7 @@ from journeymine.nightly.chances import open_journeys
 from journeymine.nightly.daily import daily_frame, lost_series, mature_before
 from journeymine.nightly.manifest import context_of
 from journeymine.nightly.night import nights_frame
+from journeymine.nightly.past import all_nights
 from journeymine.nightly.sealing import Carried
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
@@ -91,7 +92,9 @@ def write_report(
             tables[table] = frame.with_columns(*stamp, pl.lit(value=whole).alias("mature"))
     carried = carried_now(store, manifest, settings)
     tables["open_journeys"] = open_journeys(carried.journeys, settings.measures, results).with_columns(stamp)
-    tables["nights"] = nights_frame(manifest["nights"]).with_columns(*stamp, pl.lit(value=True).alias("mature"))
+    tables["nights"] = nights_frame(all_nights(store, manifest)).with_columns(
+        *stamp, pl.lit(value=True).alias("mature")
+    )
     by_day = _by_day(store, manifest, settings, carried)
     if by_day is not None:
         tables["daily"] = by_day.with_columns(stamp)
@@ -147,7 +150,8 @@ def _draw(out: Path, results: Mapping[str, Result], title: str, min_group: int) 
 
 def _run_id(manifest: Mapping[str, Any], days: tuple[int | None, int | None]) -> str:
     nights = [(night["id"], night["content"], night["observed_until"]) for night in manifest["nights"]]
-    text = json.dumps([manifest["fingerprint"], manifest["generation"], nights, days], separators=(",", ":"))
+    past = [run["object"] for run in manifest["past"]]
+    text = json.dumps([manifest["fingerprint"], manifest["generation"], past, nights, days], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

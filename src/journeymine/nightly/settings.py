@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -20,15 +19,14 @@ from journeymine.events.event_rules import EventRules
 from journeymine.events.schema import EventSchema
 from journeymine.events.sources import Source
 from journeymine.events.stage_map import StageMap
-from journeymine.graph.markov import Markov
 from journeymine.journeys.predicate import Predicate
 from journeymine.journeys.rules import JourneyRules
-from journeymine.maps.questions import map_measures
 from journeymine.metrics.periods import check_zone
+from journeymine.nightly.measures import measure_from_data, measure_to_data
+from journeymine.nightly.questions import answerable, check_answers, default_measures, read_measures
 
-__all__ = ["Settings", "known_measures", "measure_from_data", "measure_to_data"]
+__all__ = ["Settings"]
 
-_MEASURE_ROOMS = ("graph", "metrics")
 _WATCHES = ("within", "horizon", "bin")
 """Fields of measures that name a time for which a journey is watched, whatever `observed_until` is."""
 
@@ -65,7 +63,7 @@ class Settings:
         *,
         schema: EventSchema | None = None,
         rules: JourneyRules | None = None,
-        measures: Iterable[Measure] | Mapping[str, Measure] | None = None,
+        measures: Iterable[Measure] | Mapping[str, Measure] | str | Path | None = None,
         stages: Any = None,
         **options: Any,
     ) -> Settings:
@@ -85,28 +83,27 @@ class Settings:
             if name in options:
                 options[name] = describe(microseconds(options[name], name=name, zero=name == "allowed_lateness"))
         check_zone(options.get("timezone", "UTC"))
-        default: dict[str, Measure] = {**map_measures(label_columns(read)), "chances": Markov()}
-        asked = _named(default if measures is None else measures)
+        _check_rules(chosen)
+        if measures is None:
+            asked = answerable(default_measures(read), read, chosen)
+        else:
+            asked = read_measures(Path(measures), read) if isinstance(measures, str | Path) else _named(measures)
         settings = cls(config=dataclasses.replace(read, journeys={}), rules=chosen, measures=asked, **options)
         settings._check()
+        check_answers(asked, read, chosen)
         return settings
 
     def _check(self) -> None:
-        if self.rules.split not in (None, "session"):
-            raise RulesError(
-                f"split={self.rules.split!r} never closes by itself, so no journey of a night could be sealed",
-                hint="leave split out, or cut by session",
-            )
-        if self.rules.observed_until is not None:
-            raise RulesError("observed_until is fixed in the rules", hint="each night names its own, with until=")
-        if not self.config.sources:
-            raise RulesError("no source is named", hint="give a schema, or a configuration with [[sources]]")
         for name, measure in self.measures.items():
             if question_of(measure_from_data(measure_to_data(measure))) != question_of(measure):
                 raise StateError(f"the measure {name!r} cannot be stored", hint="use a measure of this package")
         if not 0 < self.alarm_rate < 1:
             raise RulesError(
                 f"alarm_rate={self.alarm_rate} is no share", hint="e.g. 0.01: one quiet night in a hundred"
+            )
+        if self.keep_days < 0:
+            raise RulesError(
+                f"keep_days={self.keep_days} is negative", hint="0 keeps no detail of nights that are over"
             )
 
     @property
@@ -184,67 +181,15 @@ class Settings:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def label_columns(config: Config) -> list[str]:
-    """Label columns that journeys of this configuration have."""
-    schemas = [source.schema or EventSchema() for source in config.sources]
-    names = ["touchpoint"]
-    names += ["channel"] * any(schema.channel or schema.constant_channel for schema in schemas)
-    names += ["account"] * any(schema.account is not None for schema in schemas)
-    names += [name for schema in schemas for name in schema.attributes]
-    names += ["stage"] * bool(config.stages.stages)
-    names += [name for name in ("owner", "kind") if any(getattr(fact, name) for fact in config.stages.facts)]
-    return list(dict.fromkeys(names))
-
-
-def known_measures() -> dict[str, type[Any]]:
-    """Every class of measure of the package, by its name."""
-    found: dict[str, type[Any]] = {}
-    for room in _MEASURE_ROOMS:
-        module = importlib.import_module(f"journeymine.{room}")
-        for name in getattr(module, "__all__", ()):
-            thing = getattr(module, name)
-            if isinstance(thing, type) and {"count", "estimate", "specs"} <= set(dir(thing)):
-                found[thing.name] = thing  # type: ignore[attr-defined]
-    return found
-
-
-def measure_to_data(measure: Measure) -> dict[str, Any]:
-    """A measure as its name and fields, all of them plain."""
-    named = {each.name: _plain(getattr(measure, each.name)) for each in fields(measure)}  # type: ignore[arg-type]
-    return {"measure": measure.name, "fields": named}
-
-
-def measure_from_data(data: Mapping[str, Any]) -> Measure:
-    """Read what `measure_to_data` wrote.
-
-    Raises
-    ------
-    StateError : this version has no such measure.
-    """
-    known = known_measures()
-    if data["measure"] not in known:
-        raise StateError(f"this version has no measure {data['measure']!r}", hint=f"it has {', '.join(sorted(known))}")
-    measure: Measure = known[data["measure"]](**{name: _tuples(value) for name, value in data["fields"].items()})
-    return measure
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "to_data"):
-        return value.to_data()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, set | frozenset):
-        return sorted(_plain(item) for item in value)
-    return value
-
-
-def _tuples(value: Any) -> Any:
-    """Lists of scalars as tuples, as measures keep them; forms with mappings in them stay lists."""
-    if isinstance(value, list) and not any(isinstance(item, Mapping | list) for item in value):
-        return tuple(value)
-    return value
+def _check_rules(rules: JourneyRules) -> None:
+    if rules.split not in (None, "session"):
+        raise RulesError(
+            f"split={rules.split!r} never closes by itself: a row of any night may still belong to a journey of any "
+            "other, so that none could be sealed",
+            hint="leave split out, or cut by session; for journeys by user or by a column, mine the whole log",
+        )
+    if rules.observed_until is not None:
+        raise RulesError("observed_until is fixed in the rules", hint="each night names its own, with until=")
 
 
 def _touchpoints(form: Any) -> set[str]:

@@ -22,6 +22,7 @@ from journeymine.nightly.answers import counts_of
 from journeymine.nightly.erase import erase_user
 from journeymine.nightly.manifest import new_manifest
 from journeymine.nightly.night import Night, nights_frame
+from journeymine.nightly.past import all_nights
 from journeymine.nightly.rebuild import rebuild_from
 from journeymine.nightly.repair import repair, verify
 from journeymine.nightly.replace import replace_night
@@ -69,7 +70,7 @@ class NightlyState:
         config: Config | str | Path | None = None,
         schema: EventSchema | None = None,
         rules: JourneyRules | None = None,
-        measures: Iterable[Measure] | Mapping[str, Measure] | None = None,
+        measures: Iterable[Measure] | Mapping[str, Measure] | str | Path | None = None,
         stages: Any = None,
         **options: Any,
     ) -> NightlyState:
@@ -81,7 +82,8 @@ class NightlyState:
         config : a TOML file or `Config`: sources (paths relative to a dump), stages, rules; or instead `schema` and
             `stages` of a log of one source.
         rules : as of `build_journeys`; by default those of the configuration. The split must close by itself.
-        measures : the questions, as a list or by name; by default those of a journey map.
+        measures : the questions, as a list, by name, or a TOML file of them (see docs/nightly.md); by default those of a
+            journey map that the rules can answer.
         allowed_lateness : how long after its own time an event may still arrive; ``"1d"``.
         timezone : whose calendar says on which day a journey started; ``"UTC"``.
         every : how often a dump comes; ``"1d"``.
@@ -92,6 +94,7 @@ class NightlyState:
         ------
         StateError : the directory holds something already.
         RulesError : a split that never closes, or an option that is no length of time.
+        QuestionError, UnknownLabelError : a measure that these rules and columns cannot answer.
         """
         settings = Settings.of(config, schema=schema, rules=rules, measures=measures, stages=stages, **options)
         path = _empty(directory)
@@ -114,7 +117,13 @@ class NightlyState:
 
     @classmethod
     def rebuild(
-        cls, old: str | Path, directory: str | Path, dumps: Sequence[Any], *, config: Config | str | Path | None = None
+        cls,
+        old: str | Path,
+        directory: str | Path,
+        dumps: Sequence[Any],
+        *,
+        config: Config | str | Path | None = None,
+        measures: Iterable[Measure] | Mapping[str, Measure] | str | Path | None = None,
     ) -> NightlyState:
         """Make a state anew from dumps, in order; the old one stays as it is.
 
@@ -123,9 +132,14 @@ class NightlyState:
         old : the state whose rules are taken, and which knows until when each dump was complete.
         directory : of the new state.
         config : new sources, stages and rules, asked the questions of a journey map; by default those of the old state.
+        measures : new questions, as of `create`.
+
+        Raises
+        ------
+        StateError : what the old state knew cannot be read, or a dump is one that a corrected dump replaced.
         """
         path = _empty(directory)
-        rebuild_from(Path(old), Store(path), dumps, config)
+        rebuild_from(Path(old), Store(path), dumps, config, measures)
         return cls(path)
 
     @property
@@ -136,7 +150,7 @@ class NightlyState:
     @property
     def nights(self) -> pl.DataFrame:
         """One row per night: night, dump, observed_until, rows, and whether it may still be replaced."""
-        return nights_frame(self._store.read()["nights"])
+        return nights_frame(all_nights(self._store, self._store.read()))
 
     def check_settings(self, settings: Settings) -> None:
         """Refuse settings other than those the state was created with.
@@ -248,7 +262,9 @@ class NightlyState:
 
 def _empty(directory: str | Path) -> Path:
     path = Path(directory)
-    if path.is_dir() and any(each.name not in ("lock", "objects") for each in path.iterdir()):
+    if path.is_dir() and any(
+        each.name not in ("lock", "objects") and each.suffix != ".partial" for each in path.iterdir()
+    ):
         raise StateError(f"{path} is not empty", hint="give a new directory, or open the state in it")
     return path
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import shutil
-import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import polars as pl
 import pytest
 
 from journeymine.counting import Measure
+from journeymine.errors import JourneymineError
 from journeymine.journeys import JourneyRules
 from journeymine.metrics import Conversion, DropOff, Funnel
 from journeymine.nightly import NightlyState
@@ -28,21 +30,21 @@ MEASURES: dict[str, Measure] = {
     "drop_off": DropOff(by="channel"),
     "people": Funnel(steps=["visit", "call"], within="8m", unit="user"),
 }
-ROOT = Path(__file__).resolve().parents[2]
-CHILD = """
-import json, sys
-from journeymine.errors import JourneymineError
-from journeymine.nightly import NightlyState
-folder, dumps, given = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-state = NightlyState.open(folder)
-sys.stdout.write("begin\\n"); sys.stdout.flush()
-try:
-    night = state.advance(f"{dumps}/{given['dump']}", until=given["until"], replaces=given["replaces"])
-    said = "changed" if night.changed else "known"
-except JourneymineError as error:
-    said = type(error).__name__
-sys.stdout.write(said + "\\n"); sys.stdout.flush()
-"""
+# A process is forked from one that has imported everything and done nothing: Polars is not touched before the fork.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["journeymine.nightly", "tests.nightly.test_killed"])
+
+
+def obey(told: Connection, directory: Path, dumps: Path, command: Command) -> None:
+    """Give one command, and tell when it begins and what came of it."""
+    state = NightlyState.open(directory)
+    told.send("begin")
+    try:
+        night = state.advance(dumps / command.dump, until=command.until, replaces=command.replaces)
+        said = "changed" if night.changed else "known"
+    except JourneymineError as error:
+        said = type(error).__name__
+    told.send(said)
 
 
 class Killer:
@@ -55,23 +57,26 @@ class Killer:
 
     def give(self, command: Command, *, kill: bool) -> str | None:
         """What a command says; None where it was killed before it could."""
-        given = [sys.executable, "-c", CHILD, str(self.state.directory), str(self.dumps), json.dumps(command.to_data())]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "POLARS_MAX_THREADS": "1"}
-        with subprocess.Popen(given, stdout=subprocess.PIPE, env=environment, text=True) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "begin\n"
-            begin = time.monotonic()
-            if kill:
-                time.sleep(self.draw.uniform(0, self.took))
-                child.kill()
-            said = child.stdout.readline()
-            if not kill:
-                self.took = max(0.9 * self.took, time.monotonic() - begin)
-        if kill and not said:
-            self.kills += 1  # it had begun and was not at its end: the kill hit it
-            return None
-        self.too_late += kill
-        return said.rstrip("\n")
+        here, there = FORKS.Pipe(duplex=False)
+        child = FORKS.Process(target=obey, args=(there, self.state.directory, self.dumps, command))
+        child.start()
+        there.close()
+        assert here.recv() == "begin"
+        begin = time.monotonic()
+        if kill:
+            time.sleep(self.draw.uniform(0, self.took))
+            child.kill()
+        try:
+            said: str | None = here.recv()
+        except EOFError:
+            said = None
+        if not kill:
+            self.took = max(0.9 * self.took, time.monotonic() - begin)
+        child.join()
+        # Where it had begun and never came to its end, the kill hit it.
+        self.kills += said is None
+        self.too_late += kill and said is not None
+        return said
 
 
 def kill_often(tmp_path: Path, seed: int, *, n_nights: int, n_kills: int) -> dict[str, Any]:

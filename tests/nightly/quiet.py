@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from journeymine.nightly.watch import Flag, Series, series_of_nights, watch
 
 PLACES = {
     "look × web": (0.62, 900),
@@ -12,6 +15,7 @@ PLACES = {
     "choose × web": (0.35, 420),
     "choose × app": (0.30, 260),
 }
+LOST = {"look × web": (0.30, 600), "look × app": (0.34, 330), "choose × web": (0.22, 280), "choose × app": (0.26, 170)}
 WEEK = np.array([1.0, 0.95, 0.97, 1.0, 1.15, 1.3, 1.2])
 
 
@@ -27,9 +31,26 @@ def quiet_nights(draw: np.random.Generator, n_nights: int) -> list[dict[str, Any
             n = int(draw.poisson(users * level))
             weekly = 0.02 * np.cos(2 * np.pi * (k % 7) / 7)
             onward[place] = [n, int(draw.binomial(n, np.clip(share + weekly + draw.normal(0, 0.008), 0, 1)))]
+        lost = {}
+        for place, (share, journeys) in LOST.items():
+            n = int(draw.poisson(journeys * level))
+            lost[place] = [n, int(draw.binomial(n, np.clip(share + draw.normal(0, 0.008), 0, 1)))]
         aside = int(draw.binomial(rows, 0.01 * np.exp(draw.normal(0, 0.2))))
         nights.append(
             {"id": k + 1, "accepted": rows - aside, "rows_read": rows, "quarantined": {"user missing": aside},
-             "missing": 0, "new_labels": {}, "onward": onward}
+             "missing": 0, "new_labels": {}, "onward": onward, "lost": lost}
         )  # fmt: skip
     return nights
+
+
+def flags_on(nights: Sequence[dict[str, Any]], night: int, rate: float) -> list[Flag]:
+    """What a report on this night would have flagged, from what was known then."""
+    known = nights[max(0, night - 80) : night + 1]
+    weekday = [each["id"] % 7 for each in known]
+    lost = [
+        Series("lost, mature", place, np.array(weekday), *(
+            np.array([each["lost"][place][k] for each in known], dtype=np.float64) for k in (1, 0)
+        ))
+        for place in LOST
+    ]  # fmt: skip
+    return watch([*series_of_nights(known, weekday), *lost], rate)[0]

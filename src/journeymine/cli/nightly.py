@@ -61,10 +61,17 @@ def advance(
     dump: Annotated[Path, typer.Argument(help="Tonight's dump: a file, or the folder of the sources' files.")],
     until: Annotated[str | None, typer.Option(help="Until when the log is complete, e.g. 2026-03-01 (all of it).")] = None,
     replaces: Annotated[int | None, typer.Option(help="Number of the night that this dump corrects.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Refuse the dump where this file changed since.")] = None,
+    measures: Annotated[Path | None, typer.Option("--measures", "-m", help="Likewise for the questions.")] = None,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Take in the next dump. The same dump twice changes nothing."""
-    night = NightlyState.open(state).advance(dump, until=until, replaces=replaces)
+    opened = NightlyState.open(state)
+    if config is not None:
+        opened.check_config(config, measures)
+    elif measures is not None:
+        raise typer.BadParameter("--measures needs --config beside it")
+    night = opened.advance(dump, until=until, replaces=replaces)
     told = night.to_dict()
     done = "taken in" if night.changed else "known already, nothing changed"
     aside = sum(night.quarantined.values())

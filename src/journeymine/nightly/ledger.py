@@ -34,12 +34,14 @@ def _sorted(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 def ledger_groups(store: Store, runs: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
     """All rows, whole users together, in groups that fit in memory; each in order of arrival."""
+    for run in runs:
+        store.check(run)  # once, not for every group
     rows = sum(int(run["rows"]) for run in runs)
     n_groups = min(FOLDS, max(1, -(-rows // _ROWS_AT_ONCE)))
     width = -(-FOLDS // n_groups)
     for low in range(0, FOLDS, width):
         inside = pl.col("_group").is_between(low, low + width - 1)
-        yield read_runs(store, runs, {**schema, "_group": pl.UInt8}, inside).drop("_group").sort(ARRIVAL)
+        yield read_runs(store, runs, {**schema, "_group": pl.UInt8}, inside, checked=True).drop("_group").sort(ARRIVAL)
 
 
 def without_night(store: Store, runs: Sequence[Mapping[str, Any]], night: int) -> list[Mapping[str, Any]]:

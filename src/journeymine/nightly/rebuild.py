@@ -13,7 +13,7 @@ from journeymine.nightly.advance import advance
 from journeymine.nightly.dump import read_dump
 from journeymine.nightly.manifest import new_manifest
 from journeymine.nightly.past import all_nights
-from journeymine.nightly.settings import Settings
+from journeymine.nightly.settings import OPTIONS, Settings
 from journeymine.nightly.store import MANIFEST, Store
 
 __all__ = ["rebuild_from"]
@@ -51,7 +51,7 @@ def _settings(data: Mapping[str, Any], config: Config | str | Path | None, measu
     """The settings of the old state, with other rules or questions."""
     if config is None and measures is None:
         return Settings.from_data(data)
-    kept = {name: data[name] for name in ("allowed_lateness", "timezone", "every", "keep_days", "alarm_rate")}
+    kept = {name: data[name] for name in OPTIONS}
     if config is not None:
         return Settings.of(config, measures=measures, **kept)
     # Only what is read and cut matters here: the old questions may be ones that this version does not know.

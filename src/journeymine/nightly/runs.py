@@ -54,7 +54,13 @@ def add_piece(store: Store, runs: Sequence[Entry], new: pl.DataFrame, merge: Mer
 
 
 def read_runs(
-    store: Store, runs: Sequence[Entry], schema: Mapping[str, Any], predicate: pl.Expr | None = None
+    store: Store,
+    runs: Sequence[Entry],
+    schema: Mapping[str, Any],
+    predicate: pl.Expr | None = None,
+    *,
+    checked: bool = False,
 ) -> pl.DataFrame:
-    """All rows of the runs, from old to new."""
-    return pl.concat([pl.DataFrame(schema=schema), *(store.read_table(run, predicate) for run in runs)])
+    """All rows of the runs, from old to new; `checked` as of `Store.read_table`."""
+    tables = [store.read_table(run, predicate, checked=checked) for run in runs]
+    return pl.concat([pl.DataFrame(schema=schema), *tables])

@@ -25,7 +25,10 @@ from journeymine.metrics.periods import check_zone
 from journeymine.nightly.measures import measure_from_data, measure_to_data
 from journeymine.nightly.questions import answerable, check_answers, default_measures, read_measures
 
-__all__ = ["Settings"]
+__all__ = ["OPTIONS", "Settings"]
+
+OPTIONS = ("allowed_lateness", "timezone", "every", "keep_days", "alarm_rate")
+"""Names of the settings that are neither rules nor questions."""
 
 _WATCHES = ("within", "horizon", "bin")
 """Fields of measures that name a time for which a journey is watched, whatever `observed_until` is."""
@@ -151,8 +154,7 @@ class Settings:
             "max_quarantine_share": self.config.max_quarantine_share,
             "rules": self.rules.to_data(),
             "measures": {name: measure_to_data(measure) for name, measure in self.measures.items()},
-            **{name: getattr(self, name)
-               for name in ("allowed_lateness", "timezone", "every", "keep_days", "alarm_rate")},
+            **{name: getattr(self, name) for name in OPTIONS},
         }  # fmt: skip
 
     @classmethod
@@ -164,7 +166,7 @@ class Settings:
         )  # fmt: skip
         stages = StageMap.of(tables.get("stages", ()), touchpoints=tables.get("touchpoints", ()))
         event_rules = EventRules(never_before=data["never_before"])
-        options = {n: data[n] for n in ("allowed_lateness", "timezone", "every", "keep_days", "alarm_rate")}
+        options = {name: data[name] for name in OPTIONS}
         return cls(
             config=Config(sources, stages, event_rules, {}, data["max_quarantine_share"]),
             rules=JourneyRules.from_data(data["rules"]),

@@ -27,7 +27,7 @@ from journeymine.nightly.rebuild import rebuild_from
 from journeymine.nightly.repair import repair, verify
 from journeymine.nightly.replace import replace_night
 from journeymine.nightly.report import NightReport, write_report
-from journeymine.nightly.settings import Settings
+from journeymine.nightly.settings import OPTIONS, Settings
 from journeymine.nightly.store import Store
 
 __all__ = ["NightlyState"]
@@ -168,6 +168,22 @@ class NightlyState:
             f"{', '.join(names)} differ from what {self.directory} was created with",
             hint="a state keeps its rules and measures; journeymine nightly rebuild --from-dumps makes a new one",
         )
+
+    def check_config(
+        self,
+        config: Config | str | Path,
+        measures: Iterable[Measure] | Mapping[str, Measure] | str | Path | None = None,
+    ) -> None:
+        """Refuse a configuration, and questions where they are given, other than those the state was created with.
+
+        Raises
+        ------
+        StateError : as of `check_settings`.
+        """
+        own = self.settings
+        kept = {name: getattr(own, name) for name in OPTIONS}
+        asked = own.measures if measures is None else measures
+        self.check_settings(Settings.of(config, measures=asked, **kept))
 
     def advance(self, dump: Any, until: Any = None, replaces: int | None = None) -> Night:
         """Take in the next dump.

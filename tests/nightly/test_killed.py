@@ -71,7 +71,8 @@ class Killer:
         except EOFError:
             said = None
         if not kill:
-            self.took = max(0.9 * self.took, time.monotonic() - begin)
+            # a machine that stood still is no measure
+            self.took = min(max(0.9 * self.took, time.monotonic() - begin), 1.5)
         child.join()
         # Where it had begun and never came to its end, the kill hit it.
         self.kills += said is None

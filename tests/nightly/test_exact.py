@@ -10,7 +10,9 @@ import pytest
 
 from journeymine.counting import Measure, question_of
 from journeymine.errors import QuestionError
+from journeymine.graph import Transitions
 from journeymine.journeys import JourneyRules, Journeys
+from journeymine.metrics import Conversion, Retention
 from journeymine.nightly.measures import measure_from_data, measure_to_data
 from tests.contracts.measures import MEASURES
 from tests.nightly.nights import advance_all, assert_equal, batch, counted, generate, new_state
@@ -49,6 +51,19 @@ def test_nights_add_up_to_one_batch(seed: int, tmp_path: Path) -> None:
     found = counted(state)
     for name, measure in named.items():
         assert_equal(measure, found[name], journeys)
+
+
+def test_what_is_a_lower_bound_says_so(tmp_path: Path) -> None:
+    nights = generate(1)
+    asked: dict[str, Measure] = {"conversion": Conversion(), "flows": Transitions(), "kept": Retention(period="2m")}
+    state = new_state(tmp_path / "state", JourneyRules(**RULES[0]), asked)
+    advance_all(state, nights)
+    notes = {name: " ".join(result.notes) for name, result in state.results().items()}
+    assert "lower bound" in notes["conversion"]
+    assert "lower bound" not in notes["kept"]
+    for name, measure in asked.items():
+        counts = [merge for spec in measure.specs().values() for merge in spec.values.values()]
+        assert ("lower bound" in notes[name]) == ("users" in counts and measure.unit != "user")
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from journeymine.counting.counts import Counts
+from journeymine.counting.finish import finish
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.parts import count_in_memory
+from journeymine.counting.result import Result
 from journeymine.journeys.build import build_coded
 from journeymine.nightly.by_day import count_days, count_returned, dated, days_of, nightly_basis
 from journeymine.nightly.ledger import ledger_groups
@@ -20,7 +23,26 @@ from journeymine.nightly.sealing import Carried, build_carried
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
 
-__all__ = ["carried_now", "counts_of", "sealed_table", "table_by_day"]
+__all__ = ["carried_now", "counts_of", "results_of", "sealed_table", "table_by_day"]
+
+
+LOWER_BOUND = (
+    "the number of distinct users is a lower bound, because no list of users is kept over the nights; what hangs on it "
+    "(sparse, and the interval of a share of 0 or 1) errs on the side of caution"
+)
+
+
+def results_of(
+    store: Store, manifest: dict[str, Any], settings: Settings, days: tuple[int | None, int | None], confidence: float
+) -> dict[str, Result]:
+    """Every answer over journeys that started on the days ``[low, high)``, with what a reader must know of it."""
+    counted = counts_of(store, manifest, settings, days)
+    found = {}
+    for name, measure in settings.measures.items():
+        result = finish(measure, counted[name], confidence=confidence)
+        bounded = name in settings.nightly and any("users" in s.values.values() for s in measure.specs().values())
+        found[name] = replace(result, notes=(*result.notes, LOWER_BOUND)) if bounded else result
+    return found
 
 
 def carried_now(store: Store, manifest: dict[str, Any], settings: Settings) -> Carried:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from journeymine.counting.finish import finish, mapping_of_tables
+from journeymine.counting.finish import mapping_of_tables
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError
 from journeymine.maps.mapping import journey_map
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.periods import period_of
-from journeymine.nightly.answers import carried_now, counts_of, table_by_day
+from journeymine.nightly.answers import carried_now, results_of, table_by_day
 from journeymine.nightly.chances import open_journeys
 from journeymine.nightly.daily import daily_frame, lost_series, mature_before
 from journeymine.nightly.manifest import context_of
@@ -78,10 +78,7 @@ def write_report(
     manifest = store.read()
     settings = Settings.from_data(manifest["settings"])
     context = context_of(manifest)
-    counted = counts_of(store, manifest, settings, days)
-    results = {
-        name: finish(settings.measures[name], counted[name], confidence=confidence) for name in settings.measures
-    }
+    results = results_of(store, manifest, settings, days, confidence)
     as_of = str(np.datetime64(context.observed_until, "us")) + "Z"
     run_id = _run_id(manifest, days)
     whole = days[1] is not None and days[1] <= mature_before(manifest, settings)

@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import Measure
 from journeymine.counting.result import Result
 from journeymine.errors import StateError
@@ -18,7 +17,7 @@ from journeymine.events.config import Config
 from journeymine.events.schema import EventSchema
 from journeymine.journeys.rules import JourneyRules
 from journeymine.nightly import advance as _advance
-from journeymine.nightly.answers import counts_of
+from journeymine.nightly.answers import results_of
 from journeymine.nightly.erase import erase_user
 from journeymine.nightly.manifest import new_manifest
 from journeymine.nightly.night import Night, nights_frame
@@ -270,10 +269,7 @@ class NightlyState:
         """
         manifest = self._store.read()
         settings = Settings.from_data(manifest["settings"])
-        counted = counts_of(self._store, manifest, settings, (_day(start), _day(end)))
-        return {
-            name: finish(settings.measures[name], counted[name], confidence=confidence) for name in settings.measures
-        }
+        return results_of(self._store, manifest, settings, (_day(start), _day(end)), confidence)
 
 
 def _empty(directory: str | Path) -> Path:

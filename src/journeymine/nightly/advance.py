@@ -16,7 +16,7 @@ from journeymine.nightly.asleep import sleep, wake
 from journeymine.nightly.by_day import dated, sealed_tables
 from journeymine.nightly.dump import Dump, check_jump, check_times, counts_by_reason, instant, read_dump, shape_of
 from journeymine.nightly.ledger import add_to_ledger
-from journeymine.nightly.manifest import IDS, VOCABULARY, next_generation, read_or_empty, shape_in
+from journeymine.nightly.manifest import IDS, VOCABULARY, next_generation, read_or_empty, settings_in, shape_in
 from journeymine.nightly.night import Night
 from journeymine.nightly.onward import onward_counts
 from journeymine.nightly.past import nights_of_content, number_of_nights, put_away
@@ -35,7 +35,7 @@ def advance(store: Store, dump: Any, until: Any = None) -> Night:
     """Take in the next dump. See `NightlyState.advance`."""
     with store.writing():
         manifest = store.read()
-        settings = Settings.from_data(manifest["settings"])
+        settings = settings_in(manifest)
         store.sweep(manifest)
         read = read_dump(settings, dump)
         stated = instant(until, settings.timezone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -14,7 +15,7 @@ from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import FORMAT, Store
 
 __all__ = [
-    "IDS", "VOCABULARY", "context_of", "known_vocabulary", "new_manifest", "next_generation", "read_or_empty", "shape_in",
+    "IDS", "VOCABULARY", "context_of", "known_vocabulary", "new_manifest", "next_generation", "read_or_empty", "settings_in", "shape_in",
 ]  # fmt: skip
 
 VOCABULARY = {"column": pl.String, "label": pl.String, "night": pl.Int32}
@@ -28,6 +29,7 @@ def new_manifest(settings: Settings) -> dict[str, Any]:
         "generation": 0,
         "settings": settings.to_data(),
         "fingerprint": settings.fingerprint,
+        "tables": tables_of(settings),
         "shape": None,
         "log_start": None,
         "observed_until": None,
@@ -41,6 +43,37 @@ def new_manifest(settings: Settings) -> dict[str, Any]:
         "ids": None,
         "vocabulary": None,
     }
+
+
+def tables_of(settings: Settings) -> dict[str, str]:
+    """Of each measure, a fingerprint of the tables it is counted in, which a later version may shape otherwise."""
+    found = {}
+    for name, measure in settings.measures.items():
+        shapes = {
+            table: [[f"{column} {dtype}" for column, dtype in spec.schema.items()], dict(spec.values), spec.folded]
+            for table, spec in measure.specs().items()
+        }
+        text = json.dumps(shapes, sort_keys=True, ensure_ascii=True)
+        found[name] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return found
+
+
+def settings_in(manifest: dict[str, Any]) -> Settings:
+    """The settings of a state, where this version counts as the one that created it.
+
+    Raises
+    ------
+    StateError : a measure is counted in other tables by now, so that old and new counts do not add up.
+    """
+    settings = Settings.from_data(manifest["settings"])
+    known = tables_of(settings)
+    changed = [name for name, tables in manifest["tables"].items() if known[name] != tables]
+    if changed:
+        raise StateError(
+            f"this version counts {', '.join(changed)} otherwise than the one that created the state",
+            hint="use that version, or make the state anew with journeymine nightly rebuild --from-dumps",
+        )
+    return settings
 
 
 def next_generation(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from journeymine.errors import StateError
 from journeymine.nightly.advance import admit, check_shape, take_in
 from journeymine.nightly.dump import Dump, check_times, counts_by_reason, instant, read_dump
 from journeymine.nightly.ledger import without_night
-from journeymine.nightly.manifest import IDS, next_generation, read_or_empty, shape_in
+from journeymine.nightly.manifest import IDS, next_generation, read_or_empty, settings_in, shape_in
 from journeymine.nightly.night import Night
 from journeymine.nightly.past import all_nights, number_of_nights
 from journeymine.nightly.settings import Settings
@@ -27,7 +27,7 @@ def replace_night(store: Store, dump: Any, number: int, until: Any = None) -> Ni
     """Let `dump` supersede the night `number`. See `NightlyState.advance`."""
     with store.writing():
         manifest = store.read()
-        settings = Settings.from_data(manifest["settings"])
+        settings = settings_in(manifest)
         store.sweep(manifest)
         old = _replaceable(store, manifest, number)
         read = read_dump(settings, dump)

@@ -21,7 +21,7 @@ from journeymine.metrics.periods import period_of
 from journeymine.nightly.answers import carried_now, results_of, table_by_day
 from journeymine.nightly.chances import open_journeys
 from journeymine.nightly.daily import daily_frame, lost_series, mature_before
-from journeymine.nightly.manifest import context_of
+from journeymine.nightly.manifest import context_of, settings_in
 from journeymine.nightly.night import nights_frame
 from journeymine.nightly.past import all_nights
 from journeymine.nightly.sealing import Carried
@@ -76,7 +76,7 @@ def write_report(
 ) -> NightReport:
     """Write the report. See `NightlyState.report`."""
     manifest = store.read()
-    settings = Settings.from_data(manifest["settings"])
+    settings = settings_in(manifest)
     context = context_of(manifest)
     results = results_of(store, manifest, settings, days, confidence)
     as_of = str(np.datetime64(context.observed_until, "us")) + "Z"

@@ -19,7 +19,7 @@ from journeymine.journeys.rules import JourneyRules
 from journeymine.nightly import advance as _advance
 from journeymine.nightly.answers import results_of
 from journeymine.nightly.erase import erase_user
-from journeymine.nightly.manifest import new_manifest
+from journeymine.nightly.manifest import new_manifest, settings_in
 from journeymine.nightly.night import Night, nights_frame
 from journeymine.nightly.past import all_nights
 from journeymine.nightly.rebuild import rebuild_from
@@ -159,10 +159,11 @@ class NightlyState:
         StateError : rules, schema, stages or measures differ; names the first that does.
         """
         own = self._store.read()
-        if own["fingerprint"] == settings.fingerprint:
+        kept = Settings.from_data(own["settings"])
+        if kept.fingerprint == settings.fingerprint:
             return
         given = settings.to_data()
-        names = [name for name, value in own["settings"].items() if given[name] != value]
+        names = [name for name, value in kept.to_data().items() if given[name] != value]
         raise StateError(
             f"{', '.join(names)} differ from what {self.directory} was created with",
             hint="a state keeps its rules and measures; journeymine nightly rebuild --from-dumps makes a new one",
@@ -268,7 +269,7 @@ class NightlyState:
         Days are of the state's calendar; None is without bound. Figures of user-unit measures are those of these journeys.
         """
         manifest = self._store.read()
-        settings = Settings.from_data(manifest["settings"])
+        settings = settings_in(manifest)
         return results_of(self._store, manifest, settings, (_day(start), _day(end)), confidence)
 
 

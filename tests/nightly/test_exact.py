@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from journeymine.counting import Measure, question_of
-from journeymine.errors import QuestionError
+from journeymine.errors import JourneymineError, QuestionError
 from journeymine.graph import Transitions
 from journeymine.journeys import JourneyRules, Journeys
 from journeymine.metrics import Conversion, Retention
 from journeymine.nightly.measures import measure_from_data, measure_to_data
 from tests.contracts.measures import MEASURES
-from tests.nightly.nights import advance_all, assert_equal, batch, counted, generate, new_state
+from tests.nightly.messy import LATENESS, messy
+from tests.nightly.nights import WITH_IDS, advance_all, assert_equal, batch, counted, generate, new_state
 
 RULES: list[dict[str, Any]] = [
     {"goal": "order", "idle": "5m", "session_gap": "2m", "mature_after": "10m"},
@@ -51,6 +56,46 @@ def test_nights_add_up_to_one_batch(seed: int, tmp_path: Path) -> None:
     found = counted(state)
     for name, measure in named.items():
         assert_equal(measure, found[name], journeys)
+
+
+def agree_after_messy_nights(seed: int, rules: JourneyRules, n_nights: int, folder: Path, chosen: slice) -> None:
+    """Late, repeated, overlapping, missing, replaced and refused dumps; every chosen measure is that of one batch."""
+    (folder / "dumps").mkdir(parents=True)
+    commands, accepted = messy(seed, folder / "dumps", n_nights=n_nights)
+    rows = accepted.frame(pl.read_parquet(folder / "dumps" / "0.parquet"))
+    assert accepted.until is not None
+    journeys = batch(rows, rules, accepted.until, WITH_IDS)
+    named = dict(list(askable(journeys).items())[chosen])
+    state = new_state(folder / "state", rules, named, schema=WITH_IDS, allowed_lateness=LATENESS)
+    for command in commands:
+        dump = folder / "dumps" / command.dump
+        if command.refused is None:
+            night = state.advance(dump, until=command.until, replaces=command.replaces)
+            assert night.changed == command.changes, command
+        else:
+            with pytest.raises(JourneymineError) as told:
+                state.advance(dump, until=command.until)
+            assert type(told.value).__name__ == command.refused
+    assert state.nights["accepted"].to_list() == [len(night) for night in accepted.nights]
+    found = counted(state)
+    for name, measure in named.items():
+        assert_equal(measure, found[name], journeys)
+
+
+def test_messy_nights_add_up_to_one_batch(tmp_path: Path) -> None:
+    agree_after_messy_nights(1, JourneyRules(**RULES[0]), 8, tmp_path, slice(None))
+
+
+@settings(max_examples=max(8, settings().max_examples // 5))
+@given(
+    seed=st.integers(0, 10**6),
+    rules=st.sampled_from(RULES),
+    n_nights=st.integers(1, 16),
+    step=st.sampled_from([(k, 12) for k in range(12)]),
+)
+def test_any_nights_add_up_to_one_batch(seed: int, rules: dict[str, Any], n_nights: int, step: tuple[int, int]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        agree_after_messy_nights(seed, JourneyRules(**rules), n_nights, Path(folder), slice(step[0], None, step[1]))
 
 
 def test_what_is_a_lower_bound_says_so(tmp_path: Path) -> None:

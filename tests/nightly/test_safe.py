@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -58,37 +57,6 @@ for number, until in enumerate(untils):
     state.advance(pl.read_parquet(f"{dumps}/{number}.parquet"), until=until)
 sys.stdout.write("done\\n")
 """
-
-
-def kill_often(tmp_path: Path, seed: int, *, n_nights: int, n_kills: int, delay: Any) -> None:
-    """Advance all nights in processes that are killed, until one gets through; compare with one batch."""
-    nights = generate(seed, n_nights=n_nights, n_rows=25 * n_nights)
-    state = new_state(tmp_path / "state", RULES, MEASURES)
-    for number, dump in enumerate(nights.dumps):
-        dump.write_parquet(tmp_path / f"{number}.parquet")
-    command = [sys.executable, "-c", CHILD, str(state.directory), str(tmp_path), json.dumps(nights.untils)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "POLARS_MAX_THREADS": "1"}
-    for kill in range(n_kills):
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(delay(kill))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
-        assert not NightlyState.open(state.directory).verify()["damaged"]
-    subprocess.run(command, check=True, capture_output=True, env=environment)
-    assert state.nights.height == n_nights
-    journeys = batch(nights.accepted, RULES, nights.untils[-1])
-    found = counted(state)
-    for name, measure in MEASURES.items():
-        assert_equal(measure, found[name], journeys)
-    state.repair()
-    assert not state.verify()["unused"]
-
-
-def test_kill_9_leaves_the_state_of_before_or_after(tmp_path: Path) -> None:
-    kill_often(tmp_path, 5, n_nights=4, n_kills=5, delay=lambda kill: 0.03 + 0.06 * kill)
 
 
 def test_a_second_writer_is_refused(half: tuple[NightlyState, Any]) -> None:
@@ -249,11 +217,3 @@ def test_nothing_in_a_state_is_pickled_and_equal_states_are_equal_to_the_byte(tm
         found.append({p.name: p.read_bytes() for p in (state.directory / "objects").iterdir()})
     assert found[0] == found[1]
     assert {Path(name).suffix for name in found[0]} == {".json", ".parquet"}
-
-
-@pytest.mark.evidence
-def test_thirty_nights_killed_two_hundred_times(tmp_path: Path) -> None:
-    import random
-
-    draw = random.Random(1)
-    kill_often(tmp_path, 30, n_nights=30, n_kills=200, delay=lambda kill: draw.uniform(0.0, 0.5))

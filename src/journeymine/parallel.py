@@ -16,6 +16,7 @@ Item = TypeVar("Item")
 Out = TypeVar("Out")
 Number = TypeVar("Number", bound=np.generic)
 _SCRATCH_BYTES = 33_000_000
+_AT_ONCE = 1 << 16
 
 
 def n_workers() -> int:
@@ -44,4 +45,11 @@ def _keep_scratch() -> None:
 
 def take(values: npt.NDArray[Number], rows: npt.NDArray[np.integer]) -> npt.NDArray[Number]:
     """``values[rows]`` for rows known to be in range; unlike plain indexing it lets other threads compute meanwhile."""
-    return values.take(rows, mode="clip")
+    if rows.dtype == np.intp:
+        return values.take(rows, mode="clip")
+    # NumPy casts other integers slowly, and all at once.
+    found = np.empty(len(rows), dtype=values.dtype)
+    for low in range(0, len(rows), _AT_ONCE):
+        there = slice(low, low + _AT_ONCE)
+        np.take(values, rows[there].astype(np.intp), out=found[there], mode="clip")
+    return found

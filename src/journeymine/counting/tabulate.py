@@ -56,7 +56,7 @@ def coded_key(codes: npt.NDArray[np.integer], labels: Sequence[str]) -> Key:
     order = sorted(labels)
     if list(labels) != order:
         position = {label: code for code, label in enumerate(order)}
-        codes = np.array([*(position[label] for label in labels), len(labels)]).take(codes)
+        codes = take(np.array([*(position[label] for label in labels), len(labels)]), codes)
     return Key(codes, pl.Series([*order, None], dtype=pl.Enum(order)))
 
 

@@ -109,12 +109,18 @@ class _Kept:
         there = slice(self.n, self.n + batch.height)
         self._users.append(batch.get_column("user"))
         for name, numbers in self._numbers.items():
-            numbers[there] = batch.get_column(name).fill_null(MISSING).to_numpy()
-        for name, known in self._categories.items():
-            codes = (batch.get_column(name).to_physical() + 1).fill_null(0).to_numpy()
-            if codes.max(initial=0) > np.iinfo(self._codes[name].dtype).max:
-                self._codes[name] = narrow(self._codes[name], len(list(known)) + 1)
-            self._codes[name][there] = codes
+            column = batch.get_column(name)
+            numbers[there] = (column.fill_null(MISSING) if column.null_count() else column).to_numpy()
+        for name in self._categories:
+            column = batch.get_column(name).to_physical()
+            nulls = column.is_null().to_numpy() if column.null_count() else None
+            codes = (column if nulls is None else column.fill_null(0)).to_numpy()
+            if (most := int(codes.max(initial=0)) + 1) > np.iinfo(self._codes[name].dtype).max:
+                self._codes[name] = narrow(self._codes[name], most + 1)
+            here = self._codes[name][there]
+            np.add(codes, 1, out=here, casting="unsafe")
+            if nulls is not None:
+                here[nulls] = 0
         self.n += batch.height
 
     def coded(self) -> CodedEvents:

@@ -40,7 +40,7 @@ class Coded:
 
     def take(self, rows: npt.NDArray[np.integer]) -> Coded:
         """The same vocabulary over the given rows."""
-        return Coded(self.codes.take(rows), self.labels)
+        return Coded(take(self.codes, rows), self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,8 @@ def recode(pieces: Sequence[npt.NDArray[np.integer]], labels: list[str | None]) 
     """
     used = np.zeros(len(labels), dtype=bool)
     for codes in pieces:
-        used[codes] = True
+        for low in range(0, len(codes), 1 << 16):
+            used[codes[low : low + (1 << 16)].astype(np.intp)] = True
     ours = [UNKNOWN if label is None else escape_reserved(label) for label in labels]
     kept = sorted({label for label, seen in zip(ours, used, strict=True) if seen})
     position = {label: i for i, label in enumerate(kept)}

@@ -198,9 +198,10 @@ def count_cells(
         nodes=_Touches(n_groups * n_labels),
         times=_Times(n_groups * n_labels**2, len(journeys.coded)),
     )  # fmt: skip
+    spelled, rank = label.codes.astype(np.int64), status.codes.astype(np.int64)
     for block in journeys.parts(BLOCK):
-        node = label.codes.astype(np.int64).take(block.codes(grain).codes)
-        tables.add(block, by, node, status.codes.astype(np.int64).take(block.heads.status))
+        node = take(spelled, block.codes(grain).codes)
+        tables.add(block, by, node, take(rank, block.heads.status))
     return tables.frames()
 
 

@@ -25,7 +25,7 @@ from journeymine.journeys.journeys import Journeys, Steps
 from journeymine.journeys.predicate import Predicate
 from journeymine.journeys.rules import JourneyRules
 from journeymine.journeys.status import Prior, heads_of
-from journeymine.parallel import on_all_cores
+from journeymine.parallel import on_all_cores, take
 from journeymine.stats.folds import fold_of
 
 __all__ = ["build_coded"]
@@ -134,7 +134,7 @@ def _build_parts(order: OrderedEvents, facts: Facts, plan: _Plan) -> tuple[Steps
         if known:
             pairs = facts.pairs(part.labels)
             for name, lookup in facts.columns.items():
-                np.take(lookup.codes, pairs, out=part.labels[name].codes, mode="clip")
+                part.labels[name].codes[:] = take(lookup.codes, pairs)
         return int(np.count_nonzero(_Flags.of(part, order.offsets[users.start : users.stop + 1], plan).cuts.journey))
 
     users = list(user_slices(order.offsets))

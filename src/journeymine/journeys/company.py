@@ -17,6 +17,7 @@ import polars as pl
 
 from journeymine.events.coded import Coded, CodedEvents
 from journeymine.journeys.facts import Facts
+from journeymine.parallel import take
 
 if TYPE_CHECKING:
     from journeymine.journeys.journeys import Journeys
@@ -76,7 +77,7 @@ def split_company(events: CodedEvents, facts: Facts) -> tuple[CodedEvents, Coded
     """The customers' own events, and the company's; None when the stage map declares none."""
     if not facts.by_company.any():
         return events, None
-    theirs = facts.by_company.take(facts.pairs(events.labels))
+    theirs = take(facts.by_company, facts.pairs(events.labels))
     if not theirs.any():
         return events, None
     return _rows(events, np.flatnonzero(~theirs)), _rows(events, np.flatnonzero(theirs))

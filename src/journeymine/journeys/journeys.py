@@ -16,6 +16,7 @@ from journeymine.journeys.company import CompanyTouches
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.heads import Heads
 from journeymine.journeys.rules import JourneyRules
+from journeymine.parallel import take
 
 if TYPE_CHECKING:
     from journeymine.events.log import Events
@@ -268,4 +269,4 @@ def pair_codes(channel: Coded, touchpoint: Coded) -> Coded:
     order = np.argsort(np.array(names, dtype=object), kind="stable")
     rank = np.zeros(len(used), dtype=np.uint32)
     rank[seen[order]] = np.arange(len(names))
-    return Coded(narrow(rank, len(names)).take(packed), tuple(names[i] for i in order))
+    return Coded(take(narrow(rank, len(names)), packed), tuple(names[i] for i in order))

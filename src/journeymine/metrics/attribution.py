@@ -30,6 +30,7 @@ from journeymine.metrics.attribution_count import count_chain, count_cost, count
 from journeymine.metrics.attribution_estimate import credits_of
 from journeymine.metrics.attribution_rules import COUNTED, chosen_rules
 from journeymine.metrics.attribution_touches import check_lookback, touch_labels, touches_of
+from journeymine.parallel import take
 
 __all__ = ["Attribution", "attribution"]
 
@@ -222,4 +223,4 @@ def attribution(
 def _is_in(coded: Coded, names: Sequence[str]) -> Bools:
     if not coded.labels:
         return np.zeros(len(coded), dtype=bool)
-    return np.array([label in names for label in coded.labels], dtype=bool).take(coded.codes)
+    return take(np.array([label in names for label in coded.labels], dtype=bool), coded.codes)

@@ -13,6 +13,7 @@ import polars as pl
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.tabulate import Key, tabulate
 from journeymine.graph.markov_states import OUTCOMES, Walks, state_texts
+from journeymine.parallel import take
 
 __all__ = ["FOLDED_ORDER", "Paths", "chain_spec", "count_walks"]
 
@@ -44,7 +45,7 @@ class Paths:
 
     def take(self, which: Ints) -> tuple[dict[str, Key], npt.NDArray[np.integer]]:
         """Keys and fold of some paths."""
-        return {name: key.take(which) for name, key in self.keys.items()}, self.fold[which]
+        return {name: key.take(which) for name, key in self.keys.items()}, take(self.fold, which)
 
     def repeat(self, times: Ints) -> tuple[dict[str, Key], npt.NDArray[np.integer]]:
         """Keys and fold of each path, so many times."""
@@ -79,9 +80,17 @@ def count_walks(spec: TableSpec, walk: Walks, labels: tuple[str, ...], paths: Pa
     lead = {} if paths.lead is None else {"time": paths.lead[some]}
     stay = {} if paths.time is None else {"time": paths.time}
     parts = [
-        _Moves(outside, walk.codes[first], len(OUTCOMES), paths.take(some), lead),
-        _Moves(walk.codes[before], walk.codes[before + 1], len(OUTCOMES), paths.repeat(between), _at(stay, before)),
-        _Moves(walk.codes[last], outside, paths.outcome[some], paths.take(some), _at(stay, last) | _at(value, some)),
+        _Moves(outside, take(walk.codes, first), len(OUTCOMES), paths.take(some), lead),
+        _Moves(
+            take(walk.codes, before),
+            take(walk.codes, before + 1),
+            len(OUTCOMES),
+            paths.repeat(between),
+            _at(stay, before),
+        ),
+        _Moves(
+            take(walk.codes, last), outside, paths.outcome[some], paths.take(some), _at(stay, last) | _at(value, some)
+        ),
         _Moves(outside, outside, paths.outcome[empty], paths.take(empty), _at(value, empty)),
     ]
     return pl.concat([moves.table(spec, values) for moves in parts])
@@ -113,4 +122,4 @@ _ENDS = pl.Series([*OUTCOMES, None], dtype=pl.String)
 
 
 def _at(amounts: Mapping[str, Ints], rows: Ints) -> dict[str, Ints]:
-    return {name: values[rows] for name, values in amounts.items()}
+    return {name: take(values, rows) for name, values in amounts.items()}

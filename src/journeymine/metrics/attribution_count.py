@@ -20,6 +20,7 @@ from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.attribution_rules import TouchPaths, apportion, apportion_value, weigh
 from journeymine.metrics.attribution_touches import Touches
+from journeymine.parallel import take
 
 __all__ = ["count_chain", "count_cost", "count_credit", "count_journeys"]
 
@@ -64,9 +65,9 @@ def count_credit(
 ) -> dict[str, pl.DataFrame]:
     """Credit and value of each touch by the counted rules, and the distinct labels of each journey."""
     position = np.repeat(np.arange(len(won.journey)), won.lengths)
-    journey = won.journey[position]
-    user = journeys.heads.user[journey]
-    fold, value = journeys.folds[user], journeys.heads.value[journey]
+    journey = take(won.journey, position)
+    user = take(journeys.heads.user, journey)
+    fold, value = take(journeys.folds, user), take(journeys.heads.value, journey)
     keys = {name: key.take(journey) for name, key in groups.items()}
     keys["label"] = key_of(won.coded.codes, won.coded.labels)
     valued = "value" in journeys.coded.numbers
@@ -82,12 +83,13 @@ def count_credit(
     credit["n"] = np.zeros(len(journey), dtype=bool)
     credit["n"][at] = True
     credit["n_users"] = distinct_users(cell, user, credit["n"], size)
-    distinct = np.bincount(position[at], minlength=len(won.journey))[position[at]]
+    owner = take(position, at)
+    distinct = take(np.bincount(owner, minlength=len(won.journey)), owner)
     sets = {name: key.take(at) for name, key in keys.items()} | {"size": integer_key(distinct)}
     return {
         "credit": tabulate(specs["credit"], keys, credit, fold),
         "value": tabulate(specs["value"], keys, worth, fold) if valued else specs["value"].empty(),
-        "sets": tabulate(specs["sets"], sets, {"value": value[at]}, fold[at]),
+        "sets": tabulate(specs["sets"], sets, {"value": take(value, at)}, take(fold, at)),
     }
 
 

@@ -92,7 +92,10 @@ def apportion(weights: Ints, offsets: Ints) -> tuple[Ints, Ints]:
     lengths = np.diff(offsets)
     running = np.concatenate(([0], np.cumsum(weights)))
     before = running[offsets[:-1]]
-    total = np.repeat(running[offsets[1:]] - before, lengths)
+    of_path = running[offsets[1:]] - before
+    if (of_path == 1).all():  # one touch has it all: nothing to divide
+        return weights * MICRO, MICRO * (running[1:] - np.repeat(before, lengths))
+    total = np.repeat(of_path, lengths)
     upto = (MICRO * (running[1:] - np.repeat(before, lengths)) + total // 2) // np.maximum(total, 1)
     share = upto.copy()
     share[1:] -= upto[:-1]

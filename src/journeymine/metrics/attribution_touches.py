@@ -15,6 +15,7 @@ from journeymine.events.coded import Coded, narrow
 from journeymine.journeys.heads import CONVERTED
 from journeymine.journeys.journeys import Journeys, pair_codes
 from journeymine.journeys.rules import JourneyRules
+from journeymine.parallel import take
 
 __all__ = ["Touches", "check_lookback", "touch_labels", "touches_of"]
 
@@ -50,13 +51,13 @@ class Touches:
         """Touches of the journeys of a mask."""
         if kept.all():
             return self
-        there = np.repeat(kept, self.lengths)
+        there = np.flatnonzero(np.repeat(kept, self.lengths))
         return Touches(
             self.journey[kept],
             _offsets(self.lengths[kept]),
-            Coded(self.coded.codes[there], self.coded.labels),
-            self.time[there],
-            {name: mark[there] for name, mark in self.marks.items()},
+            self.coded.take(there),
+            take(self.time, there),
+            {name: take(mark, there) for name, mark in self.marks.items()},
         )
 
 
@@ -120,14 +121,14 @@ def touches_of(
     goal = np.where(heads.status == CONVERTED, heads.goal_step + include_goal, journeys.lengths)
     n_own = np.where(which, goal, 0)
     # Alternating runs of steps inside and outside, journey after journey.
-    inside = np.repeat(
-        np.tile([True, False], len(journeys)), np.column_stack((n_own, journeys.lengths - n_own)).ravel()
+    inside = np.flatnonzero(
+        np.repeat(np.tile([True, False], len(journeys)), np.column_stack((n_own, journeys.lengths - n_own)).ravel())
     )
-    codes, company = labels[0].codes[inside], len(journeys.company) > 0
+    codes, company = take(labels[0].codes, inside), len(journeys.company) > 0
     needed = timed or company or lookback is not None
-    time = journeys.coded.time[inside] if needed else np.zeros(len(codes), dtype=np.int64)
+    time = take(journeys.coded.time, inside) if needed else np.zeros(len(codes), dtype=np.int64)
     journey = np.flatnonzero(which)
-    marked = {name: own[inside] for name, (own, _) in marks.items()}
+    marked = {name: take(own, inside) for name, (own, _) in marks.items()}
     touches = Touches(journey, _offsets(n_own[journey]), Coded(codes, labels[0].labels), time, marked)
     if company:
         touches = _with_company(journeys, touches, labels[1], {name: theirs for name, (_, theirs) in marks.items()})

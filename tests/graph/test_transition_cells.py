@@ -9,6 +9,7 @@ import pytest
 import journeymine as jm
 from journeymine.counting import estimates, tally
 from journeymine.counting.counts import Counts
+from journeymine.counting.parts import PART
 from journeymine.graph import transition_cells
 from journeymine.graph.transitions import Transitions, _tables
 
@@ -52,11 +53,11 @@ def test_cells_equal_tables(monkeypatch: pytest.MonkeyPatch, grain: str, by: lis
 
 def test_few_labels_are_counted_in_cells_and_many_in_tables() -> None:
     made = journeys(6_000, seed=1)
-    assert Transitions().in_blocks(made)
+    assert Transitions().steps_at_once(made) is None
     random = np.random.default_rng(3)
     rows = pl.DataFrame({"user": random.integers(0, 9, 2_000), "t": np.arange(2_000), "what": np.arange(2_000) % 700})
     events = jm.read_events(rows, timestamp="t", time_unit="s", touchpoint="what")
-    assert not Transitions().in_blocks(jm.build_journeys(events))
+    assert Transitions().steps_at_once(jm.build_journeys(events)) == PART
 
 
 def test_buckets_kept_one_by_one_and_counted_in_place_agree(monkeypatch: pytest.MonkeyPatch) -> None:

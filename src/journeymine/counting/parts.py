@@ -9,27 +9,29 @@ from journeymine.counting.measure import Measure
 from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import n_workers, on_all_cores
 
-__all__ = ["InBlocks", "count_in_memory"]
+__all__ = ["PART", "Sized", "count_in_memory"]
 
-PART = 1 << 19
+PART = 1 << 20
+"""Steps of a part, where a measure has no wish of its own."""
 
 
 @runtime_checkable
-class InBlocks(Protocol):
-    """A measure whose `count` may itself go over the journeys block by block, whatever their number."""
+class Sized(Protocol):
+    """A measure that counts parts of a certain size best."""
 
-    def in_blocks(self, journeys: Journeys) -> bool:
-        """Whether it does so on these journeys; then one part per core is best: fewest tables to merge."""
+    def steps_at_once(self, journeys: Journeys) -> int | None:
+        """About how many steps; None for one part per core, where `count` goes over its part block by block itself."""
         ...
 
 
-def count_in_memory(measure: Measure, journeys: Journeys, *, n_steps: int = PART) -> Counts:
+def count_in_memory(measure: Measure, journeys: Journeys, *, n_steps: int | None = None) -> Counts:
     """Count a measure on journeys in memory.
 
     The parts are views of about `n_steps` steps with whole users; the outcome does not depend on their size.
     """
-    if isinstance(measure, InBlocks) and len(journeys.coded) > n_steps and measure.in_blocks(journeys):
-        n_steps = max(n_steps, len(journeys.coded) // n_workers() + 1)
+    if n_steps is None:
+        wish = measure.steps_at_once(journeys) if isinstance(measure, Sized) else PART
+        n_steps = wish or max(PART, len(journeys.coded) // n_workers() + 1)
     parts = list(journeys.parts(n_steps))
     if len(parts) == 1:
         return measure.count(parts[0])

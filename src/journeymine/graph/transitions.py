@@ -16,7 +16,7 @@ from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer, Blocked, Number, Quantile, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
+from journeymine.counting.parts import PART, count_in_memory
 from journeymine.counting.runs import changes, runs_of
 from journeymine.counting.tabulate import Key, coded_key, fold_key, integer_key, pack, tabulate, tabulate_runs
 from journeymine.counting.tally import Tally, histogram_of
@@ -74,13 +74,13 @@ class Transitions:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count edges between neighbouring steps, start and end edges, and nodes."""
-        tables = count_cells if self.in_blocks(journeys) else _tables
+        tables = count_cells if fits(journeys, self.grain, self.names) else _tables
         counted = tables(journeys, self.grain, self.names, self.specs())
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), counted)
 
-    def in_blocks(self, journeys: Journeys) -> bool:
-        """Whether the labels are few enough to count in one array of cells."""
-        return fits(journeys, self.grain, self.names)
+    def steps_at_once(self, journeys: Journeys) -> int | None:
+        """All there are, where labels are few enough for an array of cells: the fewest tables to merge."""
+        return None if fits(journeys, self.grain, self.names) else PART
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Edges and nodes with their weights."""

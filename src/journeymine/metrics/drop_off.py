@@ -133,6 +133,10 @@ class DropOff:
         )
         return Counts.of(question_of(self), basis_of(journeys), specs, {"places": outcomes, "returns": returns})
 
+    def steps_at_once(self, journeys: Journeys) -> int:
+        """Few: its passes over the steps are many, and its tables small."""
+        return 1 << 18
+
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares and stakes from the counts; stages come in their order."""
         tally = tallies["places"]

@@ -62,7 +62,9 @@ def asked(journeys: jm.Journeys) -> Iterator[tuple[str, bool]]:
     )
     yield "opportunities", not ranked.frame.is_empty()
     for name, measure in (("conversion by channel", jm.Conversion(by="channel")), ("drop-off", jm.DropOff())):
-        changed = jm.before_after(journeys, "2026-03-15", measure)
+        # Whether somebody came back is known the later the longer ago: that of two periods differs in truth.
+        columns = ("went_on_share", "converted_share", "lost_share") if name == "drop-off" else None
+        changed = jm.before_after(journeys, "2026-03-15", measure, columns=columns)
         frame = changed.frame.filter(pl.col("p_adjusted").is_not_null())
         yield f"before and after, {name}", bool((frame["p_adjusted"] <= FDR).any())
         yield f"before and after, {name}, global", claimed_among(changed.tables["global"]["p_value"])
@@ -134,7 +136,7 @@ def test_the_planted_facts_of_some_other_retailers_are_found() -> None:
 @pytest.mark.evidence
 def test_the_planted_facts_of_thirty_retailers_are_found() -> None:
     counted: Counter[str] = Counter()
-    for seed in range(2_000, 2_030):
+    for seed in range(2_100, 2_130):
         counted.update(found(seed))
     for name, n in counted.items():
         sys.stdout.write(f"| {name} | {n} |\n")

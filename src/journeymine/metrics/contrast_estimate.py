@@ -18,6 +18,8 @@ __all__ = ["Contrast", "by_group", "contrast", "nullable", "p_values", "signific
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+EXPECTED = 5
+"""Fewest journeys that must be expected to convert, and not to, among few that met a marker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,12 @@ class Contrast:
     present: npt.NDArray[np.bool_]
 
 
-def contrast(met: Tally, reached: Tally, people: Tally) -> Contrast:
-    """Compare, from merged counts; `people` holds the distinct users of each marker."""
+def contrast(met: Tally, reached: Tally, people: Tally, *, enough: int = ENOUGH) -> Contrast:
+    """Compare, from merged counts; `people` holds the distinct users of each marker.
+
+    Rows are tested with at least `enough` mature journeys that met the marker and `ENOUGH` others; where the former are fewer than `ENOUGH`,
+    at least `EXPECTED` of them must be expected to convert and as many not to, as the tests take shares for normal.
+    """
     names = [name for name in met.rows.columns if name != "stage"]
     grouped = met.rows.select(names).with_row_index("_at")
     rows = grouped.group_by(names, maintain_order=True).agg(pl.len()).select(names)
@@ -85,7 +91,9 @@ def contrast(met: Tally, reached: Tally, people: Tally) -> Contrast:
         rows=rows,
         totals=exact,
         n=by_group(met.by_fold("n"), of, len(rows)),
-        tested=(exact["n"] >= ENOUGH) & (by_group(np.where(usable, rest_n, 0.0)[:1], of, len(rows))[0] >= ENOUGH),
+        tested=_tested(
+            exact["n"], by_group(np.where(usable, rest_n, 0.0)[:1], of, len(rows))[0], share_without[0], enough
+        ),
         share_with=share_with,
         share_without=share_without,
         difference=share_with - share_without,
@@ -94,6 +102,12 @@ def contrast(met: Tally, reached: Tally, people: Tally) -> Contrast:
         value=by_group(met.by_fold("value").sum(axis=0, keepdims=True), of, len(rows))[0],
         present=met.present,
     )
+
+
+def _tested(n: Ints, rest: Floats, share: Floats, enough: int) -> npt.NDArray[np.bool_]:
+    # Cochran's rule (Biometrics 10 (1954) 417–451): expected counts of five and more.
+    expected = n * np.fmin(share, 1 - share)
+    return np.asarray((n >= enough) & (rest >= ENOUGH) & ((n >= ENOUGH) | (expected >= EXPECTED)))
 
 
 def by_group(values: Floats, of: Ints, n: int) -> Floats:

@@ -32,6 +32,8 @@ __all__ = ["Friction", "friction"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+ENOUGH_IN_A_WEEK = 15
+"""Fewest mature journeys that meet a kind in a week for it to be tested: trouble of a week is soon mended."""
 _KEYS: dict[str, type[pl.DataType]] = {"friction": pl.String, "channel": pl.String, "touchpoint": pl.String}
 
 
@@ -83,7 +85,8 @@ class Friction:
         """Conversion with and without, over the whole log and, for kinds, week by week: one family of tests."""
         met, people = with_detours(tallies, self.names)
         whole = contrast(met, tallies["reached"], people)
-        weeks = contrast(*(tallies[f"weekly_{name}"] for name in ("met", "reached", "people")))
+        weekly = (tallies[f"weekly_{name}"] for name in ("met", "reached", "people"))
+        weeks = contrast(*weekly, enough=ENOUGH_IN_A_WEEK)
         p = [p_values(found.difference, found.tested, found.least_variance) for found in (whole, weeks)]
         adjusted = np.split(benjamini_hochberg(np.concatenate(p)), [len(p[0])])
         usual, _ = usual_ways(tallies["ways"], tallies["passed"], self.names)

@@ -9,10 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from journeymine.counting import count_in_memory
+from journeymine.counting import Measure, count_in_memory
 from journeymine.engines import mine
-from journeymine.errors import JourneymineError
+from journeymine.errors import JourneymineError, UnknownLabelError
+from journeymine.graph import Variants
 from journeymine.journeys import build_journeys
+from journeymine.metrics import (
+    Activity,
+    Attribution,
+    CustomerValue,
+    FirstContact,
+    Funnel,
+    LifeCycle,
+    RepeatRate,
+    Retention,
+    Stickiness,
+    Waiting,
+)
 from tests.contracts.engines import ENGINES, EngineCase
 from tests.contracts.measures import MEASURES
 from tests.oracles.logs import CHANNELS, MINUTE, TOUCHPOINTS, Row, frame_of, read
@@ -136,3 +149,36 @@ def test_an_engine_reports_progress_and_can_be_cancelled(
 
     with pytest.raises(Stop):
         mine(events, MEASURES[:2], engine=case.make(tmp_path), goal="order", progress=stop)
+
+
+ABSENT: list[Measure] = [
+    Funnel(steps=["visit", "no such touchpoint"]),
+    Funnel(steps=["visit", "order"], exclude=[{"step": "no such touchpoint", "between": [1, 2]}]),
+    Retention(returned="no such touchpoint"),
+    RepeatRate(event=["order", "no such touchpoint"]),
+    LifeCycle(event="no such touchpoint"),
+    Stickiness(event="no such touchpoint"),
+    CustomerValue(event={"touchpoint": "no such touchpoint", "channel": "web"}),
+    Activity(event="no such touchpoint"),
+    Waiting(start="visit", until="no such touchpoint"),
+    FirstContact(support="no such touchpoint"),
+    Attribution(rules="w_shaped", middle="no such touchpoint"),
+]
+
+
+@EVERY
+@pytest.mark.parametrize("measure", ABSENT, ids=lambda measure: measure.name)
+def test_an_engine_refuses_a_touchpoint_that_nobody_has(
+    measure: Measure, case: EngineCase, tmp_path: Path, require: Callable[[str], None]
+) -> None:
+    if case.part is not None:
+        require(case.part)
+    log = [*some_log(4, n=200), Row("somebody", 0, "(unknown)", "web", None, None, None, None)]
+    with pytest.raises(UnknownLabelError, match=r"no touchpoint 'no such touchpoint'(?s:.*)Hint"):
+        mine(read(frame_of(tuple(log))), [Variants(), measure], engine=case.make(tmp_path), goal="order")
+    # A label of ours may be asked for without its quotes, and one that a part lacks is no error.
+    asked = [Funnel(steps=["(unknown)", "order"]), Activity(event='"(unknown)"')]
+    if measure is ABSENT[0]:
+        assert (
+            len(mine(read(frame_of(tuple(log))), asked, engine=case.make(tmp_path / "two"), goal="order").results) == 2
+        )

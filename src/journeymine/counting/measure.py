@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ from journeymine.counting.estimates import Answer
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 
-__all__ = ["Measure", "basis_of", "question_of"]
+__all__ = ["Measure", "basis_of", "check_questions", "question_of"]
 
 
 @runtime_checkable
@@ -29,6 +29,8 @@ class Measure(Protocol):
     unit : what is counted; user-unit measures cannot be added over nights without a ledger. A session lies inside one
         journey.
     schema_version : of the result's frame.
+
+    A measure that names touchpoints may have a ``check(labels)`` of its own, see `check_questions`.
     """
 
     name: ClassVar[str]
@@ -55,6 +57,26 @@ class Measure(Protocol):
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Numbers from merged counts; the first answer is the result's main frame."""
         ...
+
+
+def check_questions(measures: Iterable[Measure], labels: Mapping[str, Sequence[str]]) -> None:
+    """Ask each measure that has a ``check(labels)`` whether its question fits the vocabulary of the whole log.
+
+    A part cannot tell a label that it lacks from one that nobody has; an engine that knows every label asks once, before
+    anything is counted.
+
+    Parameters
+    ----------
+    labels : the labels of each column over the whole log, as events hand them out.
+
+    Raises
+    ------
+    UnknownLabelError : as the measure's short form.
+    """
+    for measure in measures:
+        check = getattr(measure, "check", None)
+        if check is not None:
+            check(labels)
 
 
 def question_of(measure: Measure) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from journeymine.counting.counts import Basis, Counts
-from journeymine.counting.measure import Measure, question_of
+from journeymine.counting.measure import Measure, check_questions, question_of
 from journeymine.engines.bucket_store import BucketStore, locked
 from journeymine.engines.mine import Counted, Progress
 from journeymine.engines.part import PartPlan, count_part
@@ -102,6 +102,7 @@ class Buckets:
             if fingerprint_of(source, fingerprint) != fingerprint:
                 store.clear()
                 raise EngineError("the log changed while it was read", hint="count again when nothing writes to it")
+            check_questions(measures, files.labels)
             plan = PartPlan(
                 chosen, context, source.stages, source.rules, files.labels, source.numbers,
                 source.tie_breaks, n_latest(sum(source.survey().usable)),

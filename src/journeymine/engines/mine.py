@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from journeymine.counting.counts import Counts
 from journeymine.counting.finish import finish
-from journeymine.counting.measure import Measure
+from journeymine.counting.measure import Measure, check_questions
 from journeymine.counting.parts import count_in_memory
 from journeymine.engines.mined import Mined
 from journeymine.errors import QuestionError
@@ -42,7 +42,7 @@ class Counted:
 
 
 class Engine(Protocol):
-    """Where the counting runs."""
+    """Where the counting runs. Each asks `check_questions` as soon as it knows the vocabulary of the whole log."""
 
     def count(
         self,
@@ -77,6 +77,7 @@ class InMemory:
             journeys = build_journeys(source, rules, **rule_fields)
         else:
             raise QuestionError(f"cannot mine a {type(source).__name__}", hint="give Events or Journeys")
+        check_questions(measures, {name: coded.labels for name, coded in journeys.coded.labels.items()})
         counted = []
         for done, measure in enumerate(measures):
             progress(f"counting {measure.name}", done / len(measures))

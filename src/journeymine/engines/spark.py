@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from journeymine.counting.measure import Measure
+from journeymine.counting.measure import Measure, check_questions
 from journeymine.engines.mine import Counted, Progress
 from journeymine.engines.part import PartPlan
 from journeymine.engines.spark_counts import COUNTED, SparkPlan, count_rows, merge_rows, to_counts
@@ -133,6 +133,7 @@ def _as_sources(source: Any) -> tuple[Source, ...]:
 
 def _plan(log: SparkLog, measures: Sequence[Measure], rules: JourneyRules) -> SparkPlan:
     events = log.events
+    check_questions(measures, log.labels)
     part = PartPlan(
         rules,
         context_of(events, rules),

@@ -21,7 +21,7 @@ from journeymine.counting.runs import runs_of
 from journeymine.counting.tabulate import Key, distinct_users, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.periods import check_zone
 
 __all__ = ["Activity", "activity"]
@@ -60,6 +60,10 @@ class Activity:
         """The question in words."""
         per = f" per {' × '.join(self.names)}" if self.names else ""
         return f"On which weekday and at what hour ({self.timezone}) does {self.event.words} happen{per}?"
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse touchpoints that the whole log does not have."""
+        check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Steps by weekday and hour, and all of them."""

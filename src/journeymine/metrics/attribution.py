@@ -30,6 +30,7 @@ from journeymine.metrics.attribution_count import count_chain, count_cost, count
 from journeymine.metrics.attribution_estimate import credits_of
 from journeymine.metrics.attribution_rules import COUNTED, chosen_rules
 from journeymine.metrics.attribution_touches import check_lookback, touch_labels, touches_of
+from journeymine.metrics.funnel_question import check_known
 from journeymine.parallel import take
 
 __all__ = ["Attribution", "attribution"]
@@ -92,6 +93,11 @@ class Attribution:
         """The question in words."""
         per = f", per {' × '.join(self.names)}" if self.names else ""
         return f"Which {self.grain} earns the credit for conversions{per}?"
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse a middle that the whole log does not have."""
+        if self.middle is not None:
+            check_known([Predicate.parse(self.middle, name="middle")], labels)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys; credit and value by rule; distinct labels per journey; cost; moves of the Markov chain."""
@@ -217,6 +223,7 @@ def attribution(
         rules=rules, grain=grain, by=by, lookback=lookback, half_life=half_life, include_goal=include_goal,
         direct=direct, middle=middle, order=order,
     )  # fmt: skip
+    measure.check({"touchpoint": journeys.coded.labels["touchpoint"].labels})
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 

@@ -22,7 +22,7 @@ from journeymine.counting.tabulate import Key, integer_key, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["CustomerValue", "customer_value"]
@@ -63,6 +63,10 @@ class CustomerValue:
         per = f" per {' × '.join(self.names)} of the first step" if self.names else ""
         within = f" within {self.within} of the first purchase" if self.within is not None else ""
         return f"What is a customer worth{within}{per} ({self.event.words})?"
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse touchpoints that the whole log does not have."""
+        check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Users, customers, purchases and value, and a histogram of the value per customer."""

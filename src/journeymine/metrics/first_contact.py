@@ -23,6 +23,7 @@ from journeymine.counting.tally import Tally, histogram_of
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.predicate import Predicate
+from journeymine.metrics.funnel_question import check_known, check_labels
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["FirstContact", "first_contact_resolution"]
@@ -59,6 +60,10 @@ class FirstContact:
         """The question in words."""
         per = f" per {' × '.join(self.names)}" if self.names else ""
         return f"How often is one contact with support enough, with none within {self.within} after it{per}?"
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse touchpoints that the whole log does not have."""
+        check_known([Predicate.parse(self.support, name="support")], labels)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """First contacts by outcome, and a histogram of the time to the next one."""
@@ -153,6 +158,7 @@ def first_contact_resolution(
     Counts whole users, so it needs a ledger over nights. Interval: Wilson, clustered by user.
     """
     measure = FirstContact(support=support, within=within, by=by)
+    check_labels([Predicate.parse(measure.support, name="support")], journeys)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 

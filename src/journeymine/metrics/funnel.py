@@ -25,7 +25,13 @@ from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.funnel_answer import StepGrid, funnel_answers
 from journeymine.metrics.funnel_match import add_optional, furthest, match_any, match_loose, match_strict
-from journeymine.metrics.funnel_question import check_combination, check_labels, parse_exclusions, parse_steps
+from journeymine.metrics.funnel_question import (
+    check_combination,
+    check_known,
+    check_labels,
+    parse_exclusions,
+    parse_steps,
+)
 from journeymine.metrics.funnel_runs import runs_of
 from journeymine.metrics.periods import check_zone, period_of
 from journeymine.stats.histogram import bucket_of
@@ -113,6 +119,10 @@ class Funnel:
         which = f"step {self.at}" if isinstance(self.at, int) else f"the {self.at} step"
         per = f", per {' × '.join(self.names)} at {which}" if self.names else ""
         return f"What share of {self.unit}s gets through {through}{detail}{within}{per}?"
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse touchpoints that the whole log does not have."""
+        check_known([each.condition for each in (*self.steps, *self.exclude)], labels)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Units by the steps they reach, and histograms of the times to get there."""

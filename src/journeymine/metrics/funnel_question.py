@@ -6,11 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from journeymine.columns import escape_reserved
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.predicate import Predicate
 
-__all__ = ["Exclusion", "FunnelStep", "check_combination", "check_labels", "parse_exclusions", "parse_steps"]
+__all__ = [
+    "Exclusion",
+    "FunnelStep",
+    "check_combination",
+    "check_known",
+    "check_labels",
+    "parse_exclusions",
+    "parse_steps",
+]
 
 MAX_ANY = 8
 """Most steps of ``sequence="any"``: where events may fill several, every subset of the steps is looked at."""
@@ -140,16 +149,30 @@ def check_combination(steps: Sequence[FunnelStep], exclusions: Sequence[Exclusio
 def check_labels(conditions: Sequence[Predicate], journeys: Journeys) -> None:
     """Refuse a touchpoint that the log does not have, or that only the company brings about."""
     coded = journeys.codes("touchpoint")
+    check_known(conditions, {"touchpoint": coded.labels})
     known = {label: code for code, label in enumerate(coded.labels)}
-    for label in dict.fromkeys(name for condition in conditions for name in condition.touchpoints() or ()):
-        if label not in known:
-            raise UnknownLabelError.naming("touchpoint", label, known)
-        company = journeys.company.labels.get("touchpoint")
-        if company is not None and (company.codes == known[label]).any() and not (coded.codes == known[label]).any():
+    company = journeys.company.labels.get("touchpoint")
+    if company is None:
+        return
+    for label in _named(conditions):
+        code = known[label if label in known else escape_reserved(label)]
+        if (company.codes == code).any() and not (coded.codes == code).any():
             raise QuestionError(
                 f"the touchpoint {label!r} is declared by_company, and what the company does is no step",
                 hint="ask for what the customer did, or drop by_company",
             )
+
+
+def check_known(conditions: Sequence[Predicate], labels: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a touchpoint that is none of the `labels` of the whole log; a label of ours may be written without its quotes."""
+    known = set(labels["touchpoint"])
+    for label in _named(conditions):
+        if label not in known and escape_reserved(label) not in known:
+            raise UnknownLabelError.naming("touchpoint", label, known)
+
+
+def _named(conditions: Sequence[Predicate]) -> list[str]:
+    return list(dict.fromkeys(name for condition in conditions for name in condition.touchpoints() or ()))
 
 
 def _refuse_others(form: Mapping[Any, Any], known: set[str]) -> None:

@@ -20,7 +20,7 @@ from journeymine.counting.tabulate import integer_key, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.active_periods import active_periods
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.period_clock import check_calendar, date_of_number, number_of
 from journeymine.metrics.periods import check_zone
 
@@ -62,6 +62,10 @@ class LifeCycle:
         """The question in words."""
         per = f" per {' × '.join(self.names)}" if self.names else ""
         return f"How many users are new, returning, resurrected and dormant in each {self.period}{per} ({self.event.words})?"
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse touchpoints that the whole log does not have."""
+        check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Users by period and state."""

@@ -13,9 +13,9 @@ from journeymine.counting.mature import NO_GOAL
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.predicate import Predicate
-from journeymine.metrics.funnel_question import check_labels
+from journeymine.metrics.funnel_question import check_known, check_labels
 
-__all__ = ["Occurrence", "check_free", "check_occurs"]
+__all__ = ["Occurrence", "check_free", "check_occurs", "check_vocabulary"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -83,6 +83,11 @@ class Occurrence:
 def check_occurs(journeys: Journeys, *asked: Occurrence) -> None:
     """Refuse touchpoints that the whole log does not have."""
     check_labels([each.condition for each in asked if each.condition is not None], journeys)
+
+
+def check_vocabulary(labels: Mapping[str, Sequence[str]], *asked: Occurrence) -> None:
+    """The same from the labels of the whole log alone."""
+    check_known([each.condition for each in asked if each.condition is not None], labels)
 
 
 def check_free(names: Sequence[str], *taken: str) -> None:

@@ -23,7 +23,7 @@ from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.return_answer import answer_curves, answer_groups
 from journeymine.metrics.survival import count_exits, exits, exits_spec
 from journeymine.stats.histogram import bucket_of
@@ -69,6 +69,10 @@ class RepeatRate:
         """The question in words."""
         per = f" per {' × '.join(self.names)}" if self.names else ""
         return f"Which share of customers comes to {self.event.words} again, and after how long{per}?"
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse touchpoints that the whole log does not have."""
+        check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Purchases by number, the bins in which the next one comes, and a histogram of the time to it."""

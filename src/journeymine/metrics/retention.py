@@ -22,7 +22,7 @@ from journeymine.counting.tally import Tally
 from journeymine.durations import Duration
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.period_clock import PeriodClock, check_calendar, date_of_number
 from journeymine.metrics.retention_counts import count_cells
 
@@ -91,6 +91,10 @@ class Retention:
         return (
             f"Which share of users {how.format(self.period)} {who} entry ({self.entry.words} → {self.returned.words})?"
         )
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse touchpoints that the whole log does not have."""
+        check_vocabulary(labels, self.entry, self.returned)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Members of each cohort, and those that came again per period, by cohort and over all."""

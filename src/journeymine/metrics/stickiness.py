@@ -23,7 +23,7 @@ from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.active_periods import active_periods
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.period_clock import date_of_number, number_of
 from journeymine.metrics.periods import check_zone
 from journeymine.metrics.survival import groups_of
@@ -70,6 +70,10 @@ class Stickiness:
         return (
             f"Of the users active within {' and '.join(map(str, self.windows))}, which share is active on a day{per}?"
         )
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse touchpoints that the whole log does not have."""
+        check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Users active on each day, and by how much the users active within each window change on it."""

@@ -25,7 +25,7 @@ from journeymine.counting.tally import Tally, histogram_of
 from journeymine.errors import QuestionError
 from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Waiting", "waiting"]
@@ -65,6 +65,10 @@ class Waiting:
         """The question in words."""
         per = f" per {' × '.join(self.names)}" if self.names else ""
         return f"How long does it take from {self.start.words} until {self.until.words}{per}?"
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Refuse touchpoints that the whole log does not have."""
+        check_vocabulary(labels, self.start, self.until)
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys that waited and what came of it, and a histogram of the time."""

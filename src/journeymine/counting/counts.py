@@ -82,6 +82,14 @@ class TableSpec:
                 merged = together.group_by(self.key_names).agg(aggregates).sort(self.key_names)
             else:
                 merged = together.select(aggregates) if together.height else together
+        return self._carried(merged)
+
+    def in_order(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The one form of a table that has each key once."""
+        return self._carried(frame.sort(self.key_names) if self.key_names else frame)
+
+    def _carried(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """Limbs in their one form, columns in order."""
         wide = [name for name, merge in self.values.items() if merge == "wide"]
         carried = [
             expression
@@ -137,6 +145,7 @@ class Counts:
     specs : shape of each table.
     coded : the tables, whose labels may still be codes; see `tables`.
     in_form : whether they are brought to their one form: each key once, in order.
+    each_once : whether at least each key is there once.
     """
 
     question: str
@@ -144,20 +153,29 @@ class Counts:
     specs: Mapping[str, TableSpec] = field(repr=False)
     coded: Mapping[str, pl.DataFrame] = field(repr=False)
     in_form: bool = field(default=True, repr=False)
+    each_once: bool = field(default=False, repr=False)
 
     @cached_property
     def tables(self) -> Mapping[str, pl.DataFrame]:
         """The tables, each sorted by key; labels are plain strings."""
         if self.in_form:
             return {name: spelled(frame) for name, frame in self.coded.items()}
+        if self.each_once:
+            return {name: spec.in_order(spelled(self.coded[name])) for name, spec in self.specs.items()}
         return {name: spelled(spec.merge([self.coded[name]])) for name, spec in self.specs.items()}
 
     @classmethod
     def of(
-        cls, question: str, basis: Basis, specs: Mapping[str, TableSpec], parts: Mapping[str, pl.DataFrame]
+        cls,
+        question: str,
+        basis: Basis,
+        specs: Mapping[str, TableSpec],
+        parts: Mapping[str, pl.DataFrame],
+        *,
+        each_once: bool = False,
     ) -> Counts:
         """Counts from raw tables; they are brought to their one form when they are merged or looked at."""
-        return cls(question, basis, specs, {name: parts[name] for name in specs}, in_form=False)
+        return cls(question, basis, specs, {n: parts[n] for n in specs}, in_form=False, each_once=each_once)
 
     @classmethod
     def merge(cls, counts: Iterable[Counts]) -> Counts:

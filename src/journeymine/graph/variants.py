@@ -21,6 +21,7 @@ from journeymine.counting.tabulate import Key, distinct_users, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError
 from journeymine.events.coded import Coded
+from journeymine.graph.path_groups import same_paths
 from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
 
@@ -63,8 +64,9 @@ class Variants:
         """Count journeys by their exact path."""
         spec, heads = self.specs()["variants"], journeys.heads
         kept = journeys.lengths <= self.max_steps
-        group, paths = _paths(journeys, self.grain, kept)
-        status = heads.status
+        coded, status = journeys.codes(self.grain), heads.status
+        group, firsts = same_paths(journeys, coded, kept)
+        paths = _spelled(journeys, coded, firsts).set(pl.Series(~kept[firsts]), None)
         frame = tabulate(
             spec,
             {"path": Key(group, paths)},
@@ -81,7 +83,11 @@ class Variants:
                 "value": heads.value,
             },
         )
-        return Counts.of(question_of(self), basis_of(journeys), self.specs(), {"variants": frame})
+        return Counts.of(question_of(self), basis_of(journeys), self.specs(), {"variants": frame}, each_once=True)
+
+    def steps_at_once(self, journeys: Journeys) -> int:
+        """All: a path as text is as long as the journey, so it is better written once than once per part."""
+        return max(len(journeys.coded), 1)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Variants, most frequent first, and the share of journeys they cover together."""
@@ -131,24 +137,6 @@ def variants(journeys: Journeys, *, grain: str = "touchpoint", max_steps: int = 
     """
     measure = Variants(grain=grain, max_steps=max_steps)
     return finish(measure, count_in_memory(measure, journeys))
-
-
-def _paths(journeys: Journeys, grain: str, kept: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], pl.Series]:
-    """The variant of each journey, and each variant's path as text; null for paths that are not kept."""
-    import pyarrow as pa
-
-    coded = journeys.codes(grain)
-    width = coded.codes.dtype.itemsize
-    # The bytes of a journey's codes are its key: no path is built that does not occur, and none is compared by a hash.
-    buffers = [None, pa.py_buffer(journeys.offsets * width), pa.py_buffer(np.ascontiguousarray(coded.codes))]
-    keys = pl.Series(pa.Array.from_buffers(pa.large_binary(), len(journeys), buffers))
-    frame = pl.DataFrame({"key": keys, "kept": kept}).select(
-        pl.when("kept").then("key"), row=pl.int_range(pl.len(), dtype=pl.Int64)
-    )
-    distinct = frame.group_by("key").agg(pl.col("row").min()).sort("row").with_row_index("group")
-    group = frame.join(distinct.drop("row"), on="key", how="left", nulls_equal=True, maintain_order="left")["group"]
-    first = distinct["row"].to_numpy()
-    return group.cast(pl.Int64).to_numpy(), _spelled(journeys, coded, first).set(pl.Series(~kept[first]), None)
 
 
 def _spelled(journeys: Journeys, coded: Coded, which: npt.NDArray[np.int64]) -> pl.Series:

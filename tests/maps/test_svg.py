@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 
-from journeymine.maps.evidence import Hint
-from journeymine.maps.specification import Header, Lane, MapSpecification, Node, Stage
+from journeymine.errors import SchemaError
+from journeymine.maps.evidence import Estimate, Hint
+from journeymine.maps.findings import Emotion, EmotionPoint
+from journeymine.maps.html import to_html
+from journeymine.maps.markdown import to_markdown
+from journeymine.maps.specification import Header, Lane, MapSpecification, Node, Overlay, OverlayPath, Stage
 from journeymine.maps.svg import draw_map, size, to_svg
 from journeymine.maps.wording import legible
 from tests.maps.fixtures import HOSTILE, hostile
@@ -65,3 +70,50 @@ def test_rows_without_figures_are_left_out(shop: MapSpecification) -> None:
 def test_an_empty_map_draws() -> None:
     empty = MapSpecification(header=Header(title="nothing", n_users=0, n_journeys=0), stages=(), lanes=(), nodes=())
     ET.fromstring(to_svg(empty))
+
+
+def overlaid(shop: MapSpecification) -> MapSpecification:
+    planned = OverlayPath(nodes=tuple(node.id for node in shop.nodes[:5]), label="as designed")
+    typical = OverlayPath(nodes=tuple(node.id for node in shop.nodes[2:6]), label="window shoppers", share=0.31)
+    return replace(
+        shop,
+        overlays=(
+            Overlay(kind="planned", paths=(planned,)),
+            Overlay(kind="representative", paths=(typical,)),
+            Overlay(kind="of a later version", paths=(typical,), label="not to be drawn"),
+        ),
+    )
+
+
+def test_overlays_are_drawn_over_the_map_and_read_back(shop: MapSpecification) -> None:
+    spec = overlaid(shop)
+    assert MapSpecification.from_json(spec.to_json()) == spec
+    drawn = [g for g in ET.fromstring(to_svg(spec)).iter(f"{NS}g") if g.attrib.get("class", "").startswith("overlay")]
+    groups = [g for g in drawn if g.find(f"{NS}g") is not None]
+    assert [g.attrib["class"] for g in groups] == ["overlay planned", "overlay representative"]
+    assert len(groups[0].findall(f"{NS}g/{NS}path")) == 2 * 4
+    assert "window shoppers · 31.0\u00a0% of journeys" in to_svg(spec)
+    assert "not to be drawn" not in to_svg(spec) + to_html(spec)
+    assert "Paths laid over the map" in to_markdown(spec)
+
+
+def test_without_overlays_nothing_of_the_map_changes(shop: MapSpecification) -> None:
+    unknown = replace(shop, overlays=(Overlay(kind="of a later version", paths=()),))
+    assert to_svg(unknown) == to_svg(shop)
+    assert to_html(unknown) == to_html(shop)
+
+
+def test_an_overlay_names_touchpoints_of_the_map(shop: MapSpecification) -> None:
+    with pytest.raises(SchemaError, match="nobody knows"):
+        replace(shop, overlays=(Overlay(kind="planned", paths=(OverlayPath(nodes=("nobody knows",)),)),))
+
+
+def test_the_emotion_line_has_gaps(shop: MapSpecification) -> None:
+    """Between stages that are not neighbours there is no line, whatever lies between."""
+    points = tuple(
+        EmotionPoint(stage=stage.name, score=Estimate(value=None if i == 2 else 0.5, reason="nobody answered"))
+        for i, stage in enumerate(shop.stages)
+    )
+    text = to_svg(replace(shop, emotion=Emotion(points=points)))
+    assert text.count('class="curve') == len(shop.stages) - 3
+    assert "nobody answered" in text

@@ -50,7 +50,9 @@ def satisfaction_chart(result: Any, *, step: int = _STEP) -> Any:
     y = alt.Y("emotion:Q", scale=scale, axis=axis)
     zero = alt.Chart(data).mark_rule(color=LINE, strokeWidth=2).encode(y=alt.YDatum(0, scale=scale, axis=axis))
     valid = base.transform_filter("isValid(datum.emotion)")
-    line = valid.mark_line(color=ACCENT, strokeWidth=2, interpolate="monotone").encode(y=y)
+    line = base.mark_line(
+        color=ACCENT, strokeWidth=2, interpolate="monotone", invalid="break-paths-show-path-domains"
+    ).encode(y=y)  # where nobody answered the line ends, and begins anew after it
     sure = base.transform_filter("isValid(datum.emotion_lower)")
     low = alt.Y("emotion_lower:Q", scale=scale, axis=axis)
     whisker = sure.mark_rule(color=INTERVAL, strokeWidth=1.4).encode(y=low, y2="emotion_upper:Q")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -95,24 +95,36 @@ def _within(titles: list[str]) -> str:
     return f" Part of it: {'; '.join(legible(title[:1].lower() + title[1:]) for title in titles[:2])}{more}."
 
 
-def emotion(result: Result | None, stages: Collection[str]) -> Emotion | None:
-    """The scores by stage and touchpoint; a stage where nobody answered stays a gap."""
+def emotion(result: Result | None, stages: Sequence[str]) -> Emotion | None:
+    """The scores by stage and touchpoint; a stage where nobody answered is a point without a score: a gap."""
     if result is None or "stage" not in result.frame.columns:
         return None
-    rows = [row for row in result.frame.rows(named=True) if row["emotion"] is not None and row["stage"] in stages]
-    points = [
-        EmotionPoint(stage=row["stage"], score=estimate(row, "emotion", "n_answered"), n_answered=row["n_answered"],
-                     n_asked=row["n_asked"])
-        for row in rows
-    ]  # fmt: skip
+    found = {row["stage"]: row for row in result.frame.rows(named=True)}
+    points = [_feeling(stage, found.get(stage)) for stage in stages]
+    known = {point.stage for point in points if point.score.value is not None}
+    if not known:
+        return None
     dips = result.tables.get("dips", pl.DataFrame())
     points += [
         EmotionPoint(stage=row["stage"], touchpoint=row["touchpoint"], score=estimate(row, "emotion", "n_answered"),
                      n_answered=row["n_answered"])
         for row in dips.rows(named=True)
-        if row["stage"] in {point.stage for point in points}
+        if row["stage"] in known
     ]  # fmt: skip
-    return Emotion(points=tuple(points), label=_SCALE, note=_bias(rows)) if points else None
+    return Emotion(points=tuple(points), label=_SCALE, note=_bias([found[stage] for stage in stages if stage in known]))
+
+
+def _feeling(stage: str, row: Mapping[str, Any] | None) -> EmotionPoint:
+    if row is None:  # Left out of the answer because so few answered.
+        return EmotionPoint(stage=stage, score=Estimate(value=None, reason="too few answered"))
+    if row["emotion"] is None:
+        reason = "nobody answered" if row["n_asked"] else "nobody was asked"
+        return EmotionPoint(
+            stage=stage, score=Estimate(value=None, reason=reason), n_answered=0, n_asked=row["n_asked"]
+        )
+    return EmotionPoint(
+        stage=stage, score=estimate(row, "emotion", "n_answered"), n_answered=row["n_answered"], n_asked=row["n_asked"]
+    )
 
 
 def _bias(rows: list[dict[str, Any]]) -> str:

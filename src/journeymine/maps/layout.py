@@ -10,7 +10,9 @@ y runs downwards from the top of the first lane; px throughout.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from journeymine.maps.flow_routes import Box, Plan, Route, corridor_heights, drawable, route_flows
@@ -89,6 +91,7 @@ class MapLayout:
     nodes: tuple[PlacedNode, ...]
     routes: tuple[Route, ...]
     n_flows: int
+    overlays: Mapping[tuple[str, str], Route] = field(default_factory=dict)
 
     @property
     def n_bundled(self) -> int:
@@ -109,11 +112,14 @@ def lay_out(spec: MapSpecification, *, most_flows: int = MAX_ROUTES) -> MapLayou
     drops = {(drop.stage, drop.channel): drop for drop in spec.drop_offs if drop.n_lost}
     ends = {node.id: (cell[0], cell[1]) for cell, (shown, _) in kept.items() for node in shown}
     flows = _ranked_flows(spec, ends)[:most_flows]
-    heights = corridor_heights(flows, ends, n_lanes=len(spec.lanes))
+    overlaid = _overlaid(spec, ends)
+    every = (*flows, *(step for name, step in overlaid.items() if name not in {(f.source, f.target) for f in flows}))
+    heights = corridor_heights(every, ends, n_lanes=len(spec.lanes))
     bands, corridors = _bands(spec, kept, drops, heights)
     nodes, cells = _place(spec, columns, bands, kept, drops)
     boxes = {placed.id: placed.box for placed in nodes if placed.node is not None}
     plan = Plan(gutter=gutter, corridors=corridors, boxes=boxes, cells=ends)
+    routes = route_flows(every, plan)
     last = columns[-1] if columns else Column(0, "", LABEL_WIDTH, 0.0)
     return MapLayout(
         width=last.x + last.width + gutter,
@@ -123,8 +129,9 @@ def lay_out(spec: MapSpecification, *, most_flows: int = MAX_ROUTES) -> MapLayou
         bands=bands,
         cells=cells,
         nodes=nodes,
-        routes=route_flows(flows, plan),
+        routes=routes[: len(flows)],
         n_flows=len(spec.flows),
+        overlays={(r.flow.source, r.flow.target): r for r in routes if (r.flow.source, r.flow.target) in overlaid},
     )
 
 
@@ -167,6 +174,15 @@ def _ranked_flows(spec: MapSpecification, ends: dict[str, tuple[int, int]]) -> t
     """The flows between drawn touchpoints, most used first, cut where more ink would show less."""
     flows = sorted(drawable(spec.flows, ends), key=lambda flow: (-flow.n_journeys, -flow.n, flow.source, flow.target))
     return tuple(flows[:MAX_ROUTES])
+
+
+def _overlaid(spec: MapSpecification, ends: dict[str, tuple[int, int]]) -> dict[tuple[str, str], Flow]:
+    """The steps of the overlays between drawn touchpoints, as flows that nobody takes: roads are laid for them, too."""
+    from journeymine.maps.specification import Flow
+
+    steps = (step for overlay in spec.overlays for path in overlay.paths for step in pairwise(path.nodes))
+    drawn = (step for step in steps if step[0] in ends and step[1] in ends)
+    return {step: Flow(source=step[0], target=step[1], n=0, n_journeys=0) for step in drawn}
 
 
 def _bands(

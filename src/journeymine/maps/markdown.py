@@ -71,8 +71,10 @@ def _table(table: Table) -> Iterator[str]:
     yield from ("", f"## {_escape(table.title)}", "")
     yield "| " + " | ".join(_escape(name) for name, _ in table.columns) + " |"
     yield "|" + "|".join("---:" if is_number else "---" for _, is_number in table.columns) + "|"
-    for row in table.rows:
-        yield "| " + " | ".join(_escape(cell) for cell in row) + " |"
+    for i, row in enumerate(table.rows):
+        mark = f" (**{table.marks[i]}**)" if table.marks and table.marks[i] else ""
+        first, *rest = (_escape(cell) for cell in row)
+        yield "| " + " | ".join([first + mark, *rest]) + " |"
     if table.n_left_out:
         yield from ("", f"{table.n_left_out} more rows are in the JSON form of this map.")
 

@@ -63,4 +63,5 @@ def _references(
     yield "channel", lanes, (finding.channel for finding in placed if finding.channel)
     yield "node", nodes, (end for flow in spec.flows for end in (flow.source, flow.target))
     yield "node", nodes, (terminal.node for terminal in spec.terminals)
+    yield "node", nodes, (node for overlay in spec.overlays for path in overlay.paths for node in path.nodes)
     yield "example", examples, (name for node in spec.nodes for name in node.examples)

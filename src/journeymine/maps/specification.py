@@ -8,7 +8,7 @@ Every figure that has an interval is an `Estimate`. A figure that is not known i
 the `reason`; a part that the data cannot fill is left empty, and a `Hint` says in one line what would fill it.
 
 Stages, lanes and nodes refer to each other by name: `Node.stage` is a `Stage.name`, `Node.channel` a `Lane.name`, and
-`Flow.source`, `Flow.target`, `Terminal.node` are a `Node.id`. A map with a broken reference cannot be built.
+`Flow.source`, `Flow.target`, `Terminal.node`, `OverlayPath.nodes` are a `Node.id`. A map with a broken reference cannot be built.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from journeymine.maps.findings import (
     PainPoint,
     WrittenRow,
 )
+from journeymine.maps.overlay import Overlay, OverlayPath
 from journeymine.maps.specification_json import decode, encode, from_text, to_text
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ __all__ = [
     "MapSpecification",
     "Method",
     "Node",
+    "Overlay",
+    "OverlayPath",
     "Stage",
     "Terminal",
     "TerminalStatus",
@@ -217,6 +220,7 @@ class MapSpecification:
     hints: tuple[Hint, ...] = ()
     zooms: tuple[Zoom, ...] = ()
     comparison: Comparison | None = None
+    overlays: tuple[Overlay, ...] = ()
     stages_are: Literal["given", "typical_order"] = "given"
     schema_version: int = SCHEMA_VERSION
 

@@ -134,9 +134,9 @@ def _decode_dataclass(kind: type, data: object, where: str) -> object:
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     """Resolve the field types of a dataclass, whose modules name each other only for type checkers."""
-    from journeymine.maps import comparison, evidence, findings, specification
+    from journeymine.maps import comparison, evidence, findings, overlay, specification
 
-    names = {**vars(comparison), **vars(evidence), **vars(findings), **vars(specification)}
+    names = {**vars(comparison), **vars(evidence), **vars(findings), **vars(overlay), **vars(specification)}
     return get_type_hints(kind, localns=names)
 
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from journeymine.maps.layout import LABEL_WIDTH, MapLayout, lay_out
 from journeymine.maps.markup import Svg, element, group, join, label, number, title, words
+from journeymine.maps.overlay import KINDS
 from journeymine.maps.palette import DARK, LIGHT, lane_css, resolve
 from journeymine.maps.svg_comparison import WIDTH as COMPARISON_WIDTH
 from journeymine.maps.svg_comparison import side_by_side
 from journeymine.maps.svg_header import header_rows
 from journeymine.maps.svg_lanes import draw_lanes, name_lanes
 from journeymine.maps.svg_lower_rows import lower_rows
+from journeymine.maps.svg_overlays import draw_overlays, overlay_name
 from journeymine.maps.svg_rows import Row, stage_rows
 
 if TYPE_CHECKING:
@@ -110,7 +112,10 @@ def _still_rows(spec: MapSpecification, layout: MapLayout, wide: float) -> list[
 
 def _map_rows(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: bool) -> list[Row]:
     lanes = Row(
-        "lanes", layout.height + 6, draw_lanes(spec, layout, prefix=prefix, live=live), name_lanes(spec, layout)
+        "lanes",
+        layout.height + 6,
+        join(draw_lanes(spec, layout, prefix=prefix, live=live), draw_overlays(spec, layout)),
+        name_lanes(spec, layout),
     )
     return [*stage_rows(spec, layout), lanes, *lower_rows(spec, layout), _legend(spec, layout)]
 
@@ -139,6 +144,11 @@ def _legend(spec: MapSpecification, layout: MapLayout) -> Row:
         if not has[kind]:
             continue
         parts.append(group(element("path", d=f"M{number(x)} 16h26", stroke_width=4), class_=f"flow {kind} c0"))
+        parts.append(label(x + 33, 20, text, "quiet"))
+        x += 60 + len(text) * 5.6
+    for overlay in (each for each in spec.overlays if each.kind in KINDS):
+        text = overlay_name(overlay)
+        parts.append(group(element("path", d=f"M{number(x)} 16h26"), class_=f"overlay {overlay.kind}"))
         parts.append(label(x + 33, 20, text, "quiet"))
         x += 60 + len(text) * 5.6
     parts.append(label(x, 20, "line width: journeys" if spec.flows else "", "quiet"))

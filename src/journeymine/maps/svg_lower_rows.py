@@ -102,14 +102,16 @@ def _scale_mark(value: float, emotion: Emotion) -> str:
 
 
 def _line(known: list[tuple[Column, EmotionPoint]], height: _Height) -> list[Svg]:
+    """Join neighbouring stages; over a stage where nobody answered there is no line."""
     parts: list[Svg] = []
     for (column, point), (ahead, later) in pairwise(known):
+        if ahead.index != column.index + 1:
+            continue
         x, to_x = column.x + column.width / 2, ahead.x + ahead.width / 2
         y, to_y = height(point.score.value), height(later.score.value)
         middle = (x + to_x) / 2
-        gap = "" if ahead.index == column.index + 1 else " gap"
         d = f"M{number(x)} {number(y)}C{number(middle)} {number(y)} {number(middle)} {number(to_y)} {number(to_x)} {number(to_y)}"
-        parts.append(element("path", d=d, class_=f"curve{gap}"))
+        parts.append(element("path", d=d, class_="curve"))
     return parts
 
 

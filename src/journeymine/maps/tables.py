@@ -30,7 +30,10 @@ MAX_ROWS = 400
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of words. `columns` are (name, is a number); `anchors` name rows that sentences point at."""
+    """A table of words: `columns` are (name, is a number).
+
+    `anchors` name rows that sentences point at, `marks` say which rows to look at.
+    """
 
     key: str
     title: str
@@ -38,6 +41,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     anchors: tuple[str, ...] = ()
     n_left_out: int = 0
+    marks: tuple[str, ...] = ()
 
 
 def table_of(key: str, title: str, columns: str, rows: Iterable[tuple[str, ...]], anchors: Iterable[str] = ()) -> Table:
@@ -219,8 +223,8 @@ def _emotion(spec: MapSpecification) -> Table:
 
 
 def quality_table(spec: MapSpecification) -> Table:
-    """Build the data-quality report."""
-    return table_of(
+    """Build the data-quality report; what a reader should look at is marked."""
+    table = table_of(
         "quality",
         "Data quality",
         "What|#Rows|#Share|Note",
@@ -229,3 +233,4 @@ def quality_table(spec: MapSpecification) -> Table:
             for row in spec.quality
         ),
     )
+    return replace(table, marks=tuple("" if row.level == "info" else row.level for row in spec.quality[:MAX_ROWS]))

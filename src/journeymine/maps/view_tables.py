@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from journeymine.maps.comparison import FIGURES
 from journeymine.maps.finding_tables import points_words
+from journeymine.maps.overlay import KINDS
+from journeymine.maps.svg_overlays import overlay_name
 from journeymine.maps.tables import Table, table_of
 from journeymine.maps.wording import duration, legible, money, share
 
@@ -18,7 +20,7 @@ __all__ = ["view_tables"]
 
 def view_tables(spec: MapSpecification) -> tuple[Table, ...]:
     """Build the tables of the views that the map has; without those views, none."""
-    tables = (*_comparison(spec), *_steps(spec))
+    tables = (*_comparison(spec), *_overlays(spec), *_steps(spec))
     return tuple(table for table in tables if table.rows)
 
 
@@ -46,6 +48,18 @@ def _where(row: Compared) -> str:
     if row.source:
         return f"{legible(row.source)} → {legible(row.target)}"
     return " · ".join(legible(part) for part in (row.stage, row.channel) if part) or "all journeys"
+
+
+def _overlays(spec: MapSpecification) -> tuple[Table, ...]:
+    names = {node.id: " · ".join(legible(p) for p in (node.touchpoint, node.channel) if p) for node in spec.nodes}
+    rows = (
+        (overlay_name(overlay), legible(path.label), share(path.share) if path.share is not None else "",
+         " → ".join(names[node] for node in path.nodes))
+        for overlay in spec.overlays
+        if overlay.kind in KINDS
+        for path in overlay.paths
+    )  # fmt: skip
+    return (table_of("overlays", "Paths laid over the map", "Kind|Name|#Of journeys|Path", rows),)
 
 
 def _steps(spec: MapSpecification) -> tuple[Table, ...]:

@@ -15,6 +15,7 @@ from journeymine.maps.overlay import KINDS
 from journeymine.maps.palette import DARK, LIGHT, lane_css, resolve
 from journeymine.maps.svg_comparison import WIDTH as COMPARISON_WIDTH
 from journeymine.maps.svg_comparison import side_by_side
+from journeymine.maps.svg_findings import finding_rows
 from journeymine.maps.svg_header import header_rows
 from journeymine.maps.svg_lanes import draw_lanes, name_lanes
 from journeymine.maps.svg_lower_rows import lower_rows
@@ -102,12 +103,12 @@ def _wide(spec: MapSpecification, layout: MapLayout) -> float:
 
 
 def _still_rows(spec: MapSpecification, layout: MapLayout, wide: float) -> list[Row]:
-    """The rows of a picture by itself: header, the comparison if there is one, the map."""
+    """The rows of a picture by itself: header, the comparison if there is one, the map, and what to act on."""
     rows = header_rows(spec, wide)
     if spec.comparison is not None:
         markup, height = side_by_side(spec, spec.comparison)
         rows = [*rows, Row("comparison", height + 26, markup)]
-    return [*rows, *_map_rows(spec, layout, prefix="", live=False)]
+    return [*rows, *_map_rows(spec, layout, prefix="", live=False), *finding_rows(spec, wide)]
 
 
 def _map_rows(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: bool) -> list[Row]:

@@ -14,15 +14,15 @@ DAYS = 180
 def many_journeys(n: int, *, touchpoints: int, channels: int, stages: int, seed: int = 11) -> jm.Journeys:
     """About `n` journeys of five steps on average.
 
-    Any touchpoint may follow any other and occur on any channel, by unequal weights: the map then has more different
-    flows than that of a log with habits, which makes it the harder case.
+    Each touchpoint occurs on two channels, and any may follow any other, by unequal weights: the map then has more
+    different flows than that of a log with habits, which makes it the harder case.
     """
     rng = np.random.default_rng(seed)
     length = rng.geometric(0.2, n).clip(1, 40)
     of = np.repeat(np.arange(n), length)
     place = np.arange(len(of)) - np.repeat(np.cumsum(length) - length, length)
     what = rng.choice(touchpoints, len(of), p=_weights(touchpoints, 1.0))
-    where = (rng.choice(channels, len(of), p=_weights(channels, 0.7)) + what % 2) % channels
+    where = (what * 7 + 3 * (rng.random(len(of)) < 0.3)) % channels
     seconds = START + rng.integers(0, DAYS * 86_400, n)[of] + place * rng.integers(30, 40_000, len(of))
     goal = touchpoints // 4
     names = [f"touchpoint_{i:03d}" for i in range(touchpoints)]

@@ -108,9 +108,16 @@ def compare_maps(
         header=replace(_starts(specs[0].header, a), who=f"{names[0]} against {names[1]}"),
         comparison=comparison,
         zooms=(Zoom(kind=kind, label=names[1], map=other),),
-        summary=(*_sentences(comparison), *specs[0].summary),
+        summary=(*_sentences(comparison), *_only_of(specs[0], names[0])),
     )
     return JourneyMap(shown)
+
+
+def _only_of(spec: MapSpecification, name: str) -> Iterator[Sentence]:
+    """What is said of the first group alone, named so; its conversion is in the comparison already."""
+    for sentence in spec.summary:
+        if all(figure.ref != "header" for figure in sentence.figures):
+            yield replace(sentence, text=f"In {name}: {sentence.text[:1].lower()}{sentence.text[1:]}")
 
 
 def _starts(header: Header, journeys: Journeys) -> Header:

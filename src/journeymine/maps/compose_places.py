@@ -45,10 +45,21 @@ def typical_columns(order: pl.DataFrame) -> dict[str, str]:
 def stages(frame: pl.DataFrame | None, names: Iterable[str], last: Mapping[str, tuple[Neighbour, ...]],
            goal_stage: str | None, n_mature: int,
            dwell: Mapping[str, tuple[float | None, float | None]]) -> tuple[Stage, ...]:  # fmt: skip
-    """One column per stage that occurs, in order."""
+    """One column per stage that occurs, in order; from the last nobody goes on, and after the goal nobody converts."""
     rows = {row["stage"]: row for row in frame.rows(named=True)} if frame is not None else {}
+    names = tuple(names)
+    given = [name for name in names if name != UNMAPPED]
+    after_goal = set(given[given.index(goal_stage) + 1 :]) if goal_stage in given else set()
     return tuple(
-        _stage(rows[name], last, goal_stage, n_mature, dwell.get(name, (None, None)))
+        _stage(
+            rows[name],
+            last,
+            goal_stage,
+            n_mature,
+            dwell.get(name, (None, None)),
+            goes_on=name not in (UNMAPPED, *given[-1:]),
+            converts=name not in after_goal,
+        )
         if name in rows
         else Stage(name=name, is_goal=name == goal_stage)
         for name in names
@@ -57,14 +68,14 @@ def stages(frame: pl.DataFrame | None, names: Iterable[str], last: Mapping[str, 
 
 def _stage(
     row: Row, last: Mapping[str, tuple[Neighbour, ...]], goal_stage: str | None, n_mature: int,
-    dwell: tuple[float | None, float | None],
+    dwell: tuple[float | None, float | None], *, goes_on: bool, converts: bool,
 ) -> Stage:  # fmt: skip
     return Stage(
         name=row["stage"],
         n_reached=row["n"],
         reached=_reached(row, n_mature),
-        went_on=estimate(row, "went_on_share") if row["stage"] != UNMAPPED else None,
-        converted_later=estimate(row, "converted_share"),
+        went_on=estimate(row, "went_on_share") if goes_on else None,
+        converted_later=estimate(row, "converted_share") if converts else None,
         n_lost_here=row["lost_here"],
         lost_here=estimate(row, "lost_share"),
         n_open_here=row["open_here"],

@@ -5,7 +5,7 @@ Each key figure picks a finished number of the map and words it; nothing is comp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from journeymine.maps.wording import (
@@ -24,7 +24,7 @@ from journeymine.maps.wording import (
 if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate
     from journeymine.maps.findings import DropOff, Opportunity
-    from journeymine.maps.specification import MapSpecification
+    from journeymine.maps.specification import Header, MapSpecification
 
 __all__ = ["KeyFigure", "first_opportunity", "key_figures", "meta_line", "worst_place"]
 
@@ -43,6 +43,15 @@ class KeyFigure:
 
 def meta_line(spec: MapSpecification) -> tuple[str, ...]:
     """Say when, how many, and how much of it all is in the picture."""
+    if spec.comparison is not None and spec.zooms:
+        return tuple(
+            f"{legible(name)}: {part}"
+            for name, header in (
+                (spec.comparison.name_a, spec.header),
+                (spec.comparison.name_b, spec.zooms[0].map.header),
+            )
+            for part in (", ".join(_whose(header)),)
+        )
     header = spec.header
     parts = [date_range(header.period_start, header.period_end)]
     parts.append(plural(header.n_users, "user") if header.n_users is not None else "")
@@ -54,6 +63,16 @@ def meta_line(spec: MapSpecification) -> tuple[str, ...]:
         parts.append(f"without {legible(left_out.what)}{n}")
     if header.observed_until:
         parts.append(f"observed until {day(header.observed_until)}")
+    return tuple(part for part in parts if part)
+
+
+def _whose(header: Header) -> tuple[str, ...]:
+    """When, and how many."""
+    parts = (
+        date_range(header.period_start, header.period_end),
+        plural(header.n_users, "user") if header.n_users is not None else "",
+        plural(header.n_journeys, "journey") if header.n_journeys is not None else "",
+    )
     return tuple(part for part in parts if part)
 
 
@@ -74,7 +93,10 @@ def first_opportunity(spec: MapSpecification) -> Opportunity | None:
 
 def key_figures(spec: MapSpecification) -> tuple[KeyFigure, ...]:
     """Choose and word the four figures of the first screen."""
-    return tuple(figure for figure in (_conversion(spec), _worst(spec), _cost(spec), _mend(spec)) if figure)
+    figures = (figure for figure in (_conversion(spec), _worst(spec), _cost(spec), _mend(spec)) if figure)
+    if spec.comparison is None:
+        return tuple(figures)
+    return tuple(replace(figure, label=f"{figure.label} · {legible(spec.comparison.name_a)}") for figure in figures)
 
 
 def place_name(stage: str, channel: str) -> str:

@@ -16,14 +16,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from journeymine.maps.flow_routes import Box, Plan, Route, corridor_heights, drawable, route_flows
+from journeymine.maps.text_metrics import wrap
+from journeymine.maps.wording import legible
 
 if TYPE_CHECKING:
     from journeymine.maps.findings import DropOff
-    from journeymine.maps.specification import Flow, MapSpecification, Node
+    from journeymine.maps.specification import Flow, Lane, MapSpecification, Node
 
 __all__ = ["Band", "Cell", "Column", "MapLayout", "PlacedNode", "lay_out"]
 
 LABEL_WIDTH = 128.0
+LANE_NAME_WIDTH = 100.0
 NODE_HEIGHT = 30.0
 NODE_GAP = 7.0
 CAPTION_HEIGHT = 18.0
@@ -198,11 +201,18 @@ def _bands(
         y += heights[i]
         n = max((len(shown) + bool(tail) for (_, row), (shown, tail) in kept.items() if row == i), default=1)
         caption = CAPTION_HEIGHT if any(channel == lane.name for _, channel in drops) else 0.0
-        height = 2 * CELL_PADDING + n * NODE_HEIGHT + (n - 1) * NODE_GAP + caption
+        height = max(2 * CELL_PADDING + n * NODE_HEIGHT + (n - 1) * NODE_GAP + caption, _name_height(lane))
         bands.append(Band(i, lane.name, y, height))
         y += height
     corridors.append((y, heights[-1]))
     return tuple(bands), tuple(corridors)
+
+
+def _name_height(lane: Lane) -> float:
+    """Room for a lane's name in the margin, with what is said below it."""
+    said = (lane.n_journeys is not None) + (lane.converted is not None)
+    lines = wrap(legible(lane.name), 13, LANE_NAME_WIDTH, lines=2, bold=True)
+    return 8.0 + 15.0 * (len(lines) + said) if lane.name else 0.0
 
 
 def _place(

@@ -241,24 +241,40 @@ def _stakes(shown: Mapping[str, Result]) -> dict[str, Result]:
 
 
 def _returns(shown: Mapping[str, Result], results: Mapping[str, Result], min_group: int) -> dict[str, Result]:
-    """Stages without the share that came back where that, less the places it is shown of, would be the share of a few."""
+    """Places without the share that came back where that of their stage, less those of its other places, would be of a few.
+
+    Besides the places of which it is not shown anyway, the smallest others of the stage go, until enough users are hidden.
+    """
     if "stages" not in shown or "places" not in shown:
         return {}
-    told = {
-        place_key(row)
-        for row in shown["places"].frame.rows(named=True)
-        if row["came_back_share"] is not None or not row["lost_here"]
-    }
-    most: dict[tuple[str, str], int] = {}
+    told = {place_key(row) for row in shown["places"].frame.rows(named=True) if row["came_back_share"] is not None}
+    by_stage: dict[str, list[_Place]] = {}
     for row, behind in rows_with_users(results["places"]):
-        if place_key(row) in told:
-            continue
-        ends = ((row["came_back"], ""), (row["lost_here"] - row["came_back"], "_rest"))
-        for n, rest in ends:
-            at_least = least(n, row["n"], row["n_users"], behind.get(f"came_back_share{rest}", 0))
-            most[row["stage"], rest] = max(most.get((row["stage"], rest), 0), at_least)
-    few = {stage for (stage, _), users in most.items() if is_few(users, min_group)}
-    hidden = pl.col("stage").is_in(sorted(few))
-    names = [name for name in shown["stages"].frame.columns if name.startswith("came_back")]
-    frame = shown["stages"].frame.with_columns(pl.when(~hidden).then(pl.col(name)).alias(name) for name in names)
-    return {"stages": replace(shown["stages"], frame=frame)}
+        if row["lost_here"]:
+            by_stage.setdefault(row["stage"], []).append((row, behind))
+    for places in by_stage.values():
+        places.sort(key=lambda place: (place[0]["lost_here"], place_key(place[0])))
+        hidden = [place for place in places if place_key(place[0]) not in told]
+        others = [place for place in places if place_key(place[0]) in told]
+        while others and any(is_few(_came_back(hidden, rest=rest), min_group) for rest in (False, True)):
+            hidden.append(others.pop(0))
+            told.discard(place_key(hidden[-1][0]))
+    frame = shown["places"].frame
+    is_told = pl.Series([place_key(row) in told for row in frame.rows(named=True)], dtype=pl.Boolean)
+    names = [name for name in frame.columns if name.startswith("came_back")]
+    hidden_why = pl.col("reason").fill_null(pl.lit(f"fewer than {min_group} users"))
+    frame = frame.with_columns(
+        *(pl.when(is_told).then(pl.col(name)).alias(name) for name in names),
+        reason=pl.when(is_told | (pl.col("lost_here") == 0)).then("reason").otherwise(hidden_why),
+    )
+    return {"places": replace(shown["places"], frame=frame)}
+
+
+_Place = tuple[Mapping[str, Any], Mapping[str, int]]
+
+
+def _came_back(hidden: Sequence[_Place], *, rest: bool) -> int:
+    """Fewest users of some places who came back, or (`rest`) who did not: at least those of the place with most."""
+    ends = [(row["lost_here"] - row["came_back"] if rest else row["came_back"], row, behind) for row, behind in hidden]
+    name = "came_back_share_rest" if rest else "came_back_share"
+    return max((least(n, row["n"], row["n_users"], behind.get(name, 0)) for n, row, behind in ends), default=0)

@@ -23,6 +23,7 @@ MANY = 200
 _LIMITS = ("", "_lower", "_upper")
 _COUNTS = {
     "friction": ("n", "n_journeys"),
+    "weeks": ("n", "n_journeys"),
     "handoffs": ("n", "n_journeys", "n_arrivals"),
     "decisions": ("n", "n_journeys"),
     "paths": ("converted", "lost", "open", "ended"),
@@ -31,11 +32,13 @@ _COUNTS = {
 }
 _SHARES = {
     "friction": ("converted_with", "converted_without", "difference"),
+    "weeks": ("converted_with", "converted_without", "difference"),
     "handoffs": ("converted_with", "converted_without", "lost_at_share", "lost_excess", "lost_otherwise"),
     "decisions": ("converted_with", "converted_without", "difference"),
     "satisfaction": ("response_bias",),
 }
-_AMOUNTS = {"friction": ("conversions_at_stake", "value_at_stake"), "decisions": ("lift",)}
+_STAKES = ("conversions_at_stake", "value_at_stake")
+_AMOUNTS = {"friction": _STAKES, "weeks": _STAKES, "decisions": ("lift",)}
 _SCORES = {"satisfaction": ("emotion",), "dips": ("emotion",)}
 
 

@@ -48,8 +48,12 @@ def emptied(name: str, result: Result, few: set[Key], alone: Alone, min_group: i
         }
     if name in ("friction", "decisions", "handoffs"):
         return {
-            "frame": _changed(result.frame, _contrasts(result, min_group)),
-            "tables": {k: t.filter(pl.col("n_users") >= min_group) for k, t in result.tables.items() if "n_users" in t},
+            "frame": _changed(result.frame, _contrasts(result, None, min_group)),
+            "tables": {
+                key: _changed(table, _contrasts(result, key, min_group))
+                for key, table in result.tables.items()
+                if "n_users" in table.columns
+            },
         }
     if "n_users" in result.frame.columns:
         tables = {
@@ -129,9 +133,9 @@ def _scores(frame: pl.DataFrame, min_group: int) -> pl.DataFrame:
     return frame.join(kept.select("stage", "touchpoint"), on=["stage", "touchpoint"], how="semi", maintain_order="left")
 
 
-def _contrasts(result: Result, min_group: int) -> Iterable[Row]:
+def _contrasts(result: Result, table: str | None, min_group: int) -> Iterable[Row]:
     """Contrasts of enough users, of whom neither few do the one thing nor few the other."""
-    for row, behind in rows_with_users(result):
+    for row, behind in rows_with_users(result, table):
         parts = [(round(row["n"] * row[share]), 0) for share in ("converted_with",) if row.get(share) is not None]
         if row.get("lost_at_share") is not None:
             parts.append((round(row["n"] * row["lost_at_share"]), behind.get("lost_at_share", 0)))

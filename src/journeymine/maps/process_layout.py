@@ -7,7 +7,6 @@ flows among them, and for each touchpoint at least its strongest way in and its 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from journeymine.maps.flow_routes import Box
@@ -38,7 +37,7 @@ class ProcessNode:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEdge:
-    """A flow as a line of corners (`flow` None: from or to an end of journeys); `label` is where its number may stand; `n_journeys` gives its width."""
+    """A flow as a line of corners (`flow` None: from or to an end of journeys); `n_journeys` gives its width."""
 
     source: int
     target: int
@@ -46,7 +45,6 @@ class ProcessEdge:
     n_journeys: int
     p50_s: float | None
     points: tuple[Point, ...]
-    label: Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +174,5 @@ def _finished(
     edges = []
     for i, ((source, target, n, p50_s), edge) in enumerate(zip(arcs, drawn.edges, strict=True)):
         points = tuple((round(p["x"] - left, 2), round(p["y"] - top, 2)) for p in edge["points"])
-        edges.append(
-            ProcessEdge(source, target, flows[i] if i < len(flows) else None, n, p50_s, points, _label_point(points))
-        )
+        edges.append(ProcessEdge(source, target, flows[i] if i < len(flows) else None, n, p50_s, points))
     return ProcessLayout(round(right - left, 2), round(bottom - top, 2), tuple(nodes), tuple(edges))
-
-
-def _label_point(points: tuple[Point, ...]) -> Point:
-    """The middle of the longest straight piece of a line."""
-    a, b = max(pairwise(points), key=lambda piece: abs(piece[1][0] - piece[0][0]) + abs(piece[1][1] - piece[0][1]))
-    return ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)

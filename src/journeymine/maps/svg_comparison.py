@@ -10,6 +10,7 @@ from journeymine.maps.comparison import FIGURES
 from journeymine.maps.finding_tables import points_words
 from journeymine.maps.markup import Svg, element, group, join, label, number, title
 from journeymine.maps.text_metrics import fit, wrap
+from journeymine.maps.text_metrics import width as text_width
 from journeymine.maps.wording import legible, share
 
 if TYPE_CHECKING:
@@ -95,12 +96,13 @@ def _line(name: str, rows: list[Compared], at: dict[str, float], width: float, y
     for row in rows:
         x = at[row.stage]
         values = f"{share(row.a)}  ·  {share(row.b)}"
-        words = points_words(row.difference) if row.significant else f"{points_words(row.difference)}, may be chance"
+        words = points_words(row.difference)
+        said = words if row.significant else f"{words}, may be chance"
         cells.append(group(
-            title(f"{name}: {values}; {words}"),
+            title(f"{name}: {values}; {said}"),
             label(x, y + 17, fit(values, 12, width), "t12"),
             _dumbbell(row, x, y + 30, width, most),
-            label(x, y + 49, fit(words, 10.5, width), _tone(row) or "quiet"),
+            label(x, y + 49, said if text_width(said, 10.5) <= width else fit(words, 10.5, width), _tone(row) or "quiet"),
         ))  # fmt: skip
     return join(rule, *heading, *cells)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from journeymine.maps.layout import LANE_NAME_WIDTH
 from journeymine.maps.markup import Svg, element, group, join, label, number, title
 from journeymine.maps.palette import N_LANE_COLOURS
 from journeymine.maps.text_metrics import fit, width, wrap
@@ -93,13 +94,13 @@ def _lane_name(spec: MapSpecification, band: Band) -> Svg:
     lane = spec.lanes[band.index]
     y = band.y + 19.0
     parts = [element("rect", x=0, y=band.y + 2, width=4, height=band.height - 4, rx=2, class_="fill")]
-    for line in wrap(legible(band.name), 13, 100, lines=2, bold=True):
+    for line in wrap(legible(band.name), 13, LANE_NAME_WIDTH, lines=2, bold=True):
         parts.append(label(14, y, line, "t13"))
         y += 15
     if lane.n_journeys is not None:
         parts.append(label(14, y + 1, plural(lane.n_journeys, "journey"), "quiet"))
         y += 15
-    if lane.converted is not None and y < band.y + band.height + 6:
+    if lane.converted is not None:
         parts.append(label(14, y + 1, f"{share(lane.converted)} convert", "quiet"))
     note = f"{legible(band.name)}: {plural(lane.n_journeys, 'journey')}"
     return group(title(note), *parts, class_=f"c{band.index % N_LANE_COLOURS}")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from journeymine.maps.flow_routes import Box
 from journeymine.maps.markup import Svg, element, group, label, number, title
 from journeymine.maps.palette import N_LANE_COLOURS
 from journeymine.maps.text_metrics import fit, width
 from journeymine.maps.wording import compact, duration, legible, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from journeymine.maps.flow_routes import Point
     from journeymine.maps.process_layout import ProcessEdge, ProcessLayout, ProcessNode
     from journeymine.maps.specification import MapSpecification
 
 __all__ = ["draw_process"]
+
+MOST_LABELS = 20
+"""Lines that bear a number, the strongest; all of them say theirs when hovered."""
 
 _END_NAMES = {
     "start": "begin",
@@ -30,15 +37,12 @@ def draw_process(spec: MapSpecification, layout: ProcessLayout, *, prefix: str) 
     """Draw the process map for the page; keys are those of the lane map with another prefix."""
     lanes = {lane.name: i % N_LANE_COLOURS for i, lane in enumerate(spec.lanes)}
     most = max((edge.n_journeys for edge in layout.edges), default=1) or 1
-    labelled = {id(edge) for edge in sorted(layout.edges, key=lambda e: -e.n_journeys)[:16]}
+    labels = _label_points(layout)
     names = [legible(n.node.touchpoint) if n.node else _END_NAMES[n.end or "start"] for n in layout.nodes]
     keys = [f"{prefix}{n.node.id}" if n.node else "" for n in layout.nodes]
     drawing = group(
         group(
-            *(
-                _edge(edge, names, keys, most, id(edge) in labelled, f"{prefix}f{i}", i)
-                for i, edge in enumerate(layout.edges)
-            )
+            *(_edge(edge, names, keys, most, labels.get(i), f"{prefix}f{i}", i) for i, edge in enumerate(layout.edges))
         ),
         group(*(_node(n, lanes, keys[i], i) for i, n in enumerate(layout.nodes))),
     )
@@ -87,7 +91,37 @@ def _node(placed: ProcessNode, lanes: dict[str, int], key: str, i: int) -> Svg:
     )
 
 
-def _edge(edge: ProcessEdge, names: list[str], keys: list[str], most: int, labelled: bool, key: str, rank: int) -> Svg:
+def _label_points(layout: ProcessLayout) -> dict[int, Point]:
+    """Where the numbers of the strongest lines stand: on the line, clear of boxes and of each other; else there is none."""
+    taken = [node.box for node in layout.nodes]
+    found: dict[int, Point] = {}
+    for i, edge in sorted(enumerate(layout.edges), key=lambda item: (-item[1].n_journeys, item[0]))[:MOST_LABELS]:
+        texts = (compact(edge.n_journeys), duration(edge.p50_s) if edge.p50_s is not None else "")
+        wide = max(width(text, 9.5) for text in texts) + 4
+        for x, y in _along(edge.points):
+            box = Box(x - wide / 2, y - 7, wide, 14)
+            if not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                found[i] = (x, y)
+                break
+    return found
+
+
+def _along(points: tuple[Point, ...]) -> Iterator[Point]:
+    """Points on a line to try, those in the middle of its longest pieces first."""
+    pieces = sorted(pairwise(points), key=lambda ends: -(abs(ends[1][0] - ends[0][0]) + abs(ends[1][1] - ends[0][1])))
+    for part in (0.5, 0.35, 0.65, 0.2, 0.8):
+        for (ax, ay), (bx, by) in pieces[:3]:
+            yield ax + (bx - ax) * part, ay + (by - ay) * part
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a.x < b.right and b.x < a.right and a.y < b.y + b.height and b.y < a.y + a.height
+
+
+def _edge(
+    edge: ProcessEdge, names: list[str], keys: list[str], most: int, at: Point | None, key: str, rank: int
+) -> Svg:
     stroke = round(max(1.0, 7.0 * edge.n_journeys / most), 2)
     time = f", median {duration(edge.p50_s)}" if edge.p50_s is not None else ""
     note = f"{names[edge.source]} → {names[edge.target]}: {plural(edge.n_journeys, 'journey')}{time}"
@@ -102,8 +136,8 @@ def _edge(edge: ProcessEdge, names: list[str], keys: list[str], most: int, label
         f"{number(to_y - down * size * 1.6 + along * size)}Z"
     )
     parts.append(element("path", d=tip, class_="tip"))
-    if labelled:
-        x, y = edge.label[0], edge.label[1] + 3
+    if at is not None:
+        x, y = at[0], at[1] + 3
         parts.append(label(x, y, compact(edge.n_journeys), "t9 halo by-frequency", anchor="middle"))
         if edge.p50_s is not None:
             parts.append(label(x, y, duration(edge.p50_s), "t9 halo by-time", anchor="middle"))

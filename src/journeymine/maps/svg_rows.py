@@ -37,7 +37,7 @@ class Row:
 def stage_rows(spec: MapSpecification, layout: MapLayout) -> list[Row]:
     """Draw the rows above the lanes, in the order in which professional maps have them."""
     pairs = list(zip(spec.stages, layout.columns, strict=True))
-    rows = [_names(pairs, layout)]
+    rows = [_names(pairs, layout, "Usual order" if spec.stages_are == "typical_order" else "")]
     if any(stage.n_reached is not None for stage in spec.stages):
         rows.append(_reach(spec, pairs))
     if any(stage.went_on is not None for stage in spec.stages):
@@ -91,7 +91,7 @@ def _clip(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def _names(pairs: list[tuple[Stage, Column]], layout: MapLayout) -> Row:
+def _names(pairs: list[tuple[Stage, Column]], layout: MapLayout, margin: str) -> Row:
     parts: list[Svg] = []
     for i, (stage, column) in enumerate(pairs):
         left, right = column.x - 4, column.x + column.width + layout.gutter - 10
@@ -109,7 +109,7 @@ def _names(pairs: list[tuple[Stage, Column]], layout: MapLayout) -> Row:
                 label(left + 20, 21.5, fit(name, 13, right - left - 44, bold=True), "t13 on-goal" if goal else "t13"),
             )
         )
-    return Row("stages", 44.0, join(*parts))
+    return Row("stages", 44.0, join(*parts), row_label(margin, 21.5) if margin else NOTHING)
 
 
 def _reach(spec: MapSpecification, pairs: list[tuple[Stage, Column]]) -> Row:

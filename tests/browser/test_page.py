@@ -7,6 +7,7 @@ import pytest
 
 from journeymine.maps.specification import MapSpecification
 from tests.browser.conftest import Opened
+from tests.browser.views import one_customer, side_by_side, zoomed
 from tests.maps.fixtures import bare_log, hostile, sized
 from tests.maps.retailer import retailer
 
@@ -19,6 +20,7 @@ MAPS = {
     "smallest": lambda: sized(5, 1, 1),
     "largest": lambda: sized(200, 12, 20),
 }
+FURTHER = {"side by side": side_by_side, "one customer": one_customer, "zoomed": zoomed}
 
 BOXES = """selector => Array.from(document.querySelectorAll(selector)).filter(e => e.getClientRects().length).map(e => {
   const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height, e.textContent.slice(0, 40)]; })"""
@@ -216,14 +218,52 @@ def test_it_is_ready_in_under_a_second(show: Show) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["retailer", "bare", "hostile"])
+@pytest.mark.parametrize("name", ["retailer", "bare", "hostile", "side by side", "one customer", "zoomed"])
 def test_axe_finds_no_violation(show: Show, axe: str, name: str, scheme: str) -> None:
-    page = show(MAPS[name](), color_scheme=scheme, bypass_csp=True).page
+    """Every view of the page in turn, all its tables open, and the panel of a touchpoint beside it."""
+    page = show((MAPS | FURTHER)[name](), color_scheme=scheme, bypass_csp=True).page
     for summary in page.locator("summary").all():
         summary.click()
-    page.locator(".canvas:visible .node").first.dispatch_event("click")
     page.evaluate(axe)
-    found = page.evaluate(
-        "async () => (await axe.run()).violations.map(v => [v.id, v.nodes.length, v.nodes[0].html, v.nodes[0].failureSummary])"
-    )
-    assert found == []
+    for view in page.locator("#view option").all() or [None]:
+        if view is not None:
+            page.select_option("#view", str(view.get_attribute("value")))
+        if page.locator(".canvas:visible .node").count():
+            page.locator(".canvas:visible .node").first.dispatch_event("click")
+        found = page.evaluate(
+            "async () => (await axe.run()).violations.map(v => [v.id, v.nodes.length, v.nodes[0].html, v.nodes[0].failureSummary])"
+        )
+        assert found == []
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_pages_are_silent_and_apart(show: Show, name: str) -> None:
+    opened = show(FURTHER[name]())
+    page = opened.page
+    assert opened.said == opened.asked == []
+    for view in page.locator("#view option").all():
+        page.select_option("#view", str(view.get_attribute("value")))
+        assert overlaps(page.evaluate(BOXES, ".canvas:not([hidden]) .node .box")) == []
+        texts = page.evaluate(BOXES, ".canvas:not([hidden]) svg:not(.process) text:not(.badge-text)")
+        assert overlaps(texts, slack=2.5) == []
+        numbers = page.evaluate(BOXES, ".canvas:not([hidden]) svg.process .by-frequency")
+        assert overlaps(numbers, slack=0.5) == []
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_pages_on_a_phone_in_print_and_by_keyboard(show: Show, name: str) -> None:
+    page = show(FURTHER[name](), width=390, height=844).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.select_option("#view", "m")
+    page.evaluate("document.querySelector('.canvas[data-view=m] .node[tabindex=\"0\"]').focus()")
+    page.keyboard.press("Enter")
+    assert page.locator("#details").is_visible()
+    box = page.locator("#details").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    page.keyboard.press("Escape")
+    assert page.locator("#details").is_hidden()
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")

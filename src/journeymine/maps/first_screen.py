@@ -157,7 +157,8 @@ def _cost(spec: MapSpecification) -> KeyFigure | None:
     stake = drop.value_at_stake
     if stake is None or stake.value is None:
         total = sum(d.n_lost or 0 for d in spec.drop_offs)
-        reason = stake.reason if stake else "a value column would price it"
+        unpriced = "nothing comparable would price it" if spec.header.currency else "a value column would price it"
+        reason = stake.reason if stake else unpriced
         return KeyFigure(
             "What it costs",
             plural(drop.n_lost, "journey"),

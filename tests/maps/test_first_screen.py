@@ -28,7 +28,9 @@ def test_without_money_the_cost_is_in_journeys(shop: MapSpecification) -> None:
     poor = replace(shop, drop_offs=tuple(replace(drop, value_at_stake=None) for drop in shop.drop_offs))
     figure = next(f for f in key_figures(poor) if f.label == "What it costs")
     assert figure.value.startswith(f"{max(d.n_lost or 0 for d in shop.drop_offs):,}")
-    assert "value column" in figure.detail
+    assert "nothing comparable" in figure.detail
+    valueless = replace(poor, header=replace(poor.header, currency=""))
+    assert "value column" in next(f for f in key_figures(valueless) if f.label == "What it costs").detail
 
 
 def test_a_bare_log_claims_nothing() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from journeymine.counting import count_in_memory, finish
 from journeymine.errors import QuestionError, UnknownLabelError
@@ -250,6 +251,42 @@ def test_intervals_are_those_of_chains_without_one_fold():
 def test_changes_that_cannot_be(change, error, message):
     with pytest.raises(error, match=message):
         markov(journeys_from([*PATHS, "x", "yz!"])).what_if(**change)
+
+
+def test_a_change_that_closes_every_way_out_is_refused():
+    chain = markov(journeys_from(["xx", "xx", "xyx", "y!", "xyxx"]))
+    for change in ({"probability": {("x", "x"): 1.0}}, {"onward": {"x": 1.0}, "probability": {("y", "x"): 1.0}}):
+        with pytest.raises(QuestionError, match=r"would ever leave(?s:.*)Hint"):
+            chain.what_if(**change)
+    assert chain.what_if(onward={"x": 1.0}).conversion == pytest.approx(1.0)
+
+
+def test_a_way_out_that_only_one_fold_knows_leaves_no_interval():
+    # Without the one user who converts, x is only left by being lost: mended, nobody would ever leave it.
+    chain = markov(journeys_from(["xx"] * 400 + ["x!"]))
+    better = chain.what_if(onward={"x": 1.0})
+    assert better.conversion == pytest.approx(1.0)
+    row = better.summary.row(0, named=True)
+    assert row["converted_lower"] is row["change_upper"] is None
+    assert chain.what_if(onward={"x": 0.9}).summary["converted_lower"].item() is not None
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.text("ab!", min_size=1, max_size=4), min_size=1, max_size=40),
+    st.lists(st.tuples(st.sampled_from(["remove", "onward", "probability"]), st.sampled_from("ab"), st.sampled_from("ab"),
+                       st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=3),
+)  # fmt: skip
+def test_tiny_chains_with_traps_are_solved_or_refused(paths, changes):
+    chain = markov(journeys_from([path.split("!")[0] + "!" * ("!" in path) for path in paths]))
+    for kind, a, b, p in changes:
+        change = {"remove": a, "onward": {a: p}, "probability": {(a, b): p}}[kind]
+        try:
+            chain = chain.what_if(**{kind: change})
+        except (QuestionError, UnknownLabelError):
+            continue
+        summary = chain.summary.row(0, named=True)
+        assert sum(summary[outcome] for outcome in ("converted", "lost", "open", "ended")) == pytest.approx(1.0)
 
 
 def test_states_of_higher_order_and_short_paths():

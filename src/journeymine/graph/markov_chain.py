@@ -200,9 +200,10 @@ class MarkovChain:
         Raises
         ------
         UnknownLabelError : no such label or state.
-        QuestionError : a probability outside 0–1, or a way on from a state that has none to scale.
+        QuestionError : a probability outside 0–1, a way on from a state that has none to scale, or a change that closes
+            every way out of some state.
         """
-        from journeymine.graph.markov_what_if import change_onward, change_probability, remove_labels
+        from journeymine.graph.markov_what_if import change_onward, change_probability, remove_labels, without_traps
 
         changed, words = self.arrays, list(self.changes)
         gone = (remove,) if isinstance(remove, str) else tuple(remove)
@@ -217,7 +218,7 @@ class MarkovChain:
             words.append(f"{_spelled(state)} onward at {p:g}")
         if not words[len(self.changes) :]:
             raise QuestionError("what_if without a change", hint="give remove=, probability= or onward=")
-        return replace(self, arrays=changed, changes=tuple(words), base=self.base or self)
+        return replace(self, arrays=without_traps(changed), changes=tuple(words), base=self.base or self)
 
     def _at(self, arrays: ChainArrays, state: State) -> int:
         wanted = (state,) if isinstance(state, str) else tuple(state)

@@ -11,9 +11,10 @@ from journeymine.graph.markov_chain import ChainArrays
 from journeymine.graph.markov_solve import over
 from journeymine.graph.markov_states import OUTCOMES
 
-__all__ = ["change_onward", "change_probability", "remove_labels"]
+__all__ = ["change_onward", "change_probability", "remove_labels", "without_traps"]
 
 _LOST = OUTCOMES.index("lost")
+_ROUNDING = 1e-12
 
 
 def remove_labels(chain: ChainArrays, labels: tuple[str, ...]) -> ChainArrays:
@@ -77,6 +78,37 @@ def change_onward(chain: ChainArrays, a: int, p: float) -> ChainArrays:
     move[:, np.flatnonzero(chain.source == a)] *= rest
     exits[:, a] *= rest
     exits[:, a, _LOST] = np.where(lost < 1, 1 - p, lost)[:, 0]
+    return replace(chain, move=move, exits=exits)
+
+
+def without_traps(chain: ChainArrays) -> ChainArrays:
+    """The chain, once it is sure that every journey ends; replicates in which some would not are undefined.
+
+    As counted, every state is left in the end. A change may close the last way out of some: then I − Q has no inverse.
+
+    Raises
+    ------
+    QuestionError : journeys would go round for ever; it names where.
+    """
+    stays = np.zeros_like(chain.start)
+    np.add.at(stays.T, chain.source, chain.move.T)
+    leaves = stays < 1 - _ROUNDING
+    for _ in range(len(chain.states)):
+        onward = (chain.move > 0) & leaves[:, chain.target]
+        found = leaves.copy()
+        np.logical_or.at(found.T, chain.source, onward.T)
+        if (found == leaves).all():
+            break
+        leaves = found
+    if not leaves[0].all():
+        where = ", ".join(repr(" > ".join(chain.states[at])) for at in np.flatnonzero(~leaves[0])[:3])
+        raise QuestionError(
+            f"nobody who comes to {where} would ever leave: every way out is closed by the change",
+            hint="leave some chance of another way, or of the journey's end",
+        )
+    closed = np.flatnonzero(~leaves.all(axis=1))
+    move, exits = chain.move.copy(), chain.exits.copy()
+    move[closed], exits[closed] = 0.0, np.nan
     return replace(chain, move=move, exits=exits)
 
 

@@ -65,7 +65,7 @@ def from_drop_off(result: Result, places: Places) -> pl.DataFrame:
         p = [one_sided(*_difference(row, rows[at])[:2], result.confidence) for at in others]
         least = min((each for each in p if each is not None), default=None)
         where = {name: row[name] if name in names else "" for name in ("stage", "channel", "touchpoint")}
-        comparable = row["comparable"]
+        comparable = " · ".join(best[name] for name in apart)
         found.append({
             "kind": "drop_off", "title": f"Keep journeys in {_place([row[name] for name in names])}", **where,
             "owner": places.owner(**where), "n": row["n"], "share": row["converted_share"],

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from journeymine.errors import QuestionError
 from journeymine.graph.markov_states import OUTCOMES
 from journeymine.metrics.opportunity_owners import Places
 
 if TYPE_CHECKING:
-    from journeymine.graph.markov_chain import MarkovChain
+    from journeymine.graph.markov_chain import MarkovChain, State
 
 __all__ = ["through_chain"]
 
@@ -39,9 +40,12 @@ def through_chain(chain: MarkovChain, places: Places, row: Mapping[str, Any]) ->
     ratio = np.average(lost[there], weights=visits[there]) / np.average(lost[here], weights=visits[here])
     if ratio >= 1:
         return None, None, None
-    mended = chain.what_if(
-        onward={chain.arrays.states[at][0]: 1 - float(ratio * lost[at]) for at in here if lost[at] < 1}
-        or {chain.arrays.states[here[0]][0]: 1 - float(lost[here[0]])}
-    )
+    onward: dict[State, float] = {
+        chain.arrays.states[at][0]: 1 - float(ratio * lost[at]) for at in here if lost[at] < 1
+    }
+    try:
+        mended = chain.what_if(onward=onward or {chain.arrays.states[here[0]][0]: 1 - float(lost[here[0]])})
+    except QuestionError:  # none lost any more, and no other way out: such a chain tells nothing
+        return None, None, None
     summary = mended.summary.row(0, named=True)
     return summary["conversions"], summary.get("conversions_lower"), summary.get("conversions_upper")

@@ -28,10 +28,8 @@ def newest(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 def wake(store: Store, runs: Sequence[Mapping[str, Any]], users: pl.Series, schema: Mapping[str, Any]) -> pl.DataFrame:
     """The sleeping rows of some users; what is left in the runs is replaced when they go to sleep again."""
-    found = pl.DataFrame(schema=schema)
-    for run in reversed(runs):
-        users = users.filter(~users.is_in(found["user"].unique().implode()))
-        if not len(users):
-            break
-        found = pl.concat([found, store.read_table(run, pl.col("user").is_in(users.implode()))])
-    return found
+    if not runs or not len(users):
+        return pl.DataFrame(schema=schema)
+    found = store.read_tables(runs, pl.col("user").is_in(users.implode()))
+    latest = found.filter(pl.col("_run") == pl.col("_run").max().over("user"))
+    return latest.select(list(schema))

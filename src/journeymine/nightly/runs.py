@@ -2,7 +2,7 @@
 
 Two ways (O'Neil et al., "The log-structured merge-tree", 1996), by what the table is for:
 
-- `add_run`: a new run is merged with the one before it while that is less than twice as long, so that n rows lie in about
+- `add_run`: a new run is merged with the one before it while that is no longer than itself, so that n rows lie in about
   log₂ n runs. Each row is rewritten about log₂ n times over its life. For tables that are looked into every night.
 - `add_piece`: four runs of as many nights each become one, up to 64 nights; then they are never touched again. Each row is
   rewritten three times over its life, however long the history grows. For tables that only a report reads.
@@ -32,7 +32,7 @@ def add_run(store: Store, runs: Sequence[Entry], new: pl.DataFrame, merge: Merge
     if not new.height:
         return list(runs)
     kept, last = list(runs), new
-    while kept and kept[-1]["rows"] < 2 * last.height:
+    while kept and kept[-1]["rows"] <= last.height:
         last = merge([store.read_table(kept.pop()), last])
     return [*kept, store.write_table(last)] if last.height else kept
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from journeymine.cli.app import run
 from journeymine.counting import Measure
 from journeymine.errors import StateError
 from journeymine.journeys import JourneyRules
@@ -114,22 +116,50 @@ def test_a_night_that_is_sealed_in_part_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_a_correction_brings_again_what_other_nights_brought(tmp_path: Path) -> None:
-    def night(*rows: tuple[str, float]) -> pl.DataFrame:
+    def night(*minutes: int) -> pl.DataFrame:
+        """One user who is there all the time, and one who is seen at minute 1 only."""
         frame = generate(1).dumps[0]
-        given = pl.DataFrame({"id": [r[0] for r in rows], "us": [START + int(r[1] * MINUTE) for r in rows]})
-        return pl.concat(
-            [frame.clear(), given.with_columns(user=pl.col("id"), touchpoint=pl.lit("visit"))], how="diagonal"
-        )
+        given = pl.DataFrame({"id": [f"e{m}" for m in minutes], "us": [START + m * MINUTE for m in minutes]})
+        users = pl.Series("user", ["brief" if m == 1 else "constant" for m in minutes], dtype=pl.String)
+        return pl.concat([frame.clear(), given.with_columns(users, touchpoint=pl.lit("visit"))], how="diagonal")
 
     state = new_state(tmp_path / "state", RULES, MEASURES, schema=WITH_IDS, allowed_lateness="31m")
-    dumps = [night(("a", 1), ("b", 14)), night(("z", 29)), night(("c", 44)), night(("d", 59))]
-    for number, dump in enumerate(dumps, 1):
-        state.advance(dump, until=START + 15 * number * MINUTE)
-    # b came with night 1 and is older than the lateness by now; but night 2 is judged as of its own time
-    corrected = night(("b", 14), ("e", 28), ("z", 29))
+    dumps = [night(1, 14), night(18, 22), night(26, 30, 34, 38, 42), night(46, 50, 54, 58), night(61)]
+    for dump, minute in zip(dumps, (15, 25, 45, 60, 61), strict=True):
+        state.advance(dump, until=START + minute * MINUTE)
+    assert state.nights["replaceable"].to_list() == [False, True, True, True, True]
+    # minute 14 came with night 1 and is older than the lateness by now; but night 2 is judged as of its own time
+    corrected = night(14, 18, 20, 22)
     assert state.advance(corrected, replaces=2).duplicates == 1
-    accepted = pl.concat([dumps[0], corrected.filter(pl.col("id") != "b"), *dumps[2:]])
-    agrees(state, accepted, START + 60 * MINUTE)
+    accepted = pl.concat([dumps[0], corrected.slice(1), *dumps[2:]])
+    agrees(state, accepted, START + 61 * MINUTE)
+
+
+def test_rows_set_aside_are_kept_for_as_long_as_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nights = generate(61, n_nights=6, late=0.4)
+    state = new_state(tmp_path / "state", RULES, MEASURES, keep_days=1)
+    assert state.quarantine.is_empty()
+    seen: list[tuple[str, int]] = []
+    for number, (dump, until) in enumerate(zip(nights.dumps, nights.untils, strict=True), 1):
+        state.advance(dump, until=until)
+        late = dump.with_row_index().join(nights.accepted, on="id", how="anti")
+        seen += [(user, number) for user in late["user"]]
+    rows = state.quarantine
+    assert rows.height == state.nights["quarantined"].sum() == state.nights["late"].sum() > 5
+    assert sorted(rows.select("user", "night").rows()) == sorted(seen)
+    assert set(rows["reason"]) == {"later than allowed_lateness"}
+    assert run(["nightly", "quarantine", str(state.directory), "--out", str(tmp_path / "aside.csv"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reasons"] == {"later than allowed_lateness": rows.height}
+    assert pl.read_csv(tmp_path / "aside.csv").height == rows.height
+    objects = [night["aside"]["object"] for night in state._store.read()["nights"] if night["aside"]]
+    day = 24 * 60 * MINUTE
+    state.advance(nights.dumps[0].clear(), until=nights.untils[2] + day)
+    assert sorted(state.quarantine["night"].unique()) == [n for n in sorted(rows["night"].unique()) if n >= 3]
+    for extra in (1, 2, 3):
+        state.advance(nights.dumps[0].clear(), until=nights.untils[-1] + day + extra)
+    assert state.quarantine.is_empty()
+    assert not any((state.directory / "objects" / name).exists() for name in objects)
+    assert state.nights["late"].sum() == rows.height
 
 
 def test_nights_that_are_over_leave_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +185,24 @@ def test_nights_that_are_over_leave_the_manifest(tmp_path: Path, monkeypatch: py
     assert (state.directory / "manifest.json").read_bytes() == before
     made = NightlyState.rebuild(state.directory, tmp_path / "anew", nights.dumps)
     assert made.nights.equals(state.nights)
+
+
+def test_a_night_of_which_nothing_is_sealed_stays_in_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "RECENT", 2)
+    monkeypatch.setattr(past, "AT_ONCE", 1)
+    nights = generate(72, n_nights=7, late=0.0)
+    rules = JourneyRules(goal="order", idle="5h", session_gap="2m")
+    state = new_state(tmp_path / "state", rules, MEASURES, keep_days=0)
+    wrong = nights.dumps[1].head(4)
+    for dump, until in zip([nights.dumps[0], wrong, *nights.dumps[2:]], nights.untils, strict=True):
+        state.advance(dump, until=until)
+    assert len(state._store.read()["nights"]) == 7
+    assert state.advance(nights.dumps[1], replaces=2).changed
+    found, journeys = counted(state), batch(nights.accepted, rules, nights.untils[-1])
+    for name, measure in MEASURES.items():
+        assert_equal(measure, found[name], journeys)
 
 
 @pytest.mark.parametrize("seed", [31, 32, 33])

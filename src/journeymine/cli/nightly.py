@@ -1,4 +1,4 @@
-"""The commands of a batch job: journeymine nightly create, advance, report, nights, verify, repair, erase, rebuild."""
+"""The commands of a batch job: journeymine nightly create, advance, report, nights, quarantine, verify, repair, erase, rebuild."""
 
 from __future__ import annotations
 
@@ -115,6 +115,25 @@ def nights(state: State, as_json: AsJson = False) -> None:
     for row in frame.iter_rows():
         table.add_row(*(str(cell) for cell in row))
     output().print(table)
+
+
+@nightly.command()
+def quarantine(
+    state: State,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Write the rows to this .parquet or .csv.")],
+    as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Write the rows set aside, of the nights of which detail is still kept."""
+    rows = NightlyState.open(state).quarantine
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".csv":
+        rows.write_csv(out)
+    else:
+        rows.write_parquet(out)
+    told = dict(rows.group_by("reason").len().sort("len", "reason", descending=[True, False]).iter_rows())
+    words = ", ".join(f"{n:,} {reason}" for reason, n in told.items())
+    _tell({"out": str(out), "rows": rows.height, "reasons": told},
+          f"Wrote {rows.height:,} rows to {out}{': ' * bool(told)}{words}.", as_json=as_json, quiet=quiet)  # fmt: skip
 
 
 @nightly.command()

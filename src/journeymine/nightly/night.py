@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-__all__ = ["Night", "nights_frame"]
+__all__ = ["SET_ASIDE", "Night", "nights_frame"]
+
+SET_ASIDE: Mapping[str, Any] = {
+    "reason": pl.String, "source": pl.String, "file": pl.String, "row": pl.Int64, "user": pl.String,
+    "timestamp": pl.Int64, "touchpoint": pl.String,
+}  # fmt: skip
+"""Columns of rows set aside; `timestamp` in µs since 1970 UTC."""
 
 
 @dataclass(frozen=True, slots=True)

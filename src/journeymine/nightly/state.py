@@ -20,7 +20,7 @@ from journeymine.nightly import advance as _advance
 from journeymine.nightly.answers import results_of
 from journeymine.nightly.erase import erase_user
 from journeymine.nightly.manifest import new_manifest, settings_in
-from journeymine.nightly.night import Night, nights_frame
+from journeymine.nightly.night import SET_ASIDE, Night, nights_frame
 from journeymine.nightly.past import all_nights
 from journeymine.nightly.rebuild import rebuild_from
 from journeymine.nightly.repair import repair, verify
@@ -150,6 +150,24 @@ class NightlyState:
     def nights(self) -> pl.DataFrame:
         """One row per night: night, dump, observed_until, rows, and whether it may still be replaced."""
         return nights_frame(all_nights(self._store, self._store.read()))
+
+    @property
+    def quarantine(self) -> pl.DataFrame:
+        """The rows set aside, of the nights of which detail is still kept.
+
+        Columns night, dump, reason, source, file, row, user, timestamp (µs UTC), touchpoint.
+        """
+        store = self._store
+        kept = [night for night in store.read()["nights"] if night["aside"] is not None]
+        parts = [
+            store.read_table(night["aside"]).select(
+                pl.lit(night["id"], dtype=pl.Int64).alias("night"),
+                pl.lit(night["dump"]).alias("dump"),
+                *SET_ASIDE,
+            )
+            for night in kept
+        ]
+        return pl.concat([pl.DataFrame(schema={"night": pl.Int64, "dump": pl.String, **SET_ASIDE}), *parts])
 
     def check_settings(self, settings: Settings) -> None:
         """Refuse settings other than those the state was created with.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -100,6 +101,19 @@ def test_a_report_says_as_of_when_in_every_row(home: Path) -> None:
     told = json.loads((home / "quiet" / "watch.json").read_text("utf-8"))
     assert (told["flagged"], told["alarm_rate"], told["missing_nights"]) == (False, 0.01, 0)
     assert told["n_compared"] >= 3
+
+
+def test_the_page_names_the_columns(home: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "nightly.md").read_text("utf-8")
+    for name in ("open_journeys", "daily", "nights"):
+        (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", page, re.MULTILINE)
+        told = [
+            column.strip().split(" ")[0]
+            for group in row.split(" · ")
+            for column in re.sub(r" (str|i64|f64|bool|date|datetime)\b.*", "", group).split(",")
+        ]
+        found = pl.read_parquet(home / "quiet" / f"{name}.parquet").columns
+        assert told == [column for column in found if column not in ("as_of", "run_id")], name
 
 
 def test_the_same_state_writes_the_same_bytes(home: Path, tmp_path: Path) -> None:

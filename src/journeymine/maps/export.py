@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from journeymine.maps.specification import MapSpecification
 
-__all__ = ["SUFFIXES", "render", "save"]
+__all__ = ["SUFFIXES", "preview", "render", "save"]
 
 _LONGEST_SIDE = 12_000.0
 
@@ -37,6 +37,18 @@ def _png(spec: MapSpecification) -> bytes:
 
     convert = _converter("svg_to_png")
     return convert(to_svg(spec), scale=min(2.0, _LONGEST_SIDE / max(size(spec))))
+
+
+def preview(spec: MapSpecification, *, wide: float = 760.0) -> bytes | None:
+    """Return a PNG of the map `wide` px wide at most, light enough for a notebook; None without the extra ``maps``."""
+    from journeymine.maps.svg import size, to_svg
+
+    try:
+        convert = _converter("svg_to_png")
+    except MissingExtraError:
+        return None
+    width, height = size(spec)
+    return convert(to_svg(spec), scale=min(1.0, wide / width, _LONGEST_SIDE / height))
 
 
 def _pdf(spec: MapSpecification) -> bytes:

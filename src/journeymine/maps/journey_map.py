@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from journeymine.maps.markup import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
     from journeymine.maps.specification import MapSpecification
@@ -84,6 +85,19 @@ class JourneyMap:
             f'<iframe title="{name}" sandbox="allow-scripts allow-downloads" srcdoc="{_attribute(self.to_html())}" '
             f'style="position:relative;display:block;width:100%;height:{_FRAME_HEIGHT}px;border:0;background:#fff"></iframe></div>'
         )
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str | bytes]:
+        """Show the page, and beside it a small still picture for what takes no HTML: converters to PDF, Markdown, sanitised pages.
+
+        The picture needs the extra ``maps``; without it there is none.
+        """
+        from journeymine.maps.export import preview
+
+        bundle: dict[str, str | bytes] = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        picture = preview(self.spec)
+        return bundle if picture is None else {**bundle, "image/png": picture}
 
 
 def _attribute(html: str) -> str:

@@ -21,6 +21,8 @@ class Case:
     run : the timed part, given what `prepare` returned.
     against : names of the cases of other tools that give the same answer; the table has a ratio for each.
     largest : more events than this are not tried (another tool's memory, or patience).
+    shape : of the log it needs (see `logs`): ``"rich"`` for questions about stages, value and scores.
+    after : for a measure on journeys already built, the cases that build them: from events, and from the file.
     """
 
     name: str
@@ -29,3 +31,5 @@ class Case:
     run: Callable[[Any], Any]
     against: tuple[str, ...] = ()
     largest: int | None = None
+    shape: str = "plain"
+    after: tuple[str, ...] = ()

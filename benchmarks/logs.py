@@ -1,7 +1,8 @@
 """Seeded logs to measure on, written once into a cache folder.
 
 The plain log is what a web shop's looks like to a computer: string ids, 20 events per user, 30 touchpoints of unequal
-weight, 8 channels, time-ordered Parquet. The others are plain logs with one thing changed, to find cliffs.
+weight, 8 channels, time-ordered Parquet. The rich log is the plain one with values of orders and scores of calls and
+reviews. The others are plain logs with one thing changed, to find cliffs.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ TOUCHPOINTS = (
     "call", "review", "refund", "login", "wishlist", "store_visit", "push", *(f"page_{i:02d}" for i in range(14)),
 )  # fmt: skip
 CHANNELS = ("web", "app", "email", "paid_search", "social", "store", "call_centre", "direct")
-SHAPES = ("plain", "one_big_user", "zipf_users", "many_touchpoints", "unsorted", "long_ids", "user_sorted")
-"""Plain; one user with 5 % of all events (a million of 2e7); users by Zipf's law; 10,000 touchpoints; rows shuffled; ids
+SHAPES = ("plain", "rich", "one_big_user", "zipf_users", "many_touchpoints", "unsorted", "long_ids", "user_sorted")
+"""Plain; with value and score; one user with 5 % of all events (a million of 2e7); users by Zipf's law; 10,000 touchpoints; rows shuffled; ids
 of 36 characters; rows user by user."""
 
 _DAYS, _START, _US_PER_DAY = 180, 1_700_000_000_000_000, 86_400_000_000
@@ -62,9 +63,24 @@ def _log(n: int, shape: str) -> pl.DataFrame:
             "channel": pl.Series(CHANNELS).gather(rng.integers(0, len(CHANNELS), n)),
         }
     )
+    if shape == "rich":
+        return frame.with_columns(_value(rng, frame["touchpoint"]), _score(rng, frame["touchpoint"]))
     if shape == "unsorted":
         return frame[rng.permutation(n)]
     return frame.sort("user_id", maintain_order=True) if shape == "user_sorted" else frame
+
+
+def _value(rng: np.random.Generator, touchpoint: pl.Series) -> pl.Series:
+    """What each order is worth; log-normal, around 60."""
+    worth = pl.Series("value", rng.lognormal(4.0, 0.7, len(touchpoint)).round(2))
+    return worth.set(touchpoint != "order_placed", None)
+
+
+def _score(rng: np.random.Generator, touchpoint: pl.Series) -> pl.Series:
+    """1 to 5, after one call or review of three."""
+    score = pl.Series("score", rng.integers(1, 6, len(touchpoint)))
+    silent = pl.Series(rng.random(len(touchpoint)) > 1 / 3)
+    return score.set(silent | ~touchpoint.is_in(["call", "review"]), None)
 
 
 def _ids(users: np.ndarray, *, long: bool) -> pl.Series:

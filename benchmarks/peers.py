@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.case import Case
+from benchmarks.queries import CLICKHOUSE, DUCKDB, QUERIES, Query
 
-__all__ = ["CASES"]
+__all__ = ["CASES", "ask_chdb", "ask_duckdb"]
 
 _COLUMNS = ["user_id", "ts", "touchpoint", "channel"]
 _LEAD = """
@@ -29,18 +31,24 @@ _CLICKHOUSE_LEAD = """
           rows between current row and unbounded following) as next from {source})
     where next is not null group by touchpoint, next
 """
+_COUNTS = {
+    "lead": Query("counts of directly-following pairs", _LEAD, _CLICKHOUSE_LEAD),
+    "sessions": Query("sessions and their mean length", _SESSIONS),
+}
 
 
-def _duckdb(query: str, path: str) -> Any:
+def ask_duckdb(sql: str) -> Any:
+    """What DuckDB answers, as an Arrow table."""
     import duckdb
 
-    return duckdb.connect().sql(query.format(source=f"'{path}'")).fetchall()
+    return duckdb.connect().sql(sql).to_arrow_table()
 
 
-def _chdb(path: str) -> Any:
+def ask_chdb(sql: str) -> Any:
+    """What ClickHouse answers, as an Arrow table."""
     import chdb
 
-    return chdb.query(_CLICKHOUSE_LEAD.format(source=f"file('{path}', Parquet)"), "Arrow")
+    return chdb.query(sql, "ArrowTable")
 
 
 def _polars_read(path: str) -> Any:
@@ -57,11 +65,23 @@ def _polars_shift(path: str) -> Any:
     return pairs.group_by("touchpoint", "next").len().collect()
 
 
+def _put(engine: str, ask: Callable[[str], Any], words: Mapping[str, str]) -> list[Case]:
+    """Each question to one engine."""
+    return [
+        Case(f"{engine} {name}", query.answers, str, _asking(ask, words, query), shape=query.shape)
+        for name, query in {**_COUNTS, **QUERIES}.items()
+        if words is DUCKDB or name != "sessions"
+    ]
+
+
+def _asking(ask: Callable[[str], Any], words: Mapping[str, str], query: Query) -> Callable[[str], Any]:
+    return lambda path: ask(query.text(words, path))
+
+
 CASES = [
-    Case("duckdb lead", "counts of directly-following pairs", str, lambda path: _duckdb(_LEAD, path)),
-    Case("duckdb sessions", "sessions and their mean length", str, lambda path: _duckdb(_SESSIONS, path)),
     Case("polars read", "the four columns", str, _polars_read),
     Case("polars shift over", "counts of directly-following pairs", str, _polars_shift),
+    *_put("duckdb", ask_duckdb, DUCKDB),
 ]
 if importlib.util.find_spec("chdb") is not None:
-    CASES.append(Case("chdb lead", "counts of directly-following pairs", str, _chdb, largest=20_000_000))
+    CASES += _put("chdb", ask_chdb, CLICKHOUSE)

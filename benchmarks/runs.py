@@ -34,46 +34,64 @@ class Runnable:
     module: str
 
 
-def collect_cases(build: Path, *, with_peers: bool, say: Callable[[str], None]) -> list[Runnable]:
-    """Our cases, and those of other tools as far as they are there or can be installed."""
-    found = [Runnable(case, "journeymine", sys.executable, str(ours.__file__)) for case in ours.CASES]
+def collect_cases(
+    build: Path, *, with_peers: bool, wanted: Callable[[Case], bool], say: Callable[[str], None]
+) -> list[Runnable]:
+    """Our cases, and those of other tools as far as they are wanted, and are there or can be installed."""
+    found = _runnable(ours.CASES, "journeymine", sys.executable, ours.__file__, wanted)
     if not with_peers:
         return found
-    found += [Runnable(case, case.name.split()[0], sys.executable, str(peers.__file__)) for case in peers.CASES]
+    for case in peers.CASES:
+        found += _runnable([case], case.name.split()[0], sys.executable, peers.__file__, wanted)
     for tool in TOOLS:
-        python = python_of(tool, build / "environments")
-        if isinstance(python, str):
-            say(f"skipped: {python}")
+        cases = [case for case in load(str(tool.module)) if wanted(case)]
+        python = python_of(tool, build / "environments") if cases else ""
+        if not isinstance(python, Path):
+            if python:
+                say(f"skipped: {python}")
             continue
-        found += [Runnable(case, tool.name, str(python), str(tool.module)) for case in load(str(tool.module))]
+        found += _runnable(cases, tool.name, str(python), str(tool.module), wanted)
     return found
+
+
+def _runnable(
+    cases: Sequence[Case], tool: str, python: str, module: str, wanted: Callable[[Case], bool]
+) -> list[Runnable]:
+    return [Runnable(case, tool, python, module) for case in cases if wanted(case)]
 
 
 def measure(
     cases: Sequence[Runnable], logs: Mapping[str, tuple[int, str]], folder: Path, *, repeat: int,
-    say: Callable[[str], None],
-) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """One row per case and log: medians over `repeat` runs.
+    say: Callable[[str], None], keep: Callable[[list[dict[str, Any]]], None],
+) -> Iterator[list[dict[str, Any]]]:  # fmt: skip
+    """Per log, one row per case: medians over `repeat` runs.
 
     Parameters
     ----------
-    logs : events and shape (see `logs`) of each log, by name.
+    logs : events and shape (see `logs`) of each log, by name. For a case that needs another shape than the plain one, a
+        plain log stands for the log of that shape and the same size.
+    keep : gets the rows of the log so far after every run, so that a program cut short leaves what it measured.
     """
-    small = write_log(folder, _SMALL)
     for name, (n_events, shape) in logs.items():
-        path = write_log(folder, n_events, shape)
         tried = [each for each in cases if each.case.largest is None or n_events <= each.case.largest]
         runs: dict[str, list[dict[str, float]]] = {each.case.name: [] for each in tried}
         for turn in range(repeat):
             # Taking turns: a noisy minute of the machine meets every tool.
             for each in tried:
                 say(f"{name}, turn {turn + 1} of {repeat}: {each.case.name}")
-                taken = _run(each, path, small, say)
+                needed = each.case.shape if shape == "plain" else shape
+                log, small = write_log(folder, n_events, needed), write_log(folder, _SMALL, each.case.shape)
+                taken = _run(each, log, small, say)
                 if taken is not None:
                     runs[each.case.name].append(taken)
-        for each in tried:
-            if runs[each.case.name]:
-                yield _row(each, name, n_events, shape, runs[each.case.name])
+                    keep(_rows(tried, name, n_events, shape, runs))
+        yield _rows(tried, name, n_events, shape, runs)
+
+
+def _rows(
+    tried: Sequence[Runnable], log: str, n_events: int, shape: str, runs: Mapping[str, list[dict[str, float]]]
+) -> list[dict[str, Any]]:
+    return [_row(each, log, n_events, shape, found) for each in tried if (found := runs[each.case.name])]
 
 
 def _run(each: Runnable, path: Path, small: Path, say: Callable[[str], None]) -> dict[str, float] | None:
@@ -104,4 +122,5 @@ def _row(each: Runnable, log: str, n_events: int, shape: str, runs: list[dict[st
         "ns_per_event": statistics.median(seconds) / n_events * 1e9,
         "cpu_ns_per_event": statistics.median(cpu) / n_events * 1e9,
         "bytes_per_event": memory / n_events,
+        "load": statistics.median(run["load"] for run in runs),
     }

@@ -6,8 +6,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks import logs, ours
+import journeymine as jm
+from benchmarks import logs, ours, peers
 from benchmarks.__main__ import main
+from benchmarks.case import Case
+from benchmarks.queries import QUERIES
 from benchmarks.worker import main as run_case
 
 
@@ -27,12 +30,51 @@ def test_the_program_measures_our_cases_and_writes_its_table(
     assert "transitions" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("case", [case.name for case in ours.CASES])
-def test_each_of_our_cases_runs(case: str, tmp_path: Path) -> None:
-    small = str(logs.write_log(tmp_path, 2_000))
-    taken = run_case(str(ours.__file__), case, small, small)
+@pytest.mark.parametrize("case", ours.CASES, ids=lambda case: case.name)
+def test_each_of_our_cases_runs(case: Case, tmp_path: Path) -> None:
+    small = str(logs.write_log(tmp_path, 2_000, case.shape))
+    taken = run_case(str(ours.__file__), case.name, small, small)
     assert taken["seconds"] > 0
     assert taken["peak_bytes"] >= taken["baseline_bytes"] > 0
+
+
+def test_every_measure_has_a_case(tmp_path: Path) -> None:
+    asked = set()
+    for shape, measures in (("plain", ours.MEASURES), ("rich", ours.RICH_MEASURES)):
+        journeys = ours.read_journeys(str(logs.write_log(tmp_path, 2_000, shape)), shape)
+        results = [run(journeys) for _, run in measures.values()]
+        asked |= {getattr(getattr(each, "result", each), "name", None) for each in results}
+    public = [getattr(jm, name) for name in jm.__all__]
+    assert {each.name for each in public if hasattr(each, "count") and hasattr(each, "schema_version")} <= asked
+
+
+def test_all_that_is_compared_is_there() -> None:
+    known = {case.name for case in [*ours.CASES, *peers.CASES]} | {"pm4py", "retentioneering"}
+    known |= {f"chdb {name}" for name in ("lead", *QUERIES)}  # where chdb is not installed
+    for case in ours.CASES:
+        assert {*case.against, *case.after} <= known
+    assert set(QUERIES) <= {case.name for case in ours.CASES}
+
+
+def test_measures_have_their_share_of_building_and_their_peers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(__file__).parent.parent.parent
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    names = ["build", "way", "activity", "duckdb activity", "duckdb lead", "build rich", "customer_value"]
+    main(["--sizes", "3e3", "4e3", "--repeat", "1", "--measures", "--cases", *names])
+    written = json.loads(Path("build/benchmarks.json").read_text())
+    by = {(row["case"], row["log"]): row for row in written["cases"]}
+    # No `way`, no `lead`: those are no measures on journeys already built.
+    assert {name for name, _ in by} == {"build", "activity", "duckdb activity", "build rich", "customer_value"}
+    assert len(by) == 10
+    for found, column, other in (("shares_of_build", "seconds", "build"), ("ratios", "cpu_seconds", "duckdb activity")):
+        each = next(row for row in written[found] if (row["case"], row["log"]) == ("activity", "3,000"))
+        assert each["against"] == other
+        assert each[column] == pytest.approx(by["activity", "3,000"][column] / by[other, "3,000"][column])
+    assert {row["against"] for row in written["shares_of_build"]} == {"build", "build rich"}
+    assert "÷ build" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("shape", logs.SHAPES)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from journeymine.events import EventSchema, Source
+from tests.oracles import logs as minutes
 
 DAY = 86_400_000_000
 TOUCHPOINTS = [*(f"touch_{i:02d}" for i in range(18)), "order_placed", "account_closed"]
@@ -65,6 +66,51 @@ def write_log(folder: Path, n: int, n_users: int, *, files: int, skew: float = 0
     days = max(1, 400 // files)
     for number in range(files):
         part = events_of(n // files, n_users, seed=seed * 1_000 + number, days=days, skew=skew, first_day=number * days)
+        part.write_parquet(folder / f"log-{number:04}.parquet")
+    return str(folder / "log-*.parquet")
+
+
+EVERY_STAGE = minutes.STAGES
+EVERY_COLUMN = EventSchema(
+    user="user",
+    timestamp="us",
+    time_unit="us",
+    touchpoint="touchpoint",
+    channel="channel",
+    value="value",
+    currency="EUR",
+    cost="cost",
+    attributes=("plan",),
+    satisfaction="score",
+    satisfaction_scale=(1, 5),
+)
+BY_THE_MINUTE: dict[str, Any] = {"goal": "order", "lost_at": "quit", "idle": "10m", "session_gap": "3m"}
+"""Rules and schema under which every measure of ``tests/contracts/measures.py`` has something to count."""
+
+
+def write_every_column(folder: Path, n: int, n_users: int, *, files: int, skew: float = 0.0, seed: int = 1) -> str:
+    """Write `n` events in order of time, with all that any measure asks for; a share `skew` are of one user.
+
+    Users come for five hours on one of twenty days; the instants are whole minutes, so one event in three is tied.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = np.random.default_rng(seed)
+    who = np.where(draw.random(n) < skew, 0, draw.integers(0, n_users, n))
+    minute = (draw.integers(0, 28_800, n_users)[who] + draw.integers(0, 300, n)) % 28_800
+    value, cost, plan, score = draw.random((4, n))
+    frame = pl.DataFrame(
+        {
+            "user": "user-" + pl.Series(who).cast(pl.String).str.zfill(9),
+            "us": minute * minutes.MINUTE + minutes.START,
+            "touchpoint": pl.Series(minutes.TOUCHPOINTS).gather(draw.integers(0, len(minutes.TOUCHPOINTS), n)),
+            "channel": pl.Series(minutes.CHANNELS, dtype=pl.String).gather(draw.integers(0, len(minutes.CHANNELS), n)),
+            "value": pl.Series(np.where(value < 0.5, np.nan, np.round(value * 200, 2))).fill_nan(None),
+            "cost": pl.Series(np.where(cost < 0.5, np.nan, 0.25)).fill_nan(None),
+            "plan": pl.Series(["pro", "free", None], dtype=pl.String).gather((plan * 3).astype(np.int64)),
+            "score": pl.Series(np.where(score < 0.5, np.floor(score * 10) + 1, np.nan)).fill_nan(None),
+        }
+    ).sort("us", maintain_order=True)
+    for number, part in enumerate(frame.iter_slices(-(-n // files))):
         part.write_parquet(folder / f"log-{number:04}.parquet")
     return str(folder / "log-*.parquet")
 

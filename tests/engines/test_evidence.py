@@ -18,16 +18,27 @@ from typing import Any
 import pytest
 
 from journeymine.counting import Measure
-from journeymine.engines import mine
+from journeymine.engines import Spark, mine
 from journeymine.events import EventSchema, read_events
 from journeymine.graph import Transitions
 from journeymine.metrics import Conversion, DropOff
-from tests.engines.logs import RULES, STAGES, write_log
-from tests.engines.test_buckets import ASKED, log
+from tests.contracts.measures import MEASURES
+from tests.engines.logs import (
+    BY_THE_MINUTE,
+    EVERY_COLUMN,
+    EVERY_STAGE,
+    RULES,
+    STAGES,
+    write_every_column,
+    write_log,
+)
+from tests.engines.spark_session import Watch, spark_session
+from tests.engines.test_spark import same
 
 pytestmark = pytest.mark.evidence
 
 N_EVENTS = int(float(os.environ.get("JOURNEYMINE_EVIDENCE_EVENTS", "1e8")))
+ON_SPARK = int(float(os.environ.get("JOURNEYMINE_EVIDENCE_SPARK_EVENTS", "2e6")))
 LIMIT = 2 << 30
 """Bytes of private memory, resident or merely reserved, that the kernel grants the process (RLIMIT_DATA)."""
 PLAIN = EventSchema(timestamp="ts", channel="channel")
@@ -104,19 +115,36 @@ def test_a_log_of_100_million_events_in_2_gib(tmp_path: Path, repository: Path) 
 @pytest.mark.spark
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")
 @pytest.mark.parametrize("skew", [0.0, 0.3])
-def test_two_million_events_on_spark(tmp_path: Path, repository: Path, skew: float) -> None:
-    from journeymine.engines import Spark
-    from tests.engines.logs import SCHEMA
-    from tests.engines.spark_session import spark_session
-    from tests.engines.test_spark import same
-
-    pattern = write_log(tmp_path / "log", 2_000_000, 100_000, files=4, skew=skew)
-    expected = mine(log(pattern), ASKED, **RULES)
-    figures: dict[str, Any] = {}
-    for n_partitions in (2, 7):
-        engine = Spark(session=spark_session(), schema=SCHEMA, stages=STAGES, n_partitions=n_partitions)
-        began = time.monotonic()
-        found = mine(pattern, ASKED, engine=engine, **RULES)
-        figures[str(n_partitions)] = time.monotonic() - began
+def test_every_measure_of_two_million_events_on_spark(tmp_path: Path, repository: Path, skew: float) -> None:
+    pattern = write_every_column(tmp_path / "log", ON_SPARK, ON_SPARK // 20, files=4, skew=skew)
+    began, cpu = time.monotonic(), time.process_time()
+    expected = mine(read_events(pattern, EVERY_COLUMN, stages=EVERY_STAGE), MEASURES, **BY_THE_MINUTE)
+    figures: dict[str, Any] = {
+        "events": ON_SPARK,
+        "measures": len(MEASURES),
+        "in_memory": {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu},
+    }
+    for n_partitions in (7, 2):
+        engine = Spark(
+            session=spark_session(small_jobs=False), schema=EVERY_COLUMN, stages=EVERY_STAGE, n_partitions=n_partitions
+        )
+        with Watch(figures, f"{n_partitions} partitions"):
+            found = mine(pattern, MEASURES, engine=engine, **BY_THE_MINUTE)
         same(found, expected)
     tell(f"spark-skew-{skew}", figures, repository)
+
+
+@pytest.mark.spark
+@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")
+def test_what_an_event_costs_on_spark(tmp_path: Path, repository: Path) -> None:
+    figures: dict[str, Any] = {}
+    # the first warms Spark up; the difference of the others is free of what every run costs
+    for n in (ON_SPARK // 4, ON_SPARK // 2, ON_SPARK * 2):
+        pattern = write_log(tmp_path / f"log-{n}", n, n // 20, files=4)
+        engine = Spark(
+            session=spark_session(small_jobs=False), schema=PLAIN, stages=STAGES, n_partitions=max(2, n // 1_000_000)
+        )
+        with Watch(figures, f"{n} events"):
+            found = mine(pattern, FEW, engine=engine, **RULES)
+        same(found, mine(read_events(pattern, PLAIN, stages=STAGES), FEW, **RULES))
+    tell("spark-cost", figures, repository)

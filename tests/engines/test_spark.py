@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -83,9 +84,10 @@ def test_parquet_files_by_their_path_keep_their_order(pattern: str, expected: Mi
     same(mine(pattern, ASKED, engine=spark(n_partitions), **RULES), expected)
 
 
-def test_users_stay_whole_when_arrow_batches_end_inside_them(pattern: str, expected: Mined) -> None:
+def test_users_stay_whole_when_arrow_batches_end_inside_them(tmp_path: Path) -> None:
+    pattern = write_log(tmp_path / "log", 4_000, 200, files=2)
     with arrow_rows(40):
-        same(mine(pattern, ASKED, engine=spark(2), **RULES), expected)
+        same(mine(pattern, ASKED, engine=spark(2), **RULES), mine(log(pattern), ASKED, **RULES))
         opened = spark_log(Config((Source(pattern),)), SCHEMA, spark_session())
         plan = _plan(opened, [Variants()], JourneyRules(**RULES))
         counts, _, _ = to_counts(_counted(opened.rows, plan, 2), plan)
@@ -100,9 +102,21 @@ def test_users_stay_whole_when_arrow_batches_end_inside_them(pattern: str, expec
     assert wrong[0].tables["variants"]["n"].sum() > counts[0].tables["variants"]["n"].sum()
 
 
-def test_many_partitions_are_added_by_spark(pattern: str, expected: Mined, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("journeymine.engines.spark._MERGE_ABOVE", 4)
+@pytest.mark.parametrize("at_a_time", [32, 3])
+def test_spark_adds_the_counts_and_hands_over_one_table_of_each_name(
+    pattern: str, expected: Mined, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    handed: list[list[tuple[int, str, bytes]]] = []
+
+    def counted(*given: Any) -> list[tuple[int, str, bytes]]:
+        handed.append(_counted(*given))
+        return handed[0]
+
+    monkeypatch.setattr("journeymine.engines.spark._AT_A_TIME", at_a_time)  # 9 parts in one round, in two rounds
+    monkeypatch.setattr("journeymine.engines.spark._counted", counted)
     same(mine(pattern, ASKED, engine=spark(9), **RULES), expected)
+    tables = [(item, name) for item, measure in enumerate(ASKED) for name in measure.specs()]
+    assert sorted((item, name) for item, name, _ in handed[0]) == [(-1, ""), *sorted(tables)]
 
 
 def test_one_user_with_a_third_of_the_log_in_a_frame_without_order() -> None:
@@ -161,6 +175,28 @@ def test_ties_that_remain_are_broken_by_content_and_told(caplog: pytest.LogCaptu
     content = [name for name in frame.columns if name not in ("user", "ts", "seq")]
     in_content_order = frame.sort("user", "ts", "seq", *content)
     same(found, mine(read_events(in_content_order, SCHEMA, stages=STAGES), ASKED[:2], **RULES))
+
+
+def test_a_frame_may_have_columns_that_arrow_does_not_know() -> None:
+    frame = events_of(400, 20).with_columns(ORDERED)
+    odd = on_spark(frame).selectExpr("*", "make_ym_interval(1, 2) AS age", "parse_json('[1]') AS raw", "1 AS `a.b``c`")
+    schema = EventSchema(**(SCHEMA.to_fields() | {"tie_break": ["seq"]}))
+    same(
+        mine(odd, ASKED[:1], engine=spark(2, schema=schema), **RULES),
+        mine(read_events(frame, schema, stages=STAGES), ASKED[:1], **RULES),
+    )
+    with pytest.raises(SchemaError, match="'raw'"):
+        mine(odd, ASKED[:1], engine=spark(schema=EventSchema(timestamp="ts", touchpoint="rav", tie_break=["seq"])))
+
+
+def test_a_log_that_changes_between_the_first_look_and_the_count_is_refused() -> None:
+    from pyspark.sql import functions
+
+    schema = EventSchema(**(SCHEMA.to_fields() | {"tie_break": ["seq"]}))
+    draw = functions.udf(lambda: os.urandom(1)[0] < 128, "boolean").asNondeterministic()
+    frame = on_spark(events_of(3_000, 100).with_columns(ORDERED)).where(draw())
+    with pytest.raises(EngineError, match="the log changed while it was read"):
+        mine(frame, ASKED[:1], engine=spark(2, schema=schema), **RULES)
 
 
 def test_errors_are_those_of_a_local_log(pattern: str, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from journeymine.engines.mine import Counted, Progress
 from journeymine.engines.part import PartPlan
 from journeymine.engines.spark_counts import COUNTED, SparkPlan, count_rows, merge_rows, to_counts
 from journeymine.engines.spark_log import SparkLog, ddl, local_log, spark_log
+from journeymine.engines.tally import LogTally
 from journeymine.engines.whole import check_after, check_before, report_of
 from journeymine.errors import EngineError, MissingExtraError, QuestionError
 from journeymine.events.config import DEFAULT_QUARANTINE_SHARE, Config
@@ -37,8 +38,8 @@ __all__ = ["Spark"]
 PARTITION_ROWS = 1_000_000
 """Events counted at a time by one task, unless told otherwise."""
 
-_MERGE_ABOVE = 32
-"""Partitions above which Spark adds counts before the driver sees them."""
+_AT_A_TIME = 32
+"""Parts of one table that one task adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Spark:
             counted = _counted(log.rows, plan, n_partitions)
         progress("merging counts", 0.95)
         counts, tally, n_content_ties = to_counts(counted, plan)
+        _check_same_log(log.events, tally)
         check_after(log.events, chosen, tally)
         if n_content_ties:
             logger.warning("%d ties inside a user were broken by content, for want of an order", n_content_ties)
@@ -147,8 +149,19 @@ def _plan(log: SparkLog, measures: Sequence[Measure], rules: JourneyRules) -> Sp
     return SparkPlan(part, tuple(measures), log.ordered)
 
 
+def _check_same_log(events: Events, tally: LogTally) -> None:
+    """Raise if the count met other events than the first look: Spark reads a DataFrame anew each time."""
+    looked, counted = sum(events.survey().usable), tally.n_accepted + sum(tally.judged.values())
+    if looked != counted:
+        raise EngineError(
+            f"the log changed while it was read: {looked:,} usable events at the first look, {counted:,} when counted",
+            hint="persist the DataFrame, or read a fixed version of the table",
+        )
+
+
 def _counted(rows: Any, plan: SparkPlan, n_partitions: int) -> list[tuple[int, str, bytes]]:
-    """Run the kernel on the users of each partition, and bring the counts here."""
+    """Run the kernel on the users of each partition, let Spark add the counts, and bring one table of each name here."""
+    from pyspark.sql import functions
 
     def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return count_rows(batches, plan)
@@ -158,8 +171,11 @@ def _counted(rows: Any, plan: SparkPlan, n_partitions: int) -> list[tuple[int, s
 
     # a partition number that is asked for by name is never coalesced or split by adaptive execution
     counted = rows.repartition(n_partitions, "user").mapInArrow(count, ddl(COUNTED))
-    if n_partitions > _MERGE_ABOVE:
-        counted = counted.repartition(math.isqrt(n_partitions)).mapInArrow(merge, ddl(COUNTED))
+    while n_partitions > 1:
+        n_partitions = math.ceil(n_partitions / _AT_A_TIME)
+        branch = functions.expr(f"spark_partition_id() % {n_partitions}")
+        together = counted.withColumn("branch", branch).repartition(n_partitions, "item", "name", "branch")
+        counted = together.drop("branch").mapInArrow(merge, ddl(COUNTED))
     return [(row["item"], row["name"], bytes(row["payload"])) for row in counted.collect()]
 
 

@@ -61,11 +61,11 @@ def count_rows(batches: Iterable[pa.RecordBatch], plan: SparkPlan) -> Iterator[p
         counts, tally = count_part(frame, plan.measures, plan.part)
     except JourneymineError as error:
         told = json.dumps([type(error).__name__, error.message, error.hint])
-        yield _batch([(ERROR, "", told.encode())])
+        yield from _batches([(ERROR, "", told.encode())])
         return
     rows = [(item, name, _pack(table)) for item, part in enumerate(counts) for name, table in part.tables.items()]
     tallied = json.dumps([n_content_ties, tally.to_json()])
-    yield _batch([*rows, (TALLY, "", tallied.encode())])
+    yield from _batches([*rows, (TALLY, "", tallied.encode())])
 
 
 def _in_some_order(frame: pl.DataFrame, plan: SparkPlan) -> tuple[pl.DataFrame, int]:
@@ -91,8 +91,7 @@ def _in_some_order(frame: pl.DataFrame, plan: SparkPlan) -> tuple[pl.DataFrame, 
 def merge_rows(batches: Iterable[pa.RecordBatch], plan: SparkPlan) -> Iterator[pa.RecordBatch]:
     """Add the counts of several partitions."""
     rows = [row for batch in batches for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
-    if rows:
-        yield _batch(_merge(rows, plan))
+    yield from _batches(_merge(rows, plan))
 
 
 def _merge(rows: Iterable[Row], plan: SparkPlan) -> list[Row]:
@@ -101,7 +100,9 @@ def _merge(rows: Iterable[Row], plan: SparkPlan) -> list[Row]:
         grouped[item, name].append(payload)
     merged = []
     for (item, name), payloads in sorted(grouped.items()):
-        if item == ERROR:
+        if len(payloads) == 1:
+            merged.append((item, name, payloads[0]))
+        elif item == ERROR:
             merged.append((item, name, min(payloads)))
         elif item == TALLY:
             told = [json.loads(payload) for payload in payloads]
@@ -135,9 +136,11 @@ def to_counts(rows: Sequence[Row], plan: SparkPlan) -> tuple[list[Counts], LogTa
     return counts, LogTally.from_json(text), n_content_ties
 
 
-def _batch(rows: Sequence[Row]) -> pa.RecordBatch:
-    columns = [pa.array(column, type=kind) for column, kind in zip(zip(*rows, strict=True), COUNTED.types, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=COUNTED)
+def _batches(rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
+    """A batch per table: together they may be longer than one Arrow column of bytes."""
+    for row in rows:
+        columns = [pa.array([value], type=kind) for value, kind in zip(row, COUNTED.types, strict=True)]
+        yield pa.RecordBatch.from_arrays(columns, schema=COUNTED)
 
 
 def _pack(frame: pl.DataFrame) -> bytes:

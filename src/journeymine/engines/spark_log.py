@@ -125,24 +125,29 @@ def _sources(
     for number, (source, frame) in enumerate(zip(given, frames, strict=True)):
         own = source.schema or schema or EventSchema()
         name = source.name or (str(source.data) if isinstance(source.data, str | Path) else f"source {number + 1}")
-        empty = pl.from_arrow(frame.limit(0).toArrow())
-        assert isinstance(empty, pl.DataFrame)
-        ordered = FILE in empty.columns
+        columns = [column for column in own.used_columns if column in frame.columns]
+        used = pl.from_arrow(_picked(frame, columns).limit(0).toArrow())
+        assert isinstance(used, pl.DataFrame)
+        ordered = FILE in frame.columns
         if not ordered and not own.tie_break:
             raise SchemaError(
                 f"the rows of {name} come from Spark in no order, and no tie_break says which of two events of one user "
                 "at one instant was first",
                 hint='name the columns that do, e.g. tie_break=["sequence_number"], or read Parquet files by their path',
             )
-        columns = [column for column in own.used_columns if column in empty.columns]
-        sources.append(SparkSource(name, own, dict(empty.select(columns).schema), ordered))
-        empties.append(Source(empty.drop(FILE, ROW, strict=False), own, name))
+        sources.append(SparkSource(name, own, dict(used.schema), ordered))
+        # the others are only named: Arrow may know nothing of their types
+        others = {column: pl.Null() for column in frame.columns if column not in (*columns, FILE, ROW)}
+        empties.append(Source(used.with_columns(pl.lit(None, t).alias(n) for n, t in others.items()), own, name))
     return tuple(sources), empties
 
 
 def _used(frame: Frame, source: SparkSource) -> Frame:
-    names = [*source.schema.used_columns, *([FILE, ROW] if source.ordered else [])]
-    return frame.select(*(f"`{name.replace('`', '``')}`" for name in names))
+    return _picked(frame, [*source.schema.used_columns, *([FILE, ROW] if source.ordered else [])])
+
+
+def _picked(frame: Frame, columns: Sequence[str]) -> Frame:
+    return frame.select(*(f"`{name.replace('`', '``')}`" for name in columns))
 
 
 def _look_over(raw: Sequence[Frame], sources: tuple[SparkSource, ...]) -> pl.DataFrame:

@@ -30,6 +30,9 @@ __all__ = [
 FILE, ROW = "__file", "__row"
 """Columns that say where a row of a Parquet file comes from: the file's URI, and the number of the row in it."""
 
+_ROWS_AT_A_TIME = 100_000
+"""Rows that a worker reads at once."""
+
 _ROWS_PER_FILE = 1 << 36
 """Room for the row number below the rank of the file in one int64."""
 
@@ -94,10 +97,21 @@ def to_batches(frame: pl.DataFrame, schema: pa.Schema) -> Iterator[pa.RecordBatc
 
 
 def _frames(batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
+    """The rows of several batches together: reading a batch of 10,000 rows costs nearly what reading ten of them does."""
+    gathered: list[pa.RecordBatch] = []
     for batch in batches:
-        frame = pl.from_arrow(batch)
-        assert isinstance(frame, pl.DataFrame)
-        yield frame
+        gathered.append(batch)
+        if sum(map(len, gathered)) >= _ROWS_AT_A_TIME:
+            yield _frame(gathered)
+            gathered = []
+    if gathered:
+        yield _frame(gathered)
+
+
+def _frame(batches: list[pa.RecordBatch]) -> pl.DataFrame:
+    frame = pl.from_arrow(pa.Table.from_batches(batches))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def usable_rows(

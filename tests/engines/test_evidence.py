@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from journeymine.counting import Measure
-from journeymine.engines import Spark, mine
+from journeymine.engines import InMemory, Spark, mine
 from journeymine.events import EventSchema, read_events
 from journeymine.graph import Transitions
 from journeymine.metrics import Conversion, DropOff
@@ -77,6 +77,10 @@ LIMITED = """
 """
 
 
+def silent(what: str, done: float) -> None:
+    del what, done
+
+
 def tell(name: str, figures: dict[str, Any], repository: Path) -> None:
     folder = repository / "build"
     folder.mkdir(exist_ok=True)
@@ -118,7 +122,8 @@ def test_a_log_of_100_million_events_in_2_gib(tmp_path: Path, repository: Path) 
 def test_every_measure_of_two_million_events_on_spark(tmp_path: Path, repository: Path, skew: float) -> None:
     pattern = write_every_column(tmp_path / "log", ON_SPARK, ON_SPARK // 20, files=4, skew=skew)
     began, cpu = time.monotonic(), time.process_time()
-    expected = mine(read_events(pattern, EVERY_COLUMN, stages=EVERY_STAGE), MEASURES, **BY_THE_MINUTE)
+    events = read_events(pattern, EVERY_COLUMN, stages=EVERY_STAGE)
+    expected = InMemory().count(events, MEASURES, None, BY_THE_MINUTE, silent)
     figures: dict[str, Any] = {
         "events": ON_SPARK,
         "measures": len(MEASURES),
@@ -129,9 +134,12 @@ def test_every_measure_of_two_million_events_on_spark(tmp_path: Path, repository
             session=spark_session(small_jobs=False), schema=EVERY_COLUMN, stages=EVERY_STAGE, n_partitions=n_partitions
         )
         with Watch(figures, f"{n_partitions} partitions"):
-            found = mine(pattern, MEASURES, engine=engine, **BY_THE_MINUTE)
-        same(found, expected)
-    tell(f"spark-skew-{skew}", figures, repository)
+            found = engine.count(pattern, MEASURES, None, BY_THE_MINUTE, silent)
+        assert found.context == expected.context
+        # tables are finished from counts by one function, wherever those come from
+        for measure, ours, theirs in zip(MEASURES, found.counts, expected.counts, strict=True):
+            assert ours.equals(theirs), measure
+        tell(f"spark-skew-{skew}", figures, repository)
 
 
 @pytest.mark.spark
@@ -139,11 +147,9 @@ def test_every_measure_of_two_million_events_on_spark(tmp_path: Path, repository
 def test_what_an_event_costs_on_spark(tmp_path: Path, repository: Path) -> None:
     figures: dict[str, Any] = {}
     # the first warms Spark up; the difference of the others is free of what every run costs
-    for n in (ON_SPARK // 4, ON_SPARK // 2, ON_SPARK * 2):
+    for n in (ON_SPARK // 4, ON_SPARK // 2, ON_SPARK * 3 // 2):
         pattern = write_log(tmp_path / f"log-{n}", n, n // 20, files=4)
-        engine = Spark(
-            session=spark_session(small_jobs=False), schema=PLAIN, stages=STAGES, n_partitions=max(2, n // 1_000_000)
-        )
+        engine = Spark(session=spark_session(small_jobs=False), schema=PLAIN, stages=STAGES, n_partitions=3)
         with Watch(figures, f"{n} events"):
             found = mine(pattern, FEW, engine=engine, **RULES)
         same(found, mine(read_events(pattern, PLAIN, stages=STAGES), FEW, **RULES))

@@ -69,6 +69,8 @@ def test_measures_have_their_share_of_building_and_their_peers(
     # No `way`, no `lead`: those are no measures on journeys already built.
     assert {name for name, _ in by} == {"build", "activity", "duckdb activity", "build rich", "customer_value"}
     assert len(by) == 10
+    # Compared is what ran one after the other.
+    assert [name for name, log in by if log == "3,000"][2:4] == ["activity", "duckdb activity"]
     for found, column, other in (("shares_of_build", "seconds", "build"), ("ratios", "cpu_seconds", "duckdb activity")):
         each = next(row for row in written[found] if (row["case"], row["log"]) == ("activity", "3,000"))
         assert each["against"] == other

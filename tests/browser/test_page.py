@@ -22,6 +22,8 @@ MAPS = {
 }
 FURTHER = {"side by side": side_by_side, "one customer": one_customer, "zoomed": zoomed}
 
+CORNERS = [(5, 1, 20), (5, 12, 20), (60, 12, 1), (200, 1, 1), (200, 1, 20), (200, 12, 1)]
+
 BOXES = """selector => Array.from(document.querySelectorAll(selector)).filter(e => e.getClientRects().length).map(e => {
   const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height, e.textContent.slice(0, 40)]; })"""
 
@@ -53,6 +55,19 @@ def test_no_box_and_no_text_lies_over_another(show: Show, name: str) -> None:
     assert overlaps(boxes) == []
     texts = page.evaluate(BOXES, ".canvas:not([hidden]) svg text:not(.badge-text)")
     assert overlaps(texts, slack=2.5) == []
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_nothing_overlaps_at_the_corners_of_what_is_promised(show: Show, corner: tuple[int, int, int]) -> None:
+    """Touchpoints, stages, channels: boxes with each other, texts with each other, texts with the boxes of others."""
+    page = show(sized(*corner)).page
+    boxes = page.evaluate(BOXES, ".canvas:not([hidden]) .node .box")
+    assert overlaps(boxes) == []
+    texts = page.evaluate(BOXES, ".canvas:not([hidden]) svg text:not(.badge-text)")
+    assert overlaps(texts, slack=2.5) == []
+    loose = page.evaluate(BOXES, ".canvas:not([hidden]) .strip[data-row=lanes] text:not(.badge-text):not(.node text)")
+    for box in boxes:
+        assert overlaps([box, *loose], slack=2.5) == []
 
 
 @pytest.mark.parametrize("name", MAPS)

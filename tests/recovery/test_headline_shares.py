@@ -98,8 +98,10 @@ Simulated logs with a known truth; `make evidence` fills this page. A nominal 95
 
 def write_row(path: Path, row: str) -> None:
     """Put a row into the table, in place of the one with the same first cell."""
-    lines = (path.read_text(encoding="utf-8") if path.exists() else HEAD).splitlines()
-    first = row.split("|")[1]
+    text = path.read_text(encoding="utf-8") if path.exists() else HEAD
+    table, *others = text.rstrip("\n").split("\n\n## ")  # the first section only: those after it are of other tests
+    lines, first = table.splitlines(), row.split("|")[1]
     kept = [line for line in lines if line.split("|")[1:2] != [first]]
     at = max(i for i, line in enumerate(kept) if line.startswith("|")) + 1
-    path.write_text("\n".join([*kept[:at], row, *kept[at:]]) + "\n", encoding="utf-8")
+    written = "\n".join([*kept[:at], row, *kept[at:]])
+    path.write_text("\n\n## ".join([written, *others]) + "\n", encoding="utf-8")

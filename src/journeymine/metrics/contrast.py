@@ -24,10 +24,12 @@ import polars as pl
 
 from journeymine.counting.by import as_names, group_journeys, places
 from journeymine.counting.counts import TableSpec
+from journeymine.counting.runs import runs_of
 from journeymine.counting.tabulate import Key, distinct_users, integer_key, key_of, pack, tabulate
 from journeymine.errors import QuestionError
 from journeymine.journeys.heads import CONVERTED, LOST, SERVICE
 from journeymine.journeys.journeys import Journeys
+from journeymine.parallel import take
 
 __all__ = [
     "ENOUGH",
@@ -63,8 +65,11 @@ class Markers:
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Markers:
         """Some of them."""
-        rows = np.flatnonzero(kept)
-        return Markers(self.step[rows], {name: key.take(rows) for name, key in self.keys.items()})
+        return self.take(np.flatnonzero(kept))
+
+    def take(self, rows: Ints) -> Markers:
+        """Those at `rows`, in that order."""
+        return Markers(take(self.step, rows), {name: key.take(rows) for name, key in self.keys.items()})
 
 
 def contrast_by(by: str | Sequence[str] | None, keys: Iterable[str]) -> tuple[str, ...]:
@@ -116,15 +121,12 @@ def count_contrast(
     reached = _first_at_each_stage(stage, before, of_step)
     markers = markers.where(before[markers.step])
     cell, size = pack([markers.keys[name] for name in keys], len(markers.step))
-    journey = of_step[markers.step]
-    first = np.zeros(len(cell), dtype=bool)
-    first[places(cell, size, journey)] = True
+    journey = take(of_step, markers.step)
     # A journey stands at the stage at which it first met the marker, and all its meetings are counted there.
-    pair = cell * max(len(journeys), 1) + journey
-    known, times = np.unique(pair, return_counts=True)
-    once = markers.where(first)
-    n_times = times[np.searchsorted(known, pair[first])]
-    journey, cell = journey[first], cell[first]
+    runs = runs_of(cell, size, journey)
+    last = runs.any(take(_last_steps(journeys), markers.step))
+    once, n_times = markers.take(runs.first), runs.lengths
+    journey, cell = take(journey, runs.first), take(cell, runs.first)
     at = {name: key.take(journey) for name, key in labels.items()}
     if weekly:
         at["week"] = integer_key(_week_reached(journeys, stage, reached, once.step, journey))
@@ -134,7 +136,6 @@ def count_contrast(
     won = mature & (heads.status[journey] == CONVERTED)
     users = {"n_users": mature, "users_converted": won}
     people = {name: distinct_users(full, user, which, full_size) for name, which in users.items()}
-    last = _last_markers(journeys, markers, cell, journey, keys)
     met = tabulate(
         specs["met"],
         at | {"stage": stage.take(once.step)},
@@ -174,15 +175,11 @@ def _week_reached(journeys: Journeys, stage: Key, reached: Ints, step: Ints, jou
     return np.asarray((journeys.coded.time[found] - _MONDAY_US) // WEEK_US)
 
 
-def _last_markers(
-    journeys: Journeys, markers: Markers, cell: Ints, journey: Ints, keys: Mapping[str, type[pl.DataType]]
-) -> npt.NDArray[np.bool_]:
-    """For each (marker, journey): whether the journey's last step is one at which it met the marker."""
-    of_step = journeys.journey_of_step
-    ends = markers.where(np.isin(markers.step, journeys.offsets[1:] - 1))
-    there, _ = pack([ends.keys[name] for name in keys], len(ends.step))
-    n = max(len(journeys), 1)
-    return np.isin(cell * n + journey, there * n + of_step[ends.step])
+def _last_steps(journeys: Journeys) -> npt.NDArray[np.bool_]:
+    """Flag the last step of each journey."""
+    last = np.zeros(len(journeys.coded), dtype=bool)
+    last[journeys.offsets[1:] - 1] = True
+    return last
 
 
 def _reached(
@@ -210,5 +207,7 @@ def before_goal(journeys: Journeys, of_step: Ints) -> npt.NDArray[np.bool_]:
     """Steps that lie before the goal of their journey, or have none to come; none of service journeys."""
     heads = journeys.heads
     goal = np.where(heads.goal_step < 0, np.iinfo(np.int64).max, heads.goal_step)
-    early = np.arange(len(journeys.coded)) - journeys.offsets[of_step] < goal[of_step]
-    return np.asarray(early & (heads.status != SERVICE)[of_step])
+    goal[heads.status == SERVICE] = 0
+    return np.asarray(
+        np.arange(len(journeys.coded)) < take(journeys.offsets[:-1] + np.minimum(goal, len(of_step)), of_step)
+    )

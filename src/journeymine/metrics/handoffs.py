@@ -18,7 +18,7 @@ from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import Key, integer_key, key_of, tabulate
+from journeymine.counting.tabulate import Key, coded_key, integer_key, key_of, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.events.coded import Coded
 from journeymine.journeys.heads import LOST
@@ -33,6 +33,7 @@ from journeymine.metrics.contrast import (
     stage_key,
 )
 from journeymine.metrics.contrast_estimate import by_group, contrast, nullable, significance
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Handoffs", "handoffs"]
@@ -81,8 +82,8 @@ class Handoffs:
         specs, coded = self.specs(), journeys.codes(self.grain)
         arrival, pong = _crossings(journeys, coded.codes)
         pair = {
-            "from": key_of(coded.codes[arrival - 1], coded.labels),
-            "to": key_of(coded.codes[arrival], coded.labels),
+            "from": key_of(take(coded.codes, arrival - 1), coded.labels),
+            "to": key_of(take(coded.codes, arrival), coded.labels),
         }
         labels = group_journeys(journeys, self.names, "entry").keys
         of_arrival = journeys.journey_of_step[arrival]
@@ -93,7 +94,17 @@ class Handoffs:
             **count_contrast(journeys, Markers(arrival, pair), {"from": pl.String, "to": pl.String}, self.names),
             "crossings": tabulate(specs["crossings"], keys, {"ping_pong": pong}, fold),
             "arrivals": _arrivals(journeys, coded, specs["arrivals"], labels),
-            "times": tabulate(specs["times"], {**keys, "bucket": integer_key(bucket_of(took))}, {}, fold),
+            # Hundreds of thousands of rows: merged as codes, not as text.
+            "times": tabulate(
+                specs["times"],
+                {
+                    **keys,
+                    **{name: coded_key(key.codes, coded.labels) for name, key in pair.items()},
+                    "bucket": integer_key(bucket_of(took)),
+                },
+                {},
+                fold,
+            ),
         }
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 

@@ -74,6 +74,29 @@ def test_the_same_dump_twice_changes_nothing_and_two_empty_nights_are_two(tmp_pa
     agrees(state, nights.accepted, end + 30 * MINUTE)
 
 
+def test_an_event_id_is_known_within_its_user(tmp_path: Path) -> None:
+    nights = generate(4, n_nights=2)
+    state = new_state(tmp_path / "state", RULES, MEASURES, schema=WITH_IDS)
+    rows = nights.dumps[0].head(5).with_columns(us=START + 14 * MINUTE + pl.int_range(5))
+    state.advance(rows, until=nights.untils[0])
+    again = pl.concat([rows, rows.with_columns(user=pl.col("user") + "-other")])
+    night = state.advance(again, until=nights.untils[1])
+    assert (night.duplicates, night.accepted) == (5, 5)
+
+
+def test_a_journey_waits_while_a_row_may_come_at_the_instant_its_next_one_starts(tmp_path: Path) -> None:
+    frame = generate(4).dumps[0].head(2)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    dump = frame.with_columns(
+        user=pl.lit("a"), touchpoint=pl.lit("visit"), us=pl.Series([START + MINUTE, START + 26 * MINUTE])
+    )
+    # rows at minute 26 are just not late
+    state.advance(dump, until=START + 30 * MINUTE)
+    assert not state._store.read()["counts"]
+    state.advance(frame.clear(), until=START + 30 * MINUTE + 1)
+    assert state._store.read()["counts"]
+
+
 def test_missing_nights_are_noticed(tmp_path: Path) -> None:
     nights = generate(4, n_nights=5)
     state = new_state(tmp_path / "state", RULES, MEASURES)

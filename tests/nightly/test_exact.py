@@ -21,6 +21,7 @@ from journeymine.nightly.measures import measure_from_data, measure_to_data
 from tests.contracts.measures import MEASURES
 from tests.nightly.messy import LATENESS, messy
 from tests.nightly.nights import WITH_IDS, advance_all, assert_equal, batch, counted, generate, new_state
+from tests.oracles.logs import MINUTE, START
 
 RULES: list[dict[str, Any]] = [
     {"goal": "order", "idle": "5m", "session_gap": "2m", "mature_after": "10m"},
@@ -96,6 +97,37 @@ def test_messy_nights_add_up_to_one_batch(tmp_path: Path) -> None:
 def test_any_nights_add_up_to_one_batch(seed: int, rules: dict[str, Any], n_nights: int, step: tuple[int, int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         agree_after_messy_nights(seed, JourneyRules(**rules), n_nights, Path(folder), slice(step[0], None, step[1]))
+
+
+def test_a_touch_of_the_company_waits_for_the_journey_it_leads_to(tmp_path: Path) -> None:
+    rules = JourneyRules(goal="order", idle="5m", session_gap="2m", mature_after="6m")
+    frame = generate(1).dumps[0].head(1)
+
+    def rows(*given: tuple[float, str]) -> pl.DataFrame:
+        return pl.concat(
+            [
+                frame.with_columns(
+                    user=pl.lit("a"),
+                    us=pl.lit(START + int(m * MINUTE)),
+                    touchpoint=pl.lit(touchpoint),
+                    cost=pl.lit(2.0),
+                )
+                for m, touchpoint in given
+            ]
+        )
+
+    # silent for longer than idle after minute 1, but the mail of minute 5 belongs to whom comes within five of it
+    dumps = [rows((1, "visit"), (5, "mail")), rows((9.5, "visit"), (10, "order"))]
+    journeys = batch(pl.concat(dumps), rules, START + 60 * MINUTE)
+    # a question that watches a journey for longer would wait by itself
+    watches = ("within", "horizon", "bin")
+    named = {n: m for n, m in askable(journeys).items() if not any(getattr(m, field, None) for field in watches)}
+    state = new_state(tmp_path / "state", rules, named, allowed_lateness="0s")
+    for dump, minute in ((dumps[0], 9), (dumps[1], 30), (dumps[0].clear(), 60)):
+        state.advance(dump, until=START + minute * MINUTE)
+    found = counted(state)
+    for name, measure in named.items():
+        assert_equal(measure, found[name], journeys)
 
 
 def test_what_is_a_lower_bound_says_so(tmp_path: Path) -> None:

@@ -118,6 +118,8 @@ def test_a_corrected_dump_takes_the_place_of_the_first(tmp_path: Path) -> None:
     assert (night.id, night.changed, night.accepted) == (4, True, nights.dumps[3].height)
     agrees(state, nights.accepted, nights.untils[-1])
     assert not state.advance(nights.dumps[3], replaces=4).changed
+    with pytest.raises(StateError, match=r"is the dump that .* replaced.*\n.*leave it out"):
+        NightlyState.rebuild(state.directory, tmp_path / "anew", [*nights.dumps[:3], wrong])
     with pytest.raises(StateError, match="replaced"):
         state.advance(wrong, until=nights.untils[-1] + 1)
     advanced = state.advance(nights.dumps[0].clear(), until=nights.untils[-1] + 60 * MINUTE)
@@ -153,7 +155,13 @@ def test_a_correction_brings_again_what_other_nights_brought(tmp_path: Path) -> 
     assert state.nights["replaceable"].to_list() == [False, True, True, True, True]
     # minute 14 came with night 1 and is older than the lateness by now; but night 2 is judged as of its own time
     corrected = night(14, 18, 20, 22)
-    assert state.advance(corrected, replaces=2).duplicates == 1
+    # too late by now: what would change the sealed journey of minute 1, and what would move the start of the log
+    first = night(1).with_columns(id=pl.lit("new"))
+    too_late = pl.concat(
+        [first.with_columns(us=START + 2 * MINUTE), first.with_columns(us=START + MINUTE // 2, user=pl.lit("new"))]
+    )
+    done = state.advance(pl.concat([corrected, too_late]), replaces=2)
+    assert (done.duplicates, done.quarantined) == (1, {"later than allowed_lateness": 2})
     accepted = pl.concat([dumps[0], corrected.slice(1), *dumps[2:]])
     agrees(state, accepted, START + 61 * MINUTE)
 

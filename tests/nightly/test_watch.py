@@ -127,6 +127,17 @@ def test_a_weekend_is_compared_with_weekends() -> None:
     assert odd.p < 1e-6
 
 
+def test_a_night_after_missing_ones_is_no_measure_of_the_others() -> None:
+    nights = quiet_nights(np.random.default_rng(8), 60)
+    nights[40] |= {"missing": 2, "accepted": 3 * nights[40]["accepted"]}
+    nights[-1] |= {"missing": 1, "accepted": 2 * nights[-1]["accepted"]}
+    volume = series_of_nights(nights, [night["id"] % 7 for night in nights])[0]
+    assert len(volume.hits) == len(volume.weekday) == 59
+    assert volume.hits[40] == nights[41]["accepted"]
+    assert volume.hits[-1] == nights[-1]["accepted"] / 2
+    assert volume.weekday[40] == nights[41]["id"] % 7
+
+
 def test_too_little_history_says_nothing() -> None:
     nights = quiet_nights(np.random.default_rng(6), FEWEST_NIGHTS)
     assert watch(series_of_nights(nights, [n["id"] % 7 for n in nights]), RATE) == ([], 0)

@@ -113,9 +113,8 @@ def test_users_stay_whole_when_arrow_batches_end_inside_them(tmp_path: Path) -> 
     assert wrong[0].tables["variants"]["n"].sum() > counts[0].tables["variants"]["n"].sum()
 
 
-@pytest.mark.parametrize("at_a_time", [32, 3])
 def test_spark_adds_the_counts_and_hands_over_one_table_of_each_name(
-    pattern: str, expected: Mined, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+    pattern: str, expected: Mined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handed: list[list[tuple[int, str, bytes]]] = []
 
@@ -123,7 +122,7 @@ def test_spark_adds_the_counts_and_hands_over_one_table_of_each_name(
         handed.append(_counted(*given))
         return handed[0]
 
-    monkeypatch.setattr("journeymine.engines.spark._AT_A_TIME", at_a_time)  # 9 parts in one round, in two rounds
+    monkeypatch.setattr("journeymine.engines.spark._AT_A_TIME", 3)  # 9 parts in two rounds
     monkeypatch.setattr("journeymine.engines.spark._counted", counted)
     same(mine(pattern, ASKED, engine=spark(9), **RULES), expected)
     tables = [(item, name) for item, measure in enumerate(ASKED) for name in measure.specs()]

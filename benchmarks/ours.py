@@ -66,6 +66,10 @@ def _way(path: str) -> None:
     _measured(read_journeys(path))
 
 
+def _graph(path: str) -> None:
+    jm.transitions(read_journeys(path))
+
+
 def _longer_way(path: str) -> None:
     journeys = read_journeys(path)
     _measured(journeys)
@@ -137,7 +141,8 @@ def _measures(
 
 CASES = [
     Case("way", "file → journeys → transitions, conversion, drop-off", str, _way, _LEAD),
-    Case("way+", "the same, a funnel, and all rules of attribution", str, _longer_way, ("duckdb lead", "polars read")),
+    Case("graph", "file → journeys → transitions", str, _graph, _LEAD),
+    Case("way+", "the way, a funnel, and all rules of attribution", str, _longer_way, ("duckdb lead", "polars read")),
     Case("read", "file → coded events", str, _read, ("polars read",)),
     Case("build", "events → journeys", _read, _build, ("duckdb sessions",)),
     Case("journeys", "file → journeys", str, read_journeys),

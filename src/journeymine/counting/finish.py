@@ -22,7 +22,7 @@ from journeymine.stats.quantiles import woodruff
 from journeymine.stats.shares import Interval, difference_interval, number_interval, share_interval
 from journeymine.stats.solved_shares import solved_share_interval
 
-__all__ = ["finish"]
+__all__ = ["check_question", "finish"]
 
 SPARSE_USERS, SPARSE_CONVERTING = 300, 30
 """Below either, a row is flagged ``sparse``."""
@@ -43,11 +43,7 @@ def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: f
     MergeError : counts of another question, or of different rules or bounds.
     """
     whole = counts if isinstance(counts, Counts) else Counts.merge(counts)
-    if whole.question != question_of(measure):
-        raise MergeError(
-            f"these counts answer {whole.question}, not {question_of(measure)}",
-            hint="finish with the measure that counted",
-        )
+    check_question(measure, whole)
     present = _present(whole)
     tallies = {name: Tally.of(spec, whole.tables[name], present) for name, spec in whole.specs.items()}
     answers = measure.estimate(tallies, whole.basis)
@@ -67,6 +63,15 @@ def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: f
             for name, answer in zip((measure.name, *list(frames)[1:]), answers.values(), strict=True)
         },
     )
+
+
+def check_question(measure: Measure, counts: Counts) -> None:
+    """Refuse counts that answer another question."""
+    if counts.question != question_of(measure):
+        raise MergeError(
+            f"these counts answer {counts.question}, not {question_of(measure)}",
+            hint="finish with the measure that counted",
+        )
 
 
 def least_users(answer: Answer) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal, overload
 
 import numpy as np
@@ -14,7 +15,7 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
-from journeymine.counting.finish import finish
+from journeymine.counting.finish import check_question, finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.tally import Tally
@@ -103,11 +104,13 @@ class Markov:
         """The chain of merged counts, e.g. ``mined.counts["markov"]``; `chains` where there is a breakdown."""
         if self.names:
             raise QuestionError(f"by={list(self.names)} makes a chain per group", hint="ask for .chains(counts)")
+        check_question(self, counts)
         tally = _tally(self.specs()["moves"], counts)
         begins = tally.rows["from"].is_null().to_numpy()
         by_fold = tally.by_fold("n")[:, begins].sum(axis=1)
         return MarkovChain(
-            result=finish(self, counts, confidence=confidence),
+            answer=partial(finish, self, counts, confidence=confidence),
+            confidence=confidence,
             arrays=arrays_of(tally),
             n_journeys=int(by_fold.sum()),
             trials=by_fold if tally.spec.folded else None,

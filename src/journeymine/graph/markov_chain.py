@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,8 @@ class MarkovChain:
 
     Attributes
     ----------
-    result : the answer behind it; `states` and `moves` are its frames.
+    answer : makes the answer behind it, which takes a while when there are many states; `result` keeps it.
+    confidence : of the intervals.
     arrays : its probabilities.
     n_journeys : journeys it was counted from.
     trials : those journeys by fold; None without folds.
@@ -132,12 +134,18 @@ class MarkovChain:
     base : the chain as counted, of a what-if.
     """
 
-    result: Result
+    answer: Callable[[], Result] = field(repr=False)
+    confidence: float
     arrays: ChainArrays = field(repr=False)
     n_journeys: int
     trials: Floats | None = field(repr=False, default=None)
     changes: tuple[str, ...] = ()
     base: MarkovChain | None = field(repr=False, default=None)
+
+    @cached_property
+    def result(self) -> Result:
+        """The answer behind it, as counted; `states` and `moves` are its frames."""
+        return self.answer() if self.base is None else self.base.result
 
     @property
     def states(self) -> pl.DataFrame:
@@ -231,7 +239,7 @@ class MarkovChain:
             return {name: [float(values[0])]}
         trials = self.trials[self.trials > 0]
         found = number_interval(values[:1], values[1:, None], trials_by_fold=trials[:, None],
-                                confidence=self.result.confidence)  # fmt: skip
+                                confidence=self.confidence)  # fmt: skip
         lower, upper = (pl.Series(limit, dtype=pl.Float64).fill_nan(None) for limit in (found.lower, found.upper))
         return {name: [float(values[0])], f"{name}_lower": lower, f"{name}_upper": upper}
 

@@ -59,9 +59,13 @@ def close(found: dict[str, tuple[float, float]], expected: dict[str, tuple[float
 def test_every_rule(log, fields, grain, include_goal, lookback, order):
     journeys = build(log, **fields)
     asked = {"grain": grain, "include_goal": include_goal, "order": order}
+    # A middle that the log does not know is refused; then there is no W.
+    knows = MIDDLE in journeys.coded.labels["touchpoint"].labels
+    rules = [rule for rule in RULES if knows or rule != "w_shaped"]
+    middle = MIDDLE if knows else None
     try:
         result = attribution(
-            journeys, rules=RULES, lookback=lookback, half_life="3m", direct=DIRECT, middle=MIDDLE, **asked
+            journeys, rules=rules, lookback=lookback, half_life="3m", direct=DIRECT, middle=middle, **asked
         )
     except QuestionError:
         assert fields["split"] == "session"
@@ -70,7 +74,7 @@ def test_every_rule(log, fields, grain, include_goal, lookback, order):
     window = None if lookback is None else int(lookback[:-1]) * MINUTE
     by_hand = journeys_of(journeys, grain, include_goal=include_goal, lookback=window)
     converted = sum(journey.status == "converted" for journey in by_hand)
-    for rule in RULES:
+    for rule in rules:
         expected = credit(by_hand, rule, half_life=3 * MINUTE, direct=DIRECT, middle=MIDDLE, order=order)
         found = credited(result.frame, rule)
         # Credit is counted in millionths: off by at most one per touch, times a value of at most 12.5 a few times.
@@ -83,9 +87,12 @@ def test_every_rule(log, fields, grain, include_goal, lookback, order):
 @given(long_logs, rule_fields())
 def test_counted_credits_sum_exactly(log, fields):
     journeys = build(log, **fields)
-    frame = attribution(journeys, middle="visit").frame
+    knows = "visit" in journeys.coded.labels["touchpoint"].labels
+    frame = attribution(journeys, middle="visit" if knows else None).frame
     table = journeys.table.filter(pl.col("status") == "converted")
     for rule in ("first", "last", "last_non_direct", "linear", "position", "w_shaped", "time_decay"):
+        if rule == "w_shaped" and not knows:
+            continue
         rows = frame.filter(pl.col("rule") == rule)
         assert round(sum(round(c * 1_000_000) for c in rows["conversions"])) == table.height * 1_000_000
         if table.height and rows["value"].null_count() == 0:

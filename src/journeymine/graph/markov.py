@@ -27,6 +27,7 @@ from journeymine.graph.markov_solve import DENSE, Flow
 from journeymine.graph.markov_states import OUTCOMES, check_order, labels_of_state, walks
 from journeymine.journeys.heads import CONVERTED, SERVICE, STATUSES
 from journeymine.journeys.journeys import Journeys
+from journeymine.stats.intervals import normal_quantile
 
 __all__ = ["Markov", "markov"]
 
@@ -105,6 +106,7 @@ class Markov:
         if self.names:
             raise QuestionError(f"by={list(self.names)} makes a chain per group", hint="ask for .chains(counts)")
         check_question(self, counts)
+        normal_quantile(confidence)  # refuses what is no confidence, before anything is asked of the chain
         tally = _tally(self.specs()["moves"], counts)
         begins = tally.rows["from"].is_null().to_numpy()
         by_fold = tally.by_fold("n")[:, begins].sum(axis=1)

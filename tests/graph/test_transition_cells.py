@@ -21,7 +21,8 @@ def journeys(n: int, seed: int, value: bool = True) -> jm.Journeys:
     rows = pl.DataFrame(
         {
             "user": [f"u{u}" for u in random.integers(0, max(n // 12, 1), n)],
-            "t": np.sort(random.integers(0, 40 * 86_400, n)) * 1_000_000 + random.integers(0, 3, n),
+            # Half of the steps at full hours, so that many edges take no time at all.
+            "t": np.sort(random.integers(0, 40 * 24, n) * 3_600_000_000 + random.choice([0, 1_234_567], n)),
             "what": random.choice(TOUCHPOINTS, n, p=[0.4, 0.3, 0.1, 0.1, 0.05, 0.05]),
             "where": random.choice(["web", "app", "store"], n),
             "worth": random.choice([0.0, 9.5, 1e9], n),

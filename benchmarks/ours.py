@@ -49,7 +49,7 @@ def _build(events: jm.Events) -> jm.Journeys:
 
 def read_journeys(path: str, shape: str = "plain") -> jm.Journeys:
     """The journeys of a log."""
-    return _build(_read_rich(path) if shape == "rich" else _read(path))
+    return _build(jm.read_events(path, **(_RICH if shape == "rich" else _COLUMNS)))
 
 
 def _rich_journeys(path: str) -> jm.Journeys:

@@ -352,3 +352,33 @@ def test_one_pass_serves_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.join()
     assert len(passes) == 1
     assert all(coded is seen[0] for coded in seen)
+
+
+def test_what_was_handed_out_stays_as_it_was_when_events_are_ordered() -> None:
+    events: Events = read_events(log(), SCHEMA)
+    before = events.coded()
+    copy = before.user.to_list(), before.timestamp.tolist(), {n: c.decode().to_list() for n, c in before.labels.items()}
+    ordered = events.ordered()
+    assert ordered is events.ordered()
+    for coded in (before, events.coded()):
+        labels = {name: column.decode().to_list() for name, column in coded.labels.items()}
+        assert (coded.user.to_list(), coded.timestamp.tolist(), labels) == copy
+    frame = events.frame
+    assert frame["user"].to_list() == copy[0]
+    assert read_events(log(), SCHEMA).frame.equals(frame)
+
+
+def test_events_are_read_again_when_ordering_them_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from journeymine.events import log as log_module
+
+    order = log_module.order_events
+
+    def fails(*given: Any, **options: Any) -> Any:
+        monkeypatch.setattr(log_module, "order_events", order)
+        raise MemoryError
+
+    events, expected = read_events(log(), SCHEMA), read_events(log(), SCHEMA).frame
+    monkeypatch.setattr(log_module, "order_events", fails)
+    with pytest.raises(MemoryError):
+        events.ordered()
+    assert events.ordered().in_input_order().user.to_list() == expected["user"].to_list()

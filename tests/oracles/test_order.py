@@ -76,6 +76,50 @@ def test_each_user_s_events_are_sorted_by_time_tie_break_and_row(log: Any, n_bre
     assert events.user.equals(before[1])
 
 
+def same_events(found: CodedEvents, expected: CodedEvents) -> None:
+    assert found.user.to_list() == expected.user.to_list()
+    assert found.timestamp.tolist() == expected.timestamp.tolist()
+    assert {name: column.tolist() for name, column in found.numbers.items()} == {
+        name: column.tolist() for name, column in expected.numbers.items()
+    }
+    assert [column.tolist() for column in found.tie_break] == [column.tolist() for column in expected.tie_break]
+
+
+@given(log=rows, n_breaks=st.integers(0, 2))
+def test_the_input_comes_back_from_its_order(log: Any, n_breaks: int) -> None:
+    events = events_of(log, n_breaks)
+    order = order_events(events)
+    assert order.row.tolist() == order.numbers["row"].tolist()
+    same_events(order.in_input_order(), events)
+
+
+@given(log=rows, n_breaks=st.integers(0, 2))
+def test_events_that_are_consumed_come_in_the_same_order(log: Any, n_breaks: int) -> None:
+    events = events_of(log, n_breaks)
+    spare = events_of(log, n_breaks)
+    spare.timestamp.flags.writeable = False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order_module, "_CHUNK_BITS", 3)
+        patch.setattr(order_module, "_BUCKET", 4)
+        found = order_events(spare, consume=True)
+    check(found, log, n_breaks)
+    same_events(found.in_input_order(), events)
+    assert spare.timestamp.tolist() == events.timestamp.tolist(), "what cannot be written to is left alone"
+
+
+@given(log=rows, data=st.data())
+def test_some_events_of_an_order_are_the_order_of_some_events(log: Any, data: st.DataObject) -> None:
+    order = order_events(events_of(log, 1))
+    kept = np.array(data.draw(st.lists(st.booleans(), min_size=len(log), max_size=len(log))), dtype=bool)
+    found = order.keep(kept)
+    rows = [int(row) for row, stays in zip(order.row, kept, strict=True) if stays]
+    assert found.row.tolist() == rows
+    assert found.users.gather(found.user_of_step.tolist()).to_list() == [log[row][0] for row in rows]
+    assert set(found.users) == {log[row][0] for row in rows}, "nobody without an event"
+    assert found.time.tolist() == [log[row][1] for row in rows]
+    assert found.tie_break[0].tolist() == [log[row][2] for row in rows]
+
+
 REAL_HASH = pl.Series.hash
 
 

@@ -18,7 +18,7 @@ from journeymine.events.event_rules import EventRules, clean_users
 from journeymine.events.memory_pass import code_frame
 from journeymine.events.order import order_events
 from journeymine.events.stage_map import StageMap
-from journeymine.journeys.build import build_coded
+from journeymine.journeys.build import build_ordered
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.rules import JourneyRules
 
@@ -31,7 +31,7 @@ class PartPlan:
 
     Attributes
     ----------
-    rules, context, stages : as of `build_coded`.
+    rules, context, stages : as of `build_ordered`.
     event_rules : declared rules about whole users.
     labels : the vocabulary of the whole log by label column, sorted, so that a label which a part lacks is still known.
     numbers, tie_breaks : names of the number and tie-break columns.
@@ -71,10 +71,11 @@ def count_part(frame: pl.DataFrame, measures: Sequence[Measure], plan: PartPlan)
     )
     files = accepted.get_column("file")
     del accepted
-    order = order_events(coded)
-    tally = tally_part(coded, order, files, aside, plan.n_latest)
-    journeys = build_coded(coded, plan.rules, plan.context, plan.stages, order)
-    del coded, order, files
+    order = order_events(coded, consume=True)
+    del coded
+    tally = tally_part(order, files, aside, plan.n_latest)
+    journeys = build_ordered(order, plan.rules, plan.context, plan.stages)
+    del order, files
     return [count_in_memory(measure, journeys) for measure in measures], tally
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import SINGLE_CHANNEL, UNKNOWN
-from journeymine.events.coded import CodedEvents
+from journeymine.events.coded import Coded
 from journeymine.events.identity import ANONYMOUS
 from journeymine.events.order import OrderedEvents
 
@@ -102,15 +102,13 @@ class LogTally:
         )
 
 
-def tally_part(
-    coded: CodedEvents, order: OrderedEvents, files: pl.Series, aside: pl.DataFrame, n_latest: int
-) -> LogTally:
-    """Tally whole users' accepted events, the file of each, and their rows set aside."""
-    channel = coded.labels.get("channel")
+def tally_part(order: OrderedEvents, files: pl.Series, aside: pl.DataFrame, n_latest: int) -> LogTally:
+    """Tally whole users' accepted events, the file of each in input order, and their rows set aside."""
+    channel = order.labels.get("channel")
     null_channels: dict[int, int] = {}
     if channel is not None and UNKNOWN in channel.labels:
         without = channel.codes == channel.labels.index(UNKNOWN)
-        null_channels = _per_file(files.filter(pl.Series(without)))
+        null_channels = _per_file(files.gather(pl.Series(order.row[without])))
     judged = aside.group_by("file", "reason").len().sort("file", "reason")
     return LogTally(
         accepted=_per_file(files),
@@ -120,8 +118,8 @@ def tally_part(
         anonymous_users=int(order.users.str.starts_with(ANONYMOUS).sum()),
         ties=order.n_ties,
         out_of_order=order.n_out_of_order,
-        pairs=_pairs(coded),
-        latest=tuple(_latest(coded.timestamp, n_latest).tolist()),
+        pairs=_pairs(order.labels),
+        latest=tuple(_latest(order.time, n_latest).tolist()),
     )
 
 
@@ -130,12 +128,12 @@ def _per_file(files: pl.Series) -> dict[int, int]:
     return {int(file): int(n) for file, n in counts.iter_rows()}
 
 
-def _pairs(coded: CodedEvents) -> frozenset[tuple[str, str]]:
-    touchpoint = coded.labels["touchpoint"]
-    if "channel" not in coded.labels:
+def _pairs(labels: Mapping[str, Coded]) -> frozenset[tuple[str, str]]:
+    touchpoint = labels["touchpoint"]
+    if "channel" not in labels:
         used = np.unique(touchpoint.codes)
         return frozenset((touchpoint.labels[i], SINGLE_CHANNEL) for i in used.tolist())
-    channel = coded.labels["channel"]
+    channel = labels["channel"]
     width = max(len(channel.labels), 1)
     packed = touchpoint.codes.astype(np.int64) * width + channel.codes
     pairs = pl.Series(packed).unique().to_list()

@@ -15,6 +15,7 @@ from journeymine.events.coded import CodedEvents
 from journeymine.events.event_rules import EventRules, clean_users, reason_names
 from journeymine.events.identity import Identity
 from journeymine.events.memory_pass import LoadedLog, code_frame, load
+from journeymine.events.order import OrderedEvents, order_events
 from journeymine.events.quarantine import check_limit, quarantine_frame, reason_counts
 from journeymine.events.raw_log import RawLog, learn_log_identity, scan_files
 from journeymine.events.report import EventReport, LogFacts, build_report, facts_of_log
@@ -62,6 +63,7 @@ class Events:
         self._limit = max_quarantine_share
         self._journeys = dict(journeys or {})
         self._kept: dict[str, Any] = {}
+        self._handed_out = False
         self._lock = threading.RLock()
 
     def _once(self, name: str, make: Callable[[], T]) -> T:
@@ -131,10 +133,21 @@ class Events:
         return self._limit
 
     def _loaded(self) -> LoadedLog:
-        return self._once("loaded", lambda: _not_empty(load(self._log)))
+        return self._once("loaded", self._read)
+
+    def _read(self) -> LoadedLog:
+        coded, loaded = load(self._log)
+        if not sum(loaded.heights):
+            raise SourceError("the log has no rows", hint="check the path, and the query that wrote it")
+        self._kept["coded"] = coded
+        return loaded
+
+    def _check_limit(self) -> None:
+        loaded = self._loaded()
+        self._once("limit", lambda: check_limit(self._log, loaded, self._limit))
 
     def coded(self) -> CodedEvents:
-        """All accepted events as integers, in input order; one full pass, kept.
+        """All accepted events as integers, in input order; one full pass.
 
         Raises
         ------
@@ -142,9 +155,33 @@ class Events:
         SchemaError : money in several currencies.
         QuarantineLimitError : more than `max_quarantine_share` of the rows had to be set aside.
         """
-        loaded = self._loaded()
-        self._once("limit", lambda: check_limit(self._log, loaded, self._limit))
-        return loaded.coded
+        self._check_limit()
+        with self._lock:
+            if "coded" in self._kept:
+                self._handed_out = True
+                return cast(CodedEvents, self._kept["coded"])
+        return self._ordered().in_input_order()
+
+    def ordered(self) -> OrderedEvents:
+        """The same events, each user's together and in time order; kept, in the place of those in input order.
+
+        Raises
+        ------
+        The errors of `coded`.
+        """
+        self._check_limit()
+        return self._ordered()
+
+    def _ordered(self) -> OrderedEvents:
+        self._loaded()
+        return self._once("ordered", self._order)
+
+    def _order(self) -> OrderedEvents:
+        coded = self._kept.pop("coded", None)
+        if coded is None:  # an earlier attempt ran out of memory
+            coded = load(self._log)[0]
+        # What was handed out is not ours to work in.
+        return order_events(coded, consume=not self._handed_out)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -167,7 +204,7 @@ class Events:
 
     def _find_report(self) -> EventReport:
         loaded = self._loaded()
-        return self.report_of(facts_of_log(self._log, loaded, reason_counts(self._log, loaded)))
+        return self.report_of(facts_of_log(self._log, loaded, self._ordered(), reason_counts(self._log, loaded)))
 
     def report_of(self, facts: LogFacts) -> EventReport:
         """The report from what an engine learnt that read the log in parts."""
@@ -175,7 +212,7 @@ class Events:
 
     def check(self) -> EventReport:
         """Read the whole log, raise what there is to raise, and return the report."""
-        self.coded()
+        self._check_limit()
         return self.report
 
     @property
@@ -235,17 +272,11 @@ class Events:
 
     def __repr__(self) -> str:
         files = f"{len(self._log.files)} file{'s' * (len(self._log.files) != 1)}"
-        read = f", {len(self._kept['loaded'].coded):,} events" if "loaded" in self._kept else ", not read yet"
+        read = f", {sum(self._kept['loaded'].accepted):,} events" if "loaded" in self._kept else ", not read yet"
         return f"<Events: {', '.join(self.sources)} ({files}{read})>"
 
     def _repr_html_(self) -> str:
         return self.report._repr_html_()
-
-
-def _not_empty(loaded: LoadedLog) -> LoadedLog:
-    if not sum(loaded.heights):
-        raise SourceError("the log has no rows", hint="check the path, and the query that wrote it")
-    return loaded
 
 
 def _frame(coded: CodedEvents) -> pl.DataFrame:

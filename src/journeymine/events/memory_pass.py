@@ -26,11 +26,10 @@ _JUDGED = {"file": pl.UInt32, "row": pl.Int64, "reason": pl.UInt8}
 
 @dataclass(frozen=True, slots=True)
 class LoadedLog:
-    """Everything that one pass over the log yields.
+    """What one pass over the log yields beside its events.
 
     Attributes
     ----------
-    coded : the accepted events.
     heights : rows read per file.
     faulty : per file, the positions of rows that are unusable in themselves.
     judged : rows that failed a check over their whole user; columns file, row, reason.
@@ -40,7 +39,6 @@ class LoadedLog:
     currency : of all money, None when not declared.
     """
 
-    coded: CodedEvents
     heights: tuple[int, ...]
     faulty: tuple[npt.NDArray[np.int64], ...]
     judged: pl.DataFrame
@@ -50,8 +48,8 @@ class LoadedLog:
     currency: str | None
 
 
-def load(log: RawLog) -> LoadedLog:
-    """Read `log` whole.
+def load(log: RawLog) -> tuple[CodedEvents, LoadedLog]:
+    """Read `log` whole: its accepted events, and the rest.
 
     Raises
     ------
@@ -62,7 +60,9 @@ def load(log: RawLog) -> LoadedLog:
         read = read_batches(log)
         nobody = pl.DataFrame(schema=_JUDGED)
         currency = check_currencies(log, [set() for _ in log.files])
-        return LoadedLog(read.coded, read.heights, read.faulty, nobody, read.accepted, read.spans, None, currency)
+        return read.coded, LoadedLog(
+            read.heights, read.faulty, nobody, read.accepted, read.spans, identity=None, currency=currency
+        )
     # one pool of codes per label, so that codes are dense; random names, so that nothing outlives the pass
     categories = {name: pl.Categories.random(name) for name in log.labels}
     frames = collect_files(memory_queries(log, categories), log.files)
@@ -86,16 +86,8 @@ def load(log: RawLog) -> LoadedLog:
         judged = events.filter(pl.col("reason") != ACCEPTED).select("file", "row", "reason")
         events = events.filter(pl.col("reason") == ACCEPTED)
         accepted = tuple(int((events["file"] == i).sum()) for i in range(len(heights)))
-    return LoadedLog(
-        code_frame(events, attributes=log.labels, tie_breaks=log.tie_breaks, numbers=log.numbers),
-        heights,
-        faulty,
-        judged,
-        accepted,
-        spans,
-        identity,
-        currency,
-    )
+    coded = code_frame(events, attributes=log.labels, tie_breaks=log.tie_breaks, numbers=log.numbers)
+    return coded, LoadedLog(heights, faulty, judged, accepted, spans, identity, currency)
 
 
 def code_frame(

@@ -31,6 +31,8 @@ _HASHED = 1 << 16
 """Ids hashed at a time: what that takes is used again for the next."""
 _BUCKET = 1 << 17
 """Rows of a bucket, about."""
+_TIME = ""
+"""Name of the timestamp among the columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class OrderedEvents:
     Attributes
     ----------
     time : int64 [n_events], µs of each step.
-    labels, numbers : as of `CodedEvents`, in this order.
+    row : [n_events], where each step was in the input.
+    labels, numbers, tie_break : as of `CodedEvents`, in this order.
     offsets : int64 [n_users + 1], the steps of user u are ``offsets[u]:offsets[u + 1]``.
     users : String [n_users], the id of each user; the order of users has no meaning.
     n_ties : steps at the same instant as the same user's step before.
@@ -48,8 +51,10 @@ class OrderedEvents:
     """
 
     time: npt.NDArray[np.int64]
+    row: npt.NDArray[np.integer]
     labels: Mapping[str, Coded]
     numbers: Mapping[str, npt.NDArray[np.int64]]
+    tie_break: tuple[npt.NDArray[np.int64], ...]
     offsets: Rows
     users: pl.Series
     n_ties: int
@@ -58,39 +63,81 @@ class OrderedEvents:
     def __len__(self) -> int:
         return len(self.time)
 
+    @property
+    def user_of_step(self) -> Rows:
+        """The user of each step, as a place in `users`."""
+        return np.repeat(np.arange(len(self.users)), np.diff(self.offsets))
 
-def order_events(events: CodedEvents) -> OrderedEvents:
+    def keep(self, kept: Bools) -> OrderedEvents:
+        """The events of a mask; users of whom none is left go too. Ties are those of all events."""
+        rows = np.flatnonzero(kept)
+        before = np.concatenate(([0], np.cumsum(kept, dtype=np.int64)))[self.offsets]
+        stays = np.flatnonzero(before[1:] > before[:-1])
+        return OrderedEvents(
+            self.time.take(rows),
+            self.row.take(rows),
+            {name: coded.take(rows) for name, coded in self.labels.items()},
+            {name: column.take(rows) for name, column in self.numbers.items()},
+            tuple(column.take(rows) for column in self.tie_break),
+            np.append(before[stays], len(rows)),
+            self.users.gather(pl.Series(stays)),
+            self.n_ties,
+            self.n_out_of_order,
+        )
+
+    def in_input_order(self) -> CodedEvents:
+        """The events as they were before."""
+        place = np.empty(len(self), dtype=np.int64)
+        place[self.row] = np.arange(len(self))
+        return CodedEvents(
+            self.users.gather(pl.Series(self.user_of_step.take(place))),
+            self.time.take(place),
+            {name: coded.take(place) for name, coded in self.labels.items()},
+            {name: column.take(place) for name, column in self.numbers.items()},
+            tuple(column.take(place) for column in self.tie_break),
+        )
+
+
+def order_events(events: CodedEvents, *, consume: bool = False) -> OrderedEvents:
     """Bring each user's events together and in time order.
 
-    Cost: two sorts of small integers and a few passes; memory about 30 bytes per event while it runs.
+    Cost: two sorts of small integers and a few passes; memory about 40 bytes per event while it runs, 30 with `consume`.
+
+    Parameters
+    ----------
+    consume : work in the arrays of `events`, as far as they can be written to; `events` holds nothing of use afterwards.
     """
     n = len(events)
     bits = min((n // _BUCKET).bit_length(), 32 - _CHUNK_BITS)
-    laid_out = _Piece.empty(events)
+    laid_out = _Piece.for_events(events, reuse=consume)
     chunks = [slice(low, min(low + (1 << _CHUNK_BITS), n)) for low in range(0, n, 1 << _CHUNK_BITS)]
     bounds = np.array(on_all_cores(lambda chunk: _lay_out(events, chunk, bits, laid_out), chunks), dtype=np.int64)
     bounds = bounds.reshape(len(chunks), (1 << bits) + 1)
     sizes = np.diff(bounds, axis=1).sum(axis=0)
     begins = np.concatenate(([0], np.cumsum(sizes)))
-    time = np.empty(n, dtype=np.int64)
-    labels = {name: np.empty(n, dtype=coded.codes.dtype) for name, coded in events.labels.items()}
-    numbers = {name: np.empty(n, dtype=np.int64) for name in events.numbers}
+    ordered = {name: np.empty(n, dtype=column.dtype) for name, column in laid_out.columns.items()}
+    row = np.empty(n, dtype=laid_out.row.dtype)
 
     def arrange(bucket: int) -> _Arranged:
         there = slice(int(begins[bucket]), int(begins[bucket + 1]))
         here = laid_out.bucket(bounds[:, bucket], bounds[:, bucket + 1])
-        arranged = _arrange(here, events.user, len(events.tie_break), time[there])
-        for name, column in [*labels.items(), *numbers.items()]:
-            np.take(here.columns[name], arranged.rows, out=column[there], mode="clip")
-        return arranged.begin_at(there.start)
+        rows, arranged = _arrange(here, events.user, len(events.tie_break), ordered[_TIME][there], there.start)
+        np.take(here.row, rows, out=row[there], mode="clip")
+        for name, column in ordered.items():
+            if name != _TIME:
+                np.take(here.columns[name], rows, out=column[there], mode="clip")
+        return arranged
 
     arranged = on_all_cores(arrange, np.flatnonzero(sizes).tolist())
+    offsets = np.concatenate([*(each.starts for each in arranged), [n]]).astype(np.int64)
     return OrderedEvents(
-        time,
-        {name: Coded(codes, events.labels[name].labels) for name, codes in labels.items()},
-        numbers,
-        np.concatenate([*(each.starts for each in arranged), [n]]).astype(np.int64),
-        events.user.gather(pl.Series(np.concatenate([np.zeros(0, np.int64), *(each.firsts for each in arranged)]))),
+        ordered[_TIME],
+        row,
+        {name: Coded(ordered[name], coded.labels) for name, coded in events.labels.items()},
+        {name: ordered[name] for name in events.numbers},
+        tuple(ordered[level] for level in range(len(events.tie_break))),
+        offsets,
+        events.user.gather(pl.Series(take(row, offsets[:-1]))),
         sum(each.n_ties for each in arranged),
         sum(each.n_out_of_order for each in arranged),
     )
@@ -104,7 +151,7 @@ class _Piece:
     ----------
     row : of the input.
     hash, check : two hashes of the id; the 32 bits below those that name its bucket, and 32 of another.
-    columns : timestamp as "", labels, numbers, and tie-breaks by number.
+    columns : timestamp as `_TIME`, labels, numbers, and tie-breaks by number.
     """
 
     row: npt.NDArray[np.integer]
@@ -113,10 +160,15 @@ class _Piece:
     columns: Mapping[str | int, npt.NDArray[Any]]
 
     @classmethod
-    def empty(cls, events: CodedEvents) -> _Piece:
-        """Room for all events: one array each, since many small ones cost more than their bytes."""
+    def for_events(cls, events: CodedEvents, *, reuse: bool) -> _Piece:
+        """Room for all events: one array each, since many small ones cost more than their bytes; those of `events`
+        themselves where they may be used again.
+        """  # noqa: D205
         n = len(events)
-        columns = {name: np.empty_like(column) for name, column in _columns(events).items()}
+        columns = {
+            name: column if reuse and column.flags.writeable else np.empty_like(column)
+            for name, column in _columns(events).items()
+        }
         row: npt.NDArray[np.integer] = np.empty(n, np.uint32) if n <= 1 << 32 else np.empty(n, np.int64)
         return cls(row, np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint32), columns)
 
@@ -133,7 +185,7 @@ class _Piece:
 
 def _columns(events: CodedEvents) -> dict[str | int, npt.NDArray[Any]]:
     """All columns but the user."""
-    columns: dict[str | int, npt.NDArray[Any]] = {"": events.timestamp}
+    columns: dict[str | int, npt.NDArray[Any]] = {_TIME: events.timestamp}
     columns.update({name: coded.codes for name, coded in events.labels.items()})
     columns.update(events.numbers)
     columns.update(enumerate(events.tie_break))
@@ -157,42 +209,37 @@ def _lay_out(events: CodedEvents, chunk: slice, bits: int, into: _Piece) -> Rows
     bounds = np.searchsorted(key, np.arange(1 << bits, dtype=np.uint32) << np.uint32(_CHUNK_BITS))
     key &= np.uint32((1 << _CHUNK_BITS) - 1)
     rows = key.astype(np.int64)
-    into.row[chunk] = rows + chunk.start
+    np.add(key, chunk.start, out=into.row[chunk], dtype=into.row.dtype)
     # mode="clip" writes straight into `out`; every row is in range anyway
     np.take(hashed, rows, out=into.hash[chunk], mode="clip")
     np.take(check, rows, out=into.check[chunk], mode="clip")
     for name, column in _columns(events).items():
-        np.take(column[chunk], rows, out=into.columns[name][chunk], mode="clip")
+        # not straight into `out`, which may be the very rows that are read
+        into.columns[name][chunk] = column[chunk].take(rows, mode="clip")
     return np.asarray(np.append(bounds, n) + chunk.start, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class _Arranged:
-    """The order inside a bucket.
+    """What is known of a bucket in order.
 
     Attributes
     ----------
-    rows : of the bucket, users together.
-    starts : where each user begins.
-    firsts : a row of the input for each user.
+    starts : the step at which each user begins.
     """
 
-    rows: Rows
     starts: Rows
-    firsts: Rows
     n_ties: int
     n_out_of_order: int
 
-    def begin_at(self, begin: int) -> _Arranged:
-        """The same with its users after `begin` other steps, and without the rows."""
-        return _Arranged(self.rows[:0], self.starts + begin, self.firsts, self.n_ties, self.n_out_of_order)
 
-
-def _arrange(here: _Piece, user: pl.Series, n_tie_breaks: int, time: npt.NDArray[np.int64]) -> _Arranged:
-    """Order a bucket; the times go into `time`."""
+def _arrange(
+    here: _Piece, user: pl.Series, n_tie_breaks: int, time: npt.NDArray[np.int64], begin: int
+) -> tuple[Rows, _Arranged]:
+    """The order of a bucket's rows, whose first step is `begin`; their times go into `time`."""
     rows, change = _by_user(here, user)
     starts = np.concatenate(([0], np.flatnonzero(change) + 1, [len(rows)]))
-    np.take(here.columns[""], rows, out=time, mode="clip")
+    np.take(here.columns[_TIME], rows, out=time, mode="clip")
     backwards = _inside(time[1:] < time[:-1], starts)
     n_out_of_order = int(np.count_nonzero(backwards))
     if n_out_of_order:
@@ -200,8 +247,7 @@ def _arrange(here: _Piece, user: pl.Series, n_tie_breaks: int, time: npt.NDArray
     tied = _inside(time[1:] == time[:-1], starts)
     if n_tie_breaks:
         _break_ties(rows, tied, [here.columns[level] for level in range(n_tie_breaks)])
-    firsts = here.row.take(rows.take(starts[:-1])).astype(np.int64)
-    return _Arranged(rows, starts[:-1], firsts, int(np.count_nonzero(tied)), n_out_of_order)
+    return rows, _Arranged(starts[:-1] + begin, int(np.count_nonzero(tied)), n_out_of_order)
 
 
 def _by_user(here: _Piece, user: pl.Series) -> tuple[Rows, Bools]:

@@ -77,7 +77,7 @@ def reason_counts(log: RawLog, loaded: LoadedLog) -> dict[str, int]:
 
 def check_limit(log: RawLog, loaded: LoadedLog, limit: float) -> None:
     """Raise when more than `limit` of the rows of `loaded` were set aside."""
-    read, kept = sum(loaded.heights), len(loaded.coded)
+    read, kept = sum(loaded.heights), sum(loaded.accepted)
     # counted only on the way out: reasons cost a second look at the files
     if read and read - kept > limit * read:
         by_file = {

@@ -7,7 +7,6 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,10 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import UNKNOWN
-from journeymine.events.coded import Coded, CodedEvents
+from journeymine.events.coded import Coded
 from journeymine.events.identity import ANONYMOUS
 from journeymine.events.memory_pass import LoadedLog
-from journeymine.events.order import order_events
+from journeymine.events.order import OrderedEvents
 from journeymine.events.raw_log import RawLog
 from journeymine.events.stage_map import StageMap
 
@@ -165,20 +164,19 @@ class LogFacts:
     ids_ambiguous: int = 0
 
 
-def facts_of_log(log: RawLog, loaded: LoadedLog, reasons: Mapping[str, int]) -> LogFacts:
+def facts_of_log(log: RawLog, loaded: LoadedLog, order: OrderedEvents, reasons: Mapping[str, int]) -> LogFacts:
     """The facts from one finished pass in memory."""
-    order = order_events(loaded.coded)
     return LogFacts(
         heights=loaded.heights,
         accepted=loaded.accepted,
-        null_channels=_null_channels(loaded).tolist(),
+        null_channels=_null_channels(loaded, order).tolist(),
         spans=loaded.spans,
         reasons=reasons,
         ties=order.n_ties,
         out_of_order=order.n_out_of_order,
         users=len(order.users),
         anonymous_users=int(order.users.str.starts_with(ANONYMOUS).sum()) if log.has_anonymous else 0,
-        pairs=_pairs(loaded.coded),
+        pairs=_pairs(order.labels),
         ids_filled=len(loaded.identity.users) if loaded.identity is not None else 0,
         ids_ambiguous=len(loaded.identity.ambiguous) if loaded.identity is not None else 0,
     )
@@ -215,12 +213,12 @@ def build_report(log: RawLog, facts: LogFacts, stages: StageMap) -> EventReport:
     )
 
 
-def _pairs(coded: CodedEvents) -> list[tuple[str, str | None]]:
+def _pairs(labels: Mapping[str, Coded]) -> list[tuple[str, str | None]]:
     """The distinct (touchpoint, channel) pairs of the log."""
-    touchpoint = coded.labels["touchpoint"]
-    if "channel" not in coded.labels:
+    touchpoint = labels["touchpoint"]
+    if "channel" not in labels:
         return [(label, None) for label in touchpoint.labels]
-    channel = coded.labels["channel"]
+    channel = labels["channel"]
     width = max(len(channel.labels), 1)
     packed = touchpoint.codes.astype(np.int64) * width + channel.codes
     codes = pl.Series(packed).unique().sort().to_list()
@@ -250,14 +248,14 @@ def _sources(log: RawLog, facts: LogFacts) -> tuple[SourceReport, ...]:
     return tuple(reports)
 
 
-def _null_channels(loaded: LoadedLog) -> npt.NDArray[np.int64]:
-    """Accepted events without channel, per file; accepted events are in file order."""
-    channel: Coded | None = loaded.coded.labels.get("channel")
+def _null_channels(loaded: LoadedLog, order: OrderedEvents) -> npt.NDArray[np.int64]:
+    """Accepted events without channel, per file; rows of the input are in file order."""
+    channel: Coded | None = order.labels.get("channel")
     if channel is None or UNKNOWN not in channel.labels:
         return np.zeros(len(loaded.accepted), dtype=np.int64)
-    unknown = channel.codes == channel.labels.index(UNKNOWN)
-    ends = np.cumsum([0, *loaded.accepted])
-    return np.array([np.count_nonzero(unknown[a:b]) for a, b in pairwise(ends)], dtype=np.int64)
+    rows = order.row[channel.codes == channel.labels.index(UNKNOWN)]
+    file = np.searchsorted(np.cumsum(loaded.accepted), rows, side="right")
+    return np.bincount(file, minlength=len(loaded.accepted))
 
 
 def _iso(us: int) -> str:

@@ -28,7 +28,7 @@ from journeymine.journeys.status import Prior, heads_of
 from journeymine.parallel import on_all_cores, take
 from journeymine.stats.folds import fold_of
 
-__all__ = ["build_coded"]
+__all__ = ["build_coded", "build_ordered"]
 
 PART = 1 << 17
 """Steps built at a time: small enough for the caches, large enough that no user is a part of its own."""
@@ -53,27 +53,34 @@ def build_coded(
     rules: JourneyRules,
     context: LogContext,
     stages: StageMap | None,
-    order: OrderedEvents | None = None,
+    prior: pl.DataFrame | None = None,
+) -> Journeys:
+    """Build journeys from whole users' events, in input order; see `build_ordered`."""
+    return build_ordered(order_events(events), rules, context, stages, prior)
+
+
+def build_ordered(
+    events: OrderedEvents,
+    rules: JourneyRules,
+    context: LogContext,
+    stages: StageMap | None,
     prior: pl.DataFrame | None = None,
 ) -> Journeys:
     """Build journeys from whole users' events.
 
     Parameters
     ----------
-    order : that of `events`, where it is known already.
     prior : what was counted earlier of some users: user, journeys, goals. Their events here begin where a journey does.
 
     Notes
     -----
     The answer for a user depends on that user's events, the rules, the context and the stage map only, so any partition
-    of the users gives the same journeys.
+    of the users gives the same journeys. Journeys of a log without company touches share the arrays of `events`.
     """
     facts = facts_of(stages, events.labels)
     check_goal_not_company(rules, facts, events.labels)
-    own, company = split_company(events, facts)
-    if order is None or company is not None:
-        order = order_events(own)
-    plan = _plan(rules, context, stages, own, facts)
+    order, company = split_company(events, facts)
+    plan = _plan(rules, context, stages, order, facts)
     if prior is not None:
         plan = replace(plan, prior=_prior_of(order.users, prior))
     steps, heads, offsets = _build_parts(order, facts, plan)
@@ -108,7 +115,7 @@ def _with_company(journeys: Journeys, company: CompanyTouches) -> Journeys:
 
 
 def _plan(
-    rules: JourneyRules, context: LogContext, stages: StageMap | None, events: CodedEvents, facts: Facts
+    rules: JourneyRules, context: LogContext, stages: StageMap | None, events: OrderedEvents, facts: Facts
 ) -> _Plan:
     by, column = "attempt", None
     if rules.split in ("user", "session"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from journeymine.errors import RulesError
 from journeymine.events.log import Events
-from journeymine.journeys.build import build_coded
+from journeymine.journeys.build import build_ordered
 from journeymine.journeys.context import LogContext, check_wild
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.rules import JourneyRules
@@ -44,9 +44,9 @@ def build_journeys(events: Events, rules: JourneyRules | None = None, **rule_fie
     ['converted', 'open']
     """
     chosen = rules_of(events, rules, rule_fields)
-    coded = events.coded()
-    check_wild(coded.timestamp, chosen)
-    journeys = build_coded(coded, chosen, context_of(events, chosen), events.stages)
+    ordered = events.ordered()
+    check_wild(ordered.time, chosen)
+    journeys = build_ordered(ordered, chosen, context_of(events, chosen), events.stages)
     return journeys.replace(events=events)
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.events.coded import Coded, CodedEvents
+from journeymine.events.coded import Coded
+from journeymine.events.order import OrderedEvents
 from journeymine.journeys.facts import Facts
 from journeymine.parallel import take
 
@@ -73,36 +74,26 @@ class CompanyTouches:
         return self.take(found, position[found])
 
 
-def split_company(events: CodedEvents, facts: Facts) -> tuple[CodedEvents, CodedEvents | None]:
+def split_company(events: OrderedEvents, facts: Facts) -> tuple[OrderedEvents, OrderedEvents | None]:
     """The customers' own events, and the company's; None when the stage map declares none."""
     if not facts.by_company.any():
         return events, None
     theirs = take(facts.by_company, facts.pairs(events.labels))
     if not theirs.any():
         return events, None
-    return _rows(events, np.flatnonzero(~theirs)), _rows(events, np.flatnonzero(theirs))
+    return events.keep(~theirs), events.keep(theirs)
 
 
-def _rows(events: CodedEvents, rows: Ints) -> CodedEvents:
-    return CodedEvents(
-        user=events.user.gather(pl.Series(rows)),
-        timestamp=events.timestamp.take(rows),
-        labels={name: coded.take(rows) for name, coded in events.labels.items()},
-        numbers={name: column.take(rows) for name, column in events.numbers.items()},
-        tie_break=tuple(column.take(rows) for column in events.tie_break),
-    )
-
-
-def attach_company(journeys: Journeys, touches: CodedEvents, facts: Facts) -> CompanyTouches:
+def attach_company(journeys: Journeys, touches: OrderedEvents, facts: Facts) -> CompanyTouches:
     """Find the journey of each touch."""
     users = pl.DataFrame({"user": journeys.users}).with_row_index("u")
-    found = touches.user.to_frame("user").join(users, on="user", how="left", maintain_order="left")["u"]
-    user = found.cast(pl.Int64).fill_null(-1).to_numpy()
-    journey = _nearest(user, touches.timestamp, journeys)
+    found = touches.users.to_frame("user").join(users, on="user", how="left", maintain_order="left")["u"]
+    user = found.cast(pl.Int64).fill_null(-1).to_numpy().take(touches.user_of_step)
+    journey = _nearest(user, touches.time, journeys)
     inside = np.flatnonzero(journey >= 0)
-    inside = inside[np.lexsort((inside, touches.timestamp[inside], journey[inside]))]
+    inside = inside[np.lexsort((touches.row[inside], touches.time[inside], journey[inside]))]
     labels = facts.add_to(touches.labels)
-    everything = CompanyTouches(journey, touches.timestamp, labels, touches.numbers)
+    everything = CompanyTouches(journey, touches.time, labels, touches.numbers)
     return everything.take(inside, journey[inside], len(touches) - len(inside))
 
 

@@ -58,6 +58,28 @@ def test_a_numbers_interval_is_the_jackknife_over_shared_folds() -> None:
     assert row["difference"] - row["difference_lower"] == pytest.approx(half)
 
 
+def test_times_differ_by_seconds_and_not_by_at_most_one() -> None:
+    a, b = halves(sample(), 3)
+    found = compare(a, b, jm.Conversion(by="channel"), columns=["p50_s", "p90_s"])
+    each = [jm.conversion(side, by="channel").frame for side in (a, b)]
+    for row in found.frame.drop_nulls("difference_lower").iter_rows(named=True):
+        first, second = (side.row(by_predicate=pl.col("channel") == row["channel"], named=True) for side in each)
+        q = row["estimate"]
+        below = np.hypot(first[q] - first[f"{q}_lower"], second[f"{q}_upper"] - second[q])
+        above = np.hypot(first[f"{q}_upper"] - first[q], second[q] - second[f"{q}_lower"])
+        assert row["difference_lower"] == pytest.approx(row["difference"] - below)
+        assert row["difference_upper"] == pytest.approx(row["difference"] + above)
+        assert row["difference_upper"] - row["difference_lower"] > 3_600
+    # Two random halves: with limits cut at one second nearly every time would differ.
+    assert (found.frame["p_value"].drop_nulls() < 0.06).mean() < 0.3
+
+
+def test_stages_come_in_their_order() -> None:
+    a, b = halves(sample(), 4)
+    found = compare(a, b, jm.DropOff(by="stage"), columns="lost_share").frame
+    assert found["stage"].to_list() == jm.drop_off(sample(), by="stage").frame["stage"].to_list()
+
+
 def test_a_group_against_itself_differs_nowhere() -> None:
     found = compare(sample(), sample(), jm.Conversion())
     share = found.frame.row(by_predicate=pl.col("estimate") == "share", named=True)

@@ -382,3 +382,33 @@ def test_at_most_17_of_200_null_retailers_make_any_metric_claim_anything() -> No
     counted = claims_over(range(1000, 1200))  # seeds below 200 were looked at while the tests were shaped
     sys.stdout.write(f"claims of 200 null retailers at FDR 5 %: {counted}\n")
     assert max(counted.values()) <= 17, counted
+
+
+def test_what_every_comparable_journey_has_says_so() -> None:
+    log = pl.DataFrame({
+        "user": [f"u{i}" for i in range(80) for _ in range(2)], "s": [60 * (i % 2) for i in range(160)],
+        "what": ["visit", "won"] * 80,
+    })  # fmt: skip
+    events = jm.read_events(log, user="user", timestamp="s", time_unit="s", touchpoint="what")
+    journeys = jm.build_journeys(events, goal="won", idle="1d", observed_until=10 * 86_400_000_000)
+    row = jm.decision_points(journeys).frame.row(0, named=True)
+    assert (row["label"], row["n"], row["difference"], row["lift"]) == ("visit", 80, None, None)
+    assert row["reason"] == "every mature journey that got as far has it: there is none without it to compare with"
+
+
+def test_money_at_stake_has_limits_where_the_conversions_have(planted: jm.Journeys) -> None:
+    frame = jm.friction(planted).frame
+    assert frame["conversions_at_stake_lower"].is_null().any()
+    without = frame.filter(pl.col("conversions_at_stake_lower").is_null())
+    assert without["value_at_stake_lower"].is_null().all()
+
+
+def test_a_lift_over_nothing_is_not_given() -> None:
+    log = pl.DataFrame({
+        "user": [f"u{i}" for i in range(120) for _ in range(3)], "s": [60 * (i % 3) for i in range(360)],
+        "what": [w for i in range(120) for w in (("visit", "talk", "won") if i % 2 else ("visit", "read", "read"))],
+    })  # fmt: skip
+    events = jm.read_events(log, user="user", timestamp="s", time_unit="s", touchpoint="what")
+    journeys = jm.build_journeys(events, goal="won", idle="1d", observed_until=10 * 86_400_000_000)
+    row = jm.decision_points(journeys).frame.row(by_predicate=pl.col("label") == "talk", named=True)
+    assert (row["converted_with"], row["converted_without"], row["difference"], row["lift"]) == (1, 0, 1, None)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 
 from journeymine.columns import MICRO
 from journeymine.errors import UnknownLabelError
+from journeymine.events import read_events
+from journeymine.journeys import build_journeys
 from journeymine.metrics import dwell
 from journeymine.stats.histogram import bucket_of, bucket_value
 from tests.metrics.walk import Walk, walks_of
@@ -92,3 +95,17 @@ def test_a_log_without_the_column_says_so() -> None:
     journeys = build((Row("a", 0, "visit", "web", None, None, None, None),))
     with pytest.raises(UnknownLabelError, match="country"):
         dwell(journeys, by="country")
+
+
+def test_no_time_has_a_limit_below_zero() -> None:
+    # One of many stays a day: estimate ± t · s would reach below 0. The first user is there so that the log begins early.
+    seconds = [-10 * 86_400] + [at for i in range(200) for at in (0, 80_000 if i == 7 else 1)]
+    log = pl.DataFrame({
+        "user": ["first", *(f"u{i}" for i in range(200) for _ in range(2))], "s": seconds,
+        "event": ["there", *["here", "there"] * 200],
+    })  # fmt: skip
+    events = read_events(log, user="user", timestamp="s", time_unit="s", touchpoint="event")
+    journeys = build_journeys(events, idle="2d", observed_until=40 * 86_400_000_000)
+    row = dwell(journeys, by="touchpoint").frame.row(by_predicate=pl.col("touchpoint") == "here", named=True)
+    assert (row["n"], row["mean_s"]) == (200, (199 + 80_000) / 200)
+    assert row["mean_s_lower"] == 0 < row["mean_s"] < row["mean_s_upper"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -22,7 +22,7 @@ from journeymine.stats.quantiles import woodruff
 from journeymine.stats.shares import Interval, difference_interval, number_interval, share_interval
 from journeymine.stats.solved_shares import solved_share_interval
 
-__all__ = ["check_question", "finish"]
+__all__ = ["check_question", "finish", "in_stage_order"]
 
 SPARSE_USERS, SPARSE_CONVERTING = 300, 30
 """Below either, a row is flagged ``sparse``."""
@@ -106,9 +106,14 @@ def _present(counts: Counts) -> npt.NDArray[np.bool_]:
 
 def _in_stage_order(frame: pl.DataFrame, answer: Answer, counts: Counts) -> pl.DataFrame:
     """Rows as counted, except that stages come in their own order, not in that of the alphabet."""
-    if "stage" not in answer.keys.columns or not counts.basis.stages:
+    return in_stage_order(frame, counts.basis.stages) if "stage" in answer.keys.columns else frame
+
+
+def in_stage_order(frame: pl.DataFrame, stages: Sequence[str]) -> pl.DataFrame:
+    """Rows by their stage, in the order of the stages; what has none comes last."""
+    if not stages:
         return frame
-    order = {stage: rank for rank, stage in enumerate(counts.basis.stages)}
+    order = {stage: rank for rank, stage in enumerate(stages)}
     rank = pl.col("stage").replace_strict(order, default=len(order), return_dtype=pl.Int64)
     return frame.sort(rank, maintain_order=True)
 
@@ -170,10 +175,12 @@ def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, boo
             users=users, disjoint=value.disjoint, confidence=confidence,
         ), True  # fmt: skip
     if isinstance(value, Number):
-        return number_interval(
+        found = number_interval(
             value.values[0], value.values[1:], trials_by_fold=value.trials, each_user_once=value.once,
             confidence=confidence,
-        ), True  # fmt: skip
+        )  # fmt: skip
+        np.maximum(found.lower, value.least, out=found.lower)
+        return found, True
     if isinstance(value, SolvedShare):
         return solved_share_interval(
             value.values[0], value.values[1:], trials_by_fold=value.trials, people=value.people, confidence=confidence

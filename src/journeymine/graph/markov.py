@@ -241,10 +241,10 @@ def _states_answer(tally: Tally, order: int) -> Answer:
     trials = visits[tally.present] if tally.spec.folded else None
     columns: dict[str, object] = {
         "n": visits.sum(axis=0).astype(np.int64),
-        "visits": Number(solved.visits, trials),
+        "visits": Number(solved.visits, trials, least=0.0),
         **{name: Number(solved.outcomes[:, :, i], trials) for i, name in enumerate(OUTCOMES)},
-        "steps": Number(solved.steps, trials),
-        "seconds": Number(solved.seconds, trials),
+        "steps": Number(solved.steps, trials, least=0.0),
+        "seconds": Number(solved.seconds, trials, least=0.0),
     }
     if not tally.spec.folded:
         columns = {k: v.values[0] if isinstance(v, Number) else v for k, v in columns.items()}

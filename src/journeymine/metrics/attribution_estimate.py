@@ -75,8 +75,8 @@ def credits_of(
     answer = Answer(
         keys=pl.concat([rows.frame.select(pl.lit(rule).alias("rule"), pl.all()) for rule in rules]),
         columns={
-            "conversions": Number(conversions, trials),
-            "share": Number(share, trials),
+            "conversions": Number(conversions, trials, least=0.0),
+            "share": Number(share, trials, least=0.0),
             "value": Number(money, trials),
             "n": np.tile(behind.sum(axis=0).astype(np.int64), times),
             "n_users": np.tile(n_users.astype(np.int64), times),

@@ -13,7 +13,7 @@ import polars as pl
 
 from journeymine.counting.counts import Counts
 from journeymine.counting.estimates import Answer
-from journeymine.counting.finish import finish
+from journeymine.counting.finish import finish, in_stage_order
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
@@ -78,7 +78,7 @@ def compare(
     tests: list[dict[str, Any]] = []
     for name, first in answers[0].items():
         pair = _Pair(first, answers[1][name], finished[0][name], finished[1][name])
-        frame, found = _compared(pair, wanted, present, confidence)
+        frame, found = _compared(pair, wanted, present, confidence, counted[0].basis.stages)
         if frame is not None:
             frames[name] = frame
             tests += found if len(frames) == 1 else []
@@ -192,7 +192,11 @@ def _answers(
 
 
 def _compared(
-    pair: _Pair, wanted: Sequence[str] | None, present: npt.NDArray[np.bool_], confidence: float
+    pair: _Pair,
+    wanted: Sequence[str] | None,
+    present: npt.NDArray[np.bool_],
+    confidence: float,
+    stages: Sequence[str],
 ) -> tuple[pl.DataFrame | None, list[dict[str, Any]]]:
     """All estimates of one answer below each other, and the global test of each."""
     labels = _labels(pair)
@@ -206,6 +210,7 @@ def _compared(
     rows = pl.concat(labels).unique(maintain_order=True)
     keys = rows.columns
     rows = rows.sort(keys) if keys and not any(kind.is_nested() for kind in rows.dtypes) else rows
+    rows = in_stage_order(rows, stages) if "stage" in keys else rows
     n = rows.height if keys else 1
     place = [_place(each, rows) for each in labels]
     found = [

@@ -188,7 +188,7 @@ def _quantiles(name: str, frames: tuple[pl.DataFrame, pl.DataFrame], rows: pl.Da
         )
         found.append([kept[limit].cast(pl.Float64).fill_null(np.nan).to_numpy() for limit in limits])
     (a, *of_a), (b, *of_b) = found
-    lower, upper = square_and_add(a, (of_a[0], of_a[1]), b, (of_b[0], of_b[1]))
+    lower, upper = square_and_add(a, (of_a[0], of_a[1]), b, (of_b[0], of_b[1]), farthest=np.inf)
     reason = np.full(n, None, dtype=object)
     reason[np.isnan(lower)] = NOT_COMPARABLE
     reason[np.isnan(a) | np.isnan(b)] = NO_TRIALS

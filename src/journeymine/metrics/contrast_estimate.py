@@ -14,10 +14,11 @@ from journeymine.metrics.contrast import ENOUGH
 from journeymine.stats.folds import jackknife_variance
 from journeymine.stats.multiple import benjamini_hochberg
 
-__all__ = ["Contrast", "by_group", "contrast", "nullable", "p_values", "significance"]
+__all__ = ["NONE_WITHOUT", "Contrast", "by_group", "contrast", "nullable", "p_values", "significance"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+NONE_WITHOUT = "every mature journey that got as far has it: there is none without it to compare with"
 EXPECTED = 5
 """Fewest journeys that must be expected to convert, and not to, among few that met a marker."""
 
@@ -49,6 +50,12 @@ class Contrast:
     stage: list[str]
     value: Floats
     present: npt.NDArray[np.bool_]
+
+    @property
+    def reasons(self) -> list[str | None]:
+        """Per row, why there is nothing to compare; None where there is."""
+        n, unknown = self.totals["n"], np.isnan(self.share_without[0])
+        return [NONE_WITHOUT if there and nothing else None for there, nothing in zip(n > 0, unknown, strict=True)]
 
 
 def contrast(met: Tally, reached: Tally, people: Tally, *, enough: int = ENOUGH) -> Contrast:

@@ -92,7 +92,7 @@ class DecisionPoints:
         n = found.totals["n"]
         p, adjusted = significance(found.difference, found.tested, found.least_variance)
         with np.errstate(divide="ignore", invalid="ignore"):
-            lift = found.share_with / found.share_without
+            lift = found.share_with / np.where(found.share_without == 0, np.nan, found.share_without)
         behind = found.n[found.present]
         points = Answer(
             keys=found.rows,
@@ -111,6 +111,7 @@ class DecisionPoints:
             },
             users=found.totals["n_users"],
             converting=found.totals["users_converted"],
+            reasons=found.reasons,
         )
         branches = tallies["branches"]
         counted = branches.rows.with_columns(n=pl.Series(branches.total("n")))
@@ -149,7 +150,8 @@ def decision_points(
     -------
     Result; frame has one row per label (or from, to):
         stage str where most pass it · n_journeys i64 · n i64 mature · n_users i64 · converted_with, converted_without f64 ·
-        difference, lift f64 with interval · p_value, p_adjusted f64 · information_gain_bits f64.
+        difference, lift f64 with interval; no lift where none of the others convert · p_value, p_adjusted f64 ·
+        information_gain_bits f64.
         tables["branching"]: label str · n i64 · n_ways i64 · entropy_bits f64, Shannon's entropy of what comes next, the
         end of the journey included.
 

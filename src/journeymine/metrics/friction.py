@@ -119,10 +119,11 @@ def _answer(found: Contrast, keys: pl.DataFrame, p: Floats, adjusted: Floats) ->
             "p_value": nullable(p),
             "p_adjusted": nullable(adjusted),
             "conversions_at_stake": Number(cost, behind, once),
-            "value_at_stake": Number(cost * mean_value if has_value else np.full(cost.shape, np.nan)),
+            "value_at_stake": Number(cost * mean_value if has_value else np.full(cost.shape, np.nan), behind, once),
         },
         users=found.totals["n_users"],
         converting=found.totals["users_converted"],
+        reasons=found.reasons,
     )
 
 

@@ -76,7 +76,7 @@ def _summary(
                 1 - np.nansum(shares, axis=0) + np.where(np.isnan(shares[1]), np.nan, 0), trials, people
             ),
             "half_s": pl.Series(half).fill_nan(None),
-            "open_mean_s": Number(undecided, trials),
+            "open_mean_s": Number(undecided, trials, least=0.0),
         },
         users=journeys.total("n_users"),
         converting=journeys.total("converted"),

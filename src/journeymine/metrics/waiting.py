@@ -135,7 +135,7 @@ class Waiting:
                 "converted_share": share("converted_after", "arrived"),
                 "p50_s": Quantile(times, 0.5, 1 / MICRO),
                 "p90_s": Quantile(times, 0.9, 1 / MICRO),
-                "mean_s": Number(mean, tally.by_fold("arrived")[tally.present]),
+                "mean_s": Number(mean, tally.by_fold("arrived")[tally.present], least=0.0),
             },
             users=users,
             converting=tally.total("users_arrived"),

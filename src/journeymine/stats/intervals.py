@@ -184,12 +184,18 @@ def newcombe(
 
 
 def square_and_add(
-    p1: npt.ArrayLike, limits1: Limits, p2: npt.ArrayLike, limits2: Limits, *, correlation: npt.ArrayLike = 0.0
+    p1: npt.ArrayLike,
+    limits1: Limits,
+    p2: npt.ArrayLike,
+    limits2: Limits,
+    *,
+    correlation: npt.ArrayLike = 0.0,
+    farthest: float = 1.0,
 ) -> Limits:
     """Limits of p1 − p2 from the limits of each, however those came about.
 
     lower = d − √(l1² − 2ρ·l1·u2 + u2²), upper = d + √(u1² − 2ρ·u1·l2 + l2²), where l and u are the distances from the
-    estimate down to its lower and up to its upper limit.
+    estimate down to its lower and up to its upper limit. No limit is beyond ± `farthest`, which is 1 for shares.
 
     >>> lower, upper = square_and_add(0.5, (np.array(0.4), np.array(0.6)), 0.5, (np.array(0.4), np.array(0.6)))
     >>> f"{lower:.4f} {upper:.4f}"
@@ -201,7 +207,7 @@ def square_and_add(
     difference = first - second
     below = _third_side(first - lower1, upper2 - second, rho)
     above = _third_side(upper1 - first, second - lower2, rho)
-    return np.maximum(difference - below, -1.0), np.minimum(difference + above, 1.0)
+    return np.maximum(difference - below, -farthest), np.minimum(difference + above, farthest)
 
 
 def student(estimate: npt.ArrayLike, variance: npt.ArrayLike, df: npt.ArrayLike, confidence: float = 0.95) -> Limits:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from journeymine.errors import RulesError
+from journeymine.errors import QuestionError, RulesError
 from journeymine.events import StageMap, read_events
 from journeymine.journeys import Journeys, build_journeys
 from journeymine.metrics import drop_off
@@ -165,3 +165,12 @@ def test_a_log_of_its_own_stages_without_a_stage_map_keeps_them_as_labels() -> N
 
 def frame_with_stage() -> pl.DataFrame:
     return pl.DataFrame({"user": ["a"], "t": [0], "what": ["x"], "stage": ["z"]})
+
+
+def test_more_places_than_can_be_counted_are_refused() -> None:
+    n = 9_999
+    many = {f"a{i}": [f"{i}-{j}" for j in range(n)] for i in range(4)}
+    rows = pl.DataFrame({"user": ["u"] * n, "t": range(n), "what": ["x"] * n, **many})
+    journeys = build_journeys(read_events(rows, timestamp="t", time_unit="s", touchpoint="what", attributes=list(many)))
+    with pytest.raises(QuestionError, match="combinations of labels"):
+        drop_off(journeys, by=list(many))

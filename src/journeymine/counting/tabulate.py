@@ -20,7 +20,7 @@ from journeymine.parallel import take
 from journeymine.stats.wide import split
 
 __all__ = ["Key", "coded_key", "distinct_users", "fold_key", "integer_key", "key_of", "pack", "tabulate",
-           "tabulate_runs"]  # fmt: skip
+           "tabulate_runs", "unpack"]  # fmt: skip
 
 Ints = npt.NDArray[np.int64]
 _DENSE = 1 << 22
@@ -80,6 +80,21 @@ def pack(keys: Sequence[Key], n_rows: int) -> tuple[Ints, int]:
         packed += key.codes
         size *= width
     return packed, size
+
+
+def unpack(packed: Ints, values: Mapping[str, pl.Series]) -> dict[str, pl.Series]:
+    """What each number made by `pack` stands for, where there were few enough keys to be packed as they are.
+
+    >>> keys = {"a": key_of(np.array([1, 0]), ["x", "y"]), "b": key_of(np.array([0, 2]), ["u", "v", "w"])}
+    >>> packed, _ = pack(list(keys.values()), 2)
+    >>> [s.to_list() for s in unpack(packed, {name: key.values for name, key in keys.items()}).values()]
+    [['y', 'x'], ['u', 'w']]
+    """
+    columns: dict[str, pl.Series] = {}
+    for name, known in reversed(list(values.items())):
+        columns[name] = known.gather(pl.Series(packed % len(known))) if len(known) else known
+        packed = packed // max(len(known), 1)
+    return {name: columns[name] for name in values}
 
 
 def distinct_users(packed: Ints, user: Ints, which: npt.NDArray[np.bool_], size: int) -> npt.NDArray[np.bool_]:

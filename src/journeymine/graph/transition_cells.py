@@ -1,14 +1,15 @@
 """Edges and nodes of journeys with few labels: block after block added into one array of cells, no table in between.
 
 A cell is an edge or a node (of one group). Inside a block, rows are sorted by cell once; everything that is asked of an edge is a
-pass over that order, short enough for the processor's cache. What a journey has become is a small number, so one
-addition per (cell, journey) counts journeys, mature and converted ones alike.
+pass over that order, short enough for the processor's cache. What a row adds to its cell (its fold, whether it is the
+first of its journey or user there, and what became of the journey) is one small number, so all of it is counted at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,9 @@ import polars as pl
 
 from journeymine.counting.by import group_journeys
 from journeymine.counting.counts import TableSpec, limbs
+from journeymine.counting.occurrences import Occurrences, Sums, sum_where
 from journeymine.counting.runs import changes, sort_cells
-from journeymine.counting.tabulate import coded_key, pack
+from journeymine.counting.tabulate import coded_key, pack, unpack
 from journeymine.journeys.heads import CONVERTED, STATUSES
 from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import take
@@ -31,9 +33,10 @@ Ints = npt.NDArray[np.int64]
 
 BLOCK = 1 << 17
 """Steps at a time: a dozen arrays of them stay in the cache."""
-_FATES = 4
-"""A journey is immature (0), mature (1), or mature and converted (2)."""
-_FEW_CELLS, _MOST_CELLS = 1 << 16, 1 << 22
+_KINDS = 8
+"""What a row adds: the journey's fate, `_NEW_USER` more when its user is new to the cell; or `_AGAIN`."""
+_MATURE, _WON, _NEW_USER, _AGAIN = 1, 2, 3, 6
+_FEW_CELLS, _MOST_CELLS = 1 << 17, 1 << 23
 _BUCKETS = int(bucket_of([np.iinfo(np.int64).max])[0]) - int(bucket_of([1])[0]) + 2
 """Buckets that a time may fall into: 0, and those from 1 µs to the longest."""
 _LEAST_BUCKET = int(bucket_of([1])[0]) - 1
@@ -52,10 +55,8 @@ class _Touches:
 
     def __init__(self, n_cells: int) -> None:
         self.n_cells = n_cells
-        self.fates = np.zeros(n_cells * FOLDS * _FATES, dtype=np.int64)
-        self.again = np.zeros(n_cells * FOLDS, dtype=np.int64)
-        self.same_user = np.zeros(n_cells * FOLDS, dtype=np.int64)
-        self.value = (np.zeros(n_cells * FOLDS, dtype=np.int64), np.zeros(n_cells * FOLDS, dtype=np.int64))
+        self.kinds = Occurrences(n_cells * FOLDS * _KINDS)
+        self.value = Sums()
 
     def add_rows(self, cell: Ints, journey: Ints, journeys: _Fates) -> None:
         """Add rows that come journey after journey."""
@@ -66,52 +67,53 @@ class _Touches:
         """Add rows sorted by cell, and inside a cell journey after journey."""
         other_cell = changes(cell)
         new = other_cell | changes(journey)
-        first = np.flatnonzero(new)
-        if len(first) < len(cell):
-            more = np.flatnonzero(~new)
-            np.add.at(self.again, take(cell, more) * FOLDS + take(journeys.fold, journey.take(more)), 1)
-            cell, journey, other_cell = take(cell, first), take(journey, first), take(other_cell, first)
-        np.add.at(self.fates, cell * (FOLDS * _FATES) + take(journeys.fate, journey), 1)
-        same = np.flatnonzero(~(other_cell | changes(take(journeys.user, journey))))
-        np.add.at(self.same_user, take(cell, same) * FOLDS + take(journeys.fold, journey.take(same)), 1)
+        new_user = other_cell | changes(take(journeys.user, journey))
+        kind = take(journeys.fate, journey)
+        kind += np.multiply(new_user, _NEW_USER, dtype=np.int8)
+        kind -= _AGAIN
+        kind *= new
+        kind += _AGAIN
+        number: npt.NDArray[Any] = cell.astype(self.kinds.kind)
+        number *= FOLDS
+        number += take(journeys.fold, journey)
+        number *= _KINDS
+        number += kind.view(np.uint8)
+        self.kinds.add(number)
         if journeys.value is not None:
+            first = np.flatnonzero(new)
+            cell, journey = take(cell, first), take(journey, first)
             value = take(journeys.value, journey)
             worth = np.flatnonzero(value)
-            there = take(cell, worth) * FOLDS + take(journeys.fold, journey.take(worth))
-            for total, part in zip(self.value, split(take(value, worth)), strict=True):
-                np.add.at(total, there, part)
+            there = take(cell, worth) * FOLDS + take(journeys.fold, take(journey, worth))
+            self.value.add(there, take(value, worth), self.n_cells * FOLDS)
 
     def used(self) -> _Used:
         """Each total that is not empty, in order of cell and fold."""
-        fates = self.fates.reshape(-1, _FATES)
-        n_journeys = fates.sum(axis=1)
-        at = np.flatnonzero(n_journeys)
-        fates, n_journeys = fates[at], n_journeys[at]
+        numbers, n = self.kinds.counted()
+        kind, there = numbers % _KINDS, numbers // _KINDS
+        starts = np.flatnonzero(changes(there))
+        there = take(there, starts)
+        new = kind < _AGAIN
         totals = {
-            "fold": at % FOLDS,
-            "n": n_journeys + self.again[at],
-            "n_journeys": n_journeys,
-            "n_users": n_journeys - self.same_user[at],
-            "mature": fates[:, 1] + fates[:, 2],
-            "converted": fates[:, 2],
+            "fold": there % FOLDS,
+            "n": sum_where(kind >= 0, n, starts),
+            "n_journeys": sum_where(new, n, starts),
+            "n_users": sum_where(new & (kind >= _NEW_USER), n, starts),
+            "mature": sum_where(new & (kind % _NEW_USER >= _MATURE), n, starts),
+            "converted": sum_where(new & (kind % _NEW_USER == _WON), n, starts),
         }
-        return _Used(
-            at // FOLDS, {**totals, **dict(zip(limbs("value"), (part[at] for part in self.value), strict=True))}
-        )
+        return _Used(there // FOLDS, {**totals, **dict(zip(limbs("value"), self.value.totals(there), strict=True))})
 
 
 class _Times:
     """Sums, least, greatest and histogram of the time on each edge."""
 
-    def __init__(self, n_cells: int, n_steps: int) -> None:
+    def __init__(self, n_cells: int) -> None:
         self.n = np.zeros(n_cells, dtype=np.int64)
         self.time = (np.zeros(n_cells, dtype=np.int64), np.zeros(n_cells, dtype=np.int64))
         self.least = np.full(n_cells, np.iinfo(np.int64).max)
         self.greatest = np.full(n_cells, np.iinfo(np.int64).min)
-        # one count per bucket of each edge, or the buckets themselves where they are fewer
-        dense = n_cells * _BUCKETS <= 4 * n_steps
-        self.buckets = np.zeros(n_cells * _BUCKETS, dtype=np.int64) if dense else None
-        self.loose: list[npt.NDArray[np.uint32]] = []
+        self.buckets = Occurrences(n_cells * _BUCKETS)
 
     def add(self, cell: Ints, took: Ints) -> None:
         """Add rows sorted by cell."""
@@ -125,12 +127,7 @@ class _Times:
         self.least[there] = np.minimum(self.least[there], np.minimum.reduceat(took, starts))
         self.greatest[there] = np.maximum(self.greatest[there], np.maximum.reduceat(took, starts))
         bucket = cell * _BUCKETS + np.maximum(bucket_of(took) - _LEAST_BUCKET, 0)
-        if self.buckets is None:
-            self.loose.append(bucket.astype(np.uint32))
-        else:
-            bucket = np.sort(bucket.astype(np.uint32))
-            starts = np.flatnonzero(changes(bucket))
-            self.buckets[take(bucket, starts)] += np.diff(starts, append=len(bucket))
+        self.buckets.add(bucket.astype(self.buckets.kind))
 
     def used(self) -> _Used:
         """Each edge with any time, in order."""
@@ -142,22 +139,17 @@ class _Times:
 
     def used_buckets(self) -> _Used:
         """Each bucket with any time, in order of edge and bucket."""
-        if self.buckets is None:
-            each, n = np.unique(np.concatenate([np.zeros(0, np.uint32), *self.loose]), return_counts=True)
-            at = each.astype(np.int64)
-        else:
-            at = np.flatnonzero(self.buckets)
-            n = self.buckets[at]
+        at, n = self.buckets.counted()
         bucket = at % _BUCKETS
         return _Used(at // _BUCKETS, {"bucket": np.where(bucket > 0, bucket + _LEAST_BUCKET, 0), "n": n})
 
 
 @dataclass(frozen=True, slots=True)
 class _Fates:
-    """What is added for a journey, one entry per journey of a block."""
+    """What is added for a journey, one entry per journey of a block; `fate` is 0, `_MATURE` or `_WON`."""
 
     fold: npt.NDArray[np.uint8]
-    fate: npt.NDArray[np.uint8]
+    fate: npt.NDArray[np.int8]
     user: Ints
     value: Ints | None
 
@@ -165,16 +157,15 @@ class _Fates:
     def of(cls, journeys: Journeys) -> _Fates:
         heads = journeys.heads
         won = heads.mature & (heads.status == CONVERTED)
-        fold = take(journeys.folds, heads.user)
         value = np.where(won, heads.value, 0) if "value" in journeys.coded.numbers else None
-        return cls(fold, fold * np.uint8(_FATES) + heads.mature.view(np.uint8) + won.view(np.uint8), heads.user, value)
+        return cls(take(journeys.folds, heads.user), heads.mature.view(np.int8) + won.view(np.int8), heads.user, value)
 
 
 def fits(journeys: Journeys, grain: str, by: Sequence[str]) -> bool:
     """Whether an array of all edges there may be is no larger than the journeys' own arrays."""
     n_groups = float(np.prod([float(len(values)) for values in _groups(journeys, by).values()]))
-    cells = n_groups * len(journeys.codes(grain).labels) ** 2 * FOLDS * _FATES
-    return cells <= min(max(_FEW_CELLS, 8 * len(journeys.coded)), _MOST_CELLS)
+    cells = n_groups * len(journeys.codes(grain).labels) ** 2 * FOLDS * _KINDS
+    return cells <= min(max(_FEW_CELLS, 16 * len(journeys.coded)), _MOST_CELLS)
 
 
 def _groups(journeys: Journeys, by: Sequence[str]) -> dict[str, pl.Series]:
@@ -196,7 +187,7 @@ def count_cells(
         into=_Touches(n_groups * n_labels),
         out=_Touches(n_groups * n_labels * len(STATUSES)),
         nodes=_Touches(n_groups * n_labels),
-        times=_Times(n_groups * n_labels**2, len(journeys.coded)),
+        times=_Times(n_groups * n_labels**2),
     )  # fmt: skip
     spelled, rank = label.codes.astype(np.int64), status.codes.astype(np.int64)
     for block in journeys.parts(BLOCK):
@@ -262,10 +253,7 @@ class _Tables:
         }  # fmt: skip
 
     def _frame(self, name: str, used: _Used, group: Ints, labels: Mapping[str, Ints | None]) -> pl.DataFrame:
-        columns: dict[str, pl.Series] = {}
-        for column, known in reversed(list(self.groups.items())):
-            columns[column] = known.gather(pl.Series(group % len(known)))
-            group = group // len(known)
+        columns = unpack(group, self.groups)
         for column, code in labels.items():
             known = self.status if column == "status" else self.label
             # the last entry stands for null

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.columns import MICRO, MISSING
-from journeymine.counting.by import as_names, step_keys
+from journeymine.columns import MICRO
+from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
@@ -19,10 +19,7 @@ from journeymine.counting.mature import NO_GOAL, too_short
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import Runs, changes, runs_of
-from journeymine.counting.tabulate import distinct_users, fold_key, integer_key, pack, tabulate, tabulate_runs
 from journeymine.counting.tally import Tally, histogram_of
-from journeymine.journeys.heads import LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.comparable import (
     COMPARABLE_CONVERTED,
@@ -31,14 +28,12 @@ from journeymine.metrics.comparable import (
     place_label,
     split_names,
 )
-from journeymine.parallel import take
-from journeymine.stats.histogram import bucket_of
+from journeymine.metrics.place_outcomes import count_places
 from journeymine.stats.shares import share_interval
 
 __all__ = ["DropOff", "drop_off"]
 
 Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 NOT_COMPARED = "places are compared that differ in channel, segment or attribute, and the breakdown names none of these"
 NOTHING_COMPARABLE = (
@@ -83,59 +78,12 @@ class DropOff:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count, for each place, the journeys that reach it and what became of them."""
-        specs, heads = self.specs(), journeys.heads
-        keys, of_step = step_keys(journeys, self.names), journeys.journey_of_step
-        fold = take(take(journeys.folds, heads.user), of_step)
-        cell, size = pack([*keys.values(), fold_key(fold)], len(of_step))
-        runs = runs_of(cell, size, of_step)
-        at, went_on = runs.first, _went_on(journeys, of_step, runs)
-        service = heads.status == SERVICE
-        if service.any():
-            kept = np.flatnonzero(~take(service, take(of_step, at)))
-            at, went_on = at[kept], went_on[kept]
-        place, journey = take(cell, at), take(of_step, at)
-        mature, user = take(heads.mature, journey), take(heads.user, journey)
-        new_place = changes(place)
-        # The place of the last step, told apart from the others the journey reached.
-        last_here = take(take(cell, journeys.offsets[1:] - 1), journey) == place
-        lost = last_here & take(heads.mature & (heads.status == LOST), journey)
-        back = lost & take(heads.next_start != MISSING, journey)
-        goal = np.where(heads.goal_step >= 0, journeys.offsets[:-1] + heads.goal_step, -1)
-        later = mature & (take(goal, journey) > at)
-        outcomes = tabulate_runs(
-            specs["places"],
-            keys,
-            at,
-            np.flatnonzero(new_place),
-            {
-                "n": mature,
-                # A user's mature journeys come before the others, so the first of them here tells.
-                "n_users": mature & (new_place | changes(user)),
-                "went_on": mature & went_on,
-                "converted_later": later,
-                "users_converted": distinct_users(place, user, later, size),
-                "lost_here": lost,
-                "open_here": last_here & take(heads.mature & (heads.status == OPEN), journey),
-                "came_back": back,
-                "value": np.where(later, take(heads.value, journey), 0)
-                if heads.value.any()
-                else np.zeros(len(at), np.int64),
-            },
-            fold,
-        )
-        rows = np.flatnonzero(back)
-        pause = (heads.next_start - heads.end).take(journey[rows])
-        returns = tabulate(
-            specs["returns"],
-            {**{name: key.take(at[rows]) for name, key in keys.items()}, "bucket": integer_key(bucket_of(pause))},
-            {},
-            fold.take(at[rows]),
-        )
-        return Counts.of(question_of(self), basis_of(journeys), specs, {"places": outcomes, "returns": returns})
+        specs = self.specs()
+        return Counts.of(question_of(self), basis_of(journeys), specs, count_places(journeys, self.names, specs))
 
-    def steps_at_once(self, journeys: Journeys) -> int:
-        """Few: its passes over the steps are many, and its tables small."""
-        return 1 << 18
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: places are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares and stakes from the counts; stages come in their order."""
@@ -217,18 +165,6 @@ def drop_off(journeys: Journeys, *, by: str | Sequence[str] | None = None, confi
 def default_places(journeys: Journeys) -> tuple[str, ...]:
     """Stage and channel as far as the log has them, else the touchpoint."""
     return tuple(name for name in ("stage", "channel") if name in journeys.coded.labels) or ("touchpoint",)
-
-
-def _went_on(journeys: Journeys, of_step: Ints, runs: Runs) -> Bools:
-    """For each run of steps in one place: whether any of them is followed by a step of a higher stage."""
-    if not journeys.stages:
-        return runs.first < take(journeys.offsets[1:] - 1, take(of_step, runs.first))
-    stage = journeys.coded.labels["stage"]
-    rank = np.where(stage.codes == len(stage.labels) - 1, -1, stage.codes.astype(np.int64))
-    # Highest stage from here on: a running maximum from the end, in which each journey outranks those after it.
-    base = (len(journeys) - of_step) * (len(stage.labels) + 1)
-    highest = np.maximum.accumulate((rank + base)[::-1])[::-1] - base
-    return runs.any((highest > rank) & (rank >= 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,132 @@
+"""How often each of many numbers occurs: what a row adds to the counts, packed into one number and counted all at once.
+
+Numbers are sorted and counted in runs instead of being added up place by place: a sort of small integers is fast, and other
+threads compute meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from journeymine.counting.runs import changes, sort_cells
+from journeymine.parallel import take
+from journeymine.stats.wide import normalise, split
+
+__all__ = ["Occurrences", "Sums", "sum_where"]
+
+Ints = npt.NDArray[np.int64]
+_AT_ONCE = 1 << 20
+_DENSE = 1 << 23
+"""Up to this many possible numbers, each has a place of its own."""
+
+
+class Occurrences:
+    """Counts of numbers that come array by array.
+
+    >>> seen = Occurrences(10)
+    >>> seen.add(np.array([7, 2, 7], dtype=seen.kind))
+    >>> seen.counted()
+    (array([2, 7]), array([1, 2]))
+    """
+
+    def __init__(self, size: int) -> None:
+        """`size` : numbers are below it."""
+        self.kind: type[np.uint32] | type[np.int64] = np.uint32 if size <= 1 << 32 else np.int64
+        self._dense = np.zeros(size, dtype=np.int64) if size <= _DENSE else None
+        self._waiting: list[npt.NDArray[Any]] = []
+        self._n_waiting = 0
+        self._counted: list[tuple[npt.NDArray[Any], Ints]] = []
+
+    def add(self, numbers: npt.NDArray[Any]) -> None:
+        """Count more numbers, of type `kind`; the array is ours from now on."""
+        self._waiting.append(numbers)
+        self._n_waiting += len(numbers)
+        if self._n_waiting >= _AT_ONCE:
+            self._count()
+
+    def counted(self) -> tuple[Ints, Ints]:
+        """The numbers that occurred, in ascending order, and how often."""
+        self._count()
+        if self._dense is not None:
+            there = np.flatnonzero(self._dense)
+            return there, self._dense[there]
+        if not self._counted:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        numbers = np.concatenate([numbers for numbers, _ in self._counted]).astype(np.int64, copy=False)
+        n = np.concatenate([n for _, n in self._counted])
+        if len(self._counted) > 1:
+            numbers, rows = sort_cells(numbers, int(numbers.max(initial=0)) + 1)
+            starts = np.flatnonzero(changes(numbers))
+            numbers, n = take(numbers, starts), np.add.reduceat(take(n, rows), starts)
+            self._counted = [(numbers, n)]
+        return numbers, n
+
+    def _count(self) -> None:
+        if not self._n_waiting:
+            return
+        numbers = np.concatenate(self._waiting)
+        self._waiting, self._n_waiting = [], 0
+        numbers.sort()
+        starts = np.flatnonzero(changes(numbers))
+        there, n = take(numbers, starts), np.diff(starts, append=len(numbers))
+        if self._dense is not None:
+            self._dense[there] += n
+        else:
+            self._counted.append((there, n))
+
+
+class Sums:
+    """Exact sums of values by cell, from blocks that come one by one.
+
+    >>> sums = Sums()
+    >>> sums.add(np.array([1, 0, 1]), np.array([5, 2**62, 2**62]), 2)
+    >>> [column.tolist() for column in sums.totals(np.array([0, 1, 2]))]
+    [[1073741824, 1073741824, 0], [0, 5, 0]]
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Ints, Ints, Ints]] = []
+        self._n_rows = 0
+
+    def add(self, cell: Ints, values: Ints, size: int) -> None:
+        """Add values to their cells, which are below `size`."""
+        if not len(cell):
+            return
+        self._parts.append(_summed(cell, *split(values), size))
+        self._n_rows += len(self._parts[-1][0])
+        if self._n_rows > _AT_ONCE:
+            self._parts = [_summed(*self._together(), size)]
+            self._n_rows = 0
+
+    def totals(self, cells: Ints) -> tuple[Ints, Ints]:
+        """Both limbs of the sum of each of `cells`, which are sorted and hold every cell that was added to."""
+        hi, lo = np.zeros(len(cells), dtype=np.int64), np.zeros(len(cells), dtype=np.int64)
+        if self._parts:
+            there, upper, lower = self._together()
+            at = np.searchsorted(cells, there)
+            np.add.at(hi, at, upper)
+            np.add.at(lo, at, lower)
+        return normalise(hi, lo)
+
+    def _together(self) -> tuple[Ints, Ints, Ints]:
+        cell, hi, lo = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        return cell, hi, lo
+
+
+def _summed(cell: Ints, hi: Ints, lo: Ints, size: int) -> tuple[Ints, Ints, Ints]:
+    there, rows = sort_cells(cell, size)
+    starts = np.flatnonzero(changes(there))
+    hi, lo = normalise(np.add.reduceat(take(hi, rows), starts), np.add.reduceat(take(lo, rows), starts))
+    return take(there, starts), hi, lo
+
+
+def sum_where(flags: npt.NDArray[np.bool_], n: Ints, starts: Ints) -> Ints:
+    """Sum of the `n` that are flagged, of each run.
+
+    >>> sum_where(np.array([True, False, True]), np.array([5, 6, 7]), np.array([0, 2]))
+    array([5, 7])
+    """
+    return np.asarray(np.add.reduceat(np.where(flags, n, 0), starts)) if len(n) else np.zeros(0, dtype=np.int64)

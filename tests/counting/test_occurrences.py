@@ -1,0 +1,56 @@
+"""Counting numbers in sorted runs, against `collections.Counter` and unbounded integers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journeymine.counting import occurrences
+from journeymine.counting.occurrences import Occurrences, Sums, sum_where
+from journeymine.stats.wide import to_python_ints
+
+blocks = st.lists(st.lists(st.integers(0, 40), max_size=30), max_size=8)
+
+
+@pytest.mark.parametrize("dense", [0, 100], ids=["sparse", "dense"])
+@pytest.mark.parametrize("size", [41, 1 << 40])
+@given(numbers=blocks)
+def test_numbers_are_counted_whatever_blocks_they_come_in(dense: int, size: int, numbers: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(occurrences, "_AT_ONCE", 25)
+        patch.setattr(occurrences, "_DENSE", dense)
+        seen = Occurrences(size)
+        offset = size - 41
+        for block in numbers:
+            seen.add(np.array(block, dtype=np.int64).astype(seen.kind) + seen.kind(offset))
+        expected = sorted(Counter(n + offset for block in numbers for n in block).items())
+        for _ in range(2):
+            found, n = seen.counted()
+            assert list(zip(found.tolist(), n.tolist(), strict=True)) == expected
+        seen.add(np.array([offset], dtype=seen.kind))
+        found, n = seen.counted()
+        assert dict(zip(found.tolist(), n.tolist(), strict=True)) == Counter(dict(expected)) + Counter([offset])
+
+
+@given(rows=st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(-(2**62), 2**62)), max_size=20), max_size=6))
+def test_sums_are_exact_beyond_64_bits(rows: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(occurrences, "_AT_ONCE", 4)
+        sums = Sums()
+        for block in rows:
+            sums.add(
+                np.array([c for c, _ in block], dtype=np.int64), np.array([v for _, v in block], dtype=np.int64), 6
+            )
+    expected = [sum(v for block in rows for c, v in block if c == cell) for cell in range(7)]
+    assert to_python_ints(*sums.totals(np.arange(7))) == expected
+
+
+def test_flagged_counts_are_summed_run_by_run() -> None:
+    flags = np.array([True, False, False, True, True])
+    assert sum_where(flags, np.array([1, 2, 4, 8, 16]), np.array([0, 1, 3])).tolist() == [1, 0, 24]
+    assert sum_where(flags[:0], np.zeros(0, np.int64), np.zeros(0, np.int64)).tolist() == []

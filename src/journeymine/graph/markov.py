@@ -242,7 +242,7 @@ def _states_answer(tally: Tally, order: int) -> Answer:
     columns: dict[str, object] = {
         "n": visits.sum(axis=0).astype(np.int64),
         "visits": Number(solved.visits, trials, least=0.0),
-        **{name: Number(solved.outcomes[:, :, i], trials) for i, name in enumerate(OUTCOMES)},
+        **{name: Number(solved.outcomes[:, :, i], trials, least=0.0) for i, name in enumerate(OUTCOMES)},
         "steps": Number(solved.steps, trials, least=0.0),
         "seconds": Number(solved.seconds, trials, least=0.0),
     }

@@ -100,7 +100,7 @@ class Friction:
 
 
 def _answer(found: Contrast, keys: pl.DataFrame, p: Floats, adjusted: Floats) -> Answer:
-    cost = found.totals["n"] * -found.difference
+    cost = 0.0 - found.totals["n"] * found.difference  # nothing at stake is 0, not −0
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_value = found.value / MICRO / found.totals["converted"]
     has_value = bool(found.value.any())

@@ -6,13 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import figure_of, leading, shortened, title_of
+from journeymine.charts.labels import figure_of, grouped, leading, shortened, title_of
 from journeymine.charts.style import ACCENT, INK, QUIET, styled
 
 __all__ = ["variants_chart"]
 
-MAX_PATHS, _LONGEST, _POINTS = 20, 88, 300
-"""Most paths drawn; longest path in words, in characters; most points of the curve."""
+MAX_PATHS, _LONGEST, _POINTS, _CURVES = 20, 88, 300, 6
+"""Most paths drawn; longest path in words, in characters; most points of a curve; most groups with a curve."""
 
 
 def variants_chart(result: Any, *, most: int = MAX_PATHS, width: int = 240) -> Any:
@@ -30,7 +30,7 @@ def variants_chart(result: Any, *, most: int = MAX_PATHS, width: int = 240) -> A
     """
     import altair as alt
 
-    bars, curve = _paths(result.frame, most), _curve(result.frame)
+    bars, (curve, left_out) = _paths(result.frame, most), _curves(result.frame)
     keys = bars["_key"].to_list()
     axis_y = alt.Axis(
         labelPadding=8, labelExpr="slice(datum.label, 4)", labelLimit=560, labelFontSize=11, labelColor=INK
@@ -52,7 +52,10 @@ def variants_chart(result: Any, *, most: int = MAX_PATHS, width: int = 240) -> A
                     axis=alt.Axis(format="%", tickCount=4)),
         )
     )  # fmt: skip
-    last = curve.tail(1).with_columns(_words=pl.lit(f"{len(result.frame):,} paths"))
+    if curve["_group"].n_unique() > 1:
+        groups = curve["_group"].unique(maintain_order=True).to_list()
+        line = line.encode(color=alt.Color("_group:N", sort=groups, title=None))
+    last = curve.sort("paths").tail(1).with_columns(_words=pl.format("{} paths", pl.col("_figure")))
     end = alt.Chart(last.to_arrow()).mark_text(align="right", dy=-8, color=QUIET, fontSize=12)
     end = end.encode(x="paths:Q", y="covered:Q", text="_words:N")
     covered = alt.layer(line, end).properties(width=width, height=130)
@@ -60,6 +63,7 @@ def variants_chart(result: Any, *, most: int = MAX_PATHS, width: int = 240) -> A
         "Bars: share of journeys that take exactly this path, how many, and how many of the ended ones convert.",
         *result.notes,
         f"The {most} most taken of {result.frame.height:,}." if result.frame.height > most else "",
+        left_out,
     ]
     return styled(alt.vconcat(paths, covered, spacing=24).properties(title=title_of(result, words, 120)))
 
@@ -96,11 +100,13 @@ def _words(path: list[str | None]) -> str:
     return " → ".join(label + (f" ×{n}" if n > 1 else "") for label, n in runs)
 
 
-def _curve(frame: pl.DataFrame) -> pl.DataFrame:
-    """Share of the journeys that the first so many paths cover, at few enough points."""
-    total = max(int(frame["n"].sum()), 1)
-    sums = frame["n"].sort(descending=True).cum_sum()
-    curve = pl.DataFrame({"paths": pl.int_range(1, len(sums) + 1, eager=True), "covered": sums / total})
-    every = max(len(curve) // _POINTS, 1)
-    near = (pl.col("paths") <= 20) | (pl.col("paths") % every == 0) | (pl.col("paths") == len(curve))
-    return curve.filter(near)
+def _curves(frame: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """Share of its group's journeys that the first so many paths cover, at few enough points; and a word on the rest."""
+    rows, left_out = grouped(frame, leading(frame, "path"), "n", _CURVES)
+    nth, last = pl.int_range(1, pl.len() + 1).over("_panel").alias("paths"), pl.len().over("_panel").alias("_last")
+    rows = rows.select("covered", nth, last, _group="_panel").with_columns(
+        pl.Series("_figure", [f"{n:,}" for n in rows.select(last).to_series()], dtype=pl.String)
+    )
+    every = pl.max_horizontal(pl.col("_last") // _POINTS, 1)
+    near = (pl.col("paths") <= 20) | (pl.col("paths") % every == 0) | (pl.col("paths") == pl.col("_last"))
+    return rows.filter(near).drop("_last"), left_out

@@ -15,7 +15,7 @@ from journeymine.events.coded import Coded
 from journeymine.journeys.heads import Heads
 from journeymine.journeys.journeys import Journeys
 
-__all__ = ["MAX_GROUPS", "Grouped", "as_names", "group_journeys", "group_steps", "places", "step_keys"]
+__all__ = ["MAX_GROUPS", "Grouped", "as_names", "check_free", "group_journeys", "group_steps", "places", "step_keys"]
 
 Ints = npt.NDArray[np.int64]
 MAX_GROUPS = 10_000
@@ -57,6 +57,15 @@ def as_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise QuestionError(f"by={list(names)} names a column twice", hint="name each once")
     return names
+
+
+def check_free(names: Sequence[str], *taken: str) -> None:
+    """Refuse a breakdown by a column that the answer has a column of its own for."""
+    twice = sorted({*taken, "fold"} & set(names))
+    if twice:
+        raise QuestionError(
+            f"by={twice[0]!r} is the name of one of the answer's own columns", hint="give that column another name"
+        )
 
 
 def check_channel_of(channel_of: str) -> str:

@@ -164,6 +164,16 @@ class Counts:
             return {name: spec.in_order(spelled(self.coded[name])) for name, spec in self.specs.items()}
         return {name: spelled(spec.merge([self.coded[name]])) for name, spec in self.specs.items()}
 
+    @property
+    def listed(self) -> Mapping[str, pl.DataFrame]:
+        """The tables as they are finished: those whose paths are still lists of labels as they were counted, and the others
+        as in `tables`.
+        """  # noqa: D205
+        found = {name: frame for name, frame in self.coded.items() if pl.List(pl.String) in frame.schema.values()}
+        if self.each_once and found.keys() == self.coded.keys():
+            return {name: frame.with_columns(pl.col(pl.Enum).cast(pl.String)) for name, frame in found.items()}
+        return self.tables
+
     @classmethod
     def of(
         cls,

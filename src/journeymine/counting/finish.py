@@ -45,7 +45,8 @@ def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: f
     whole = counts if isinstance(counts, Counts) else Counts.merge(counts)
     check_question(measure, whole)
     present = _present(whole)
-    tallies = {name: Tally.of(spec, whole.tables[name], present) for name, spec in whole.specs.items()}
+    listed = whole.listed
+    tallies = {name: Tally.of(spec, listed[name], present) for name, spec in whole.specs.items()}
     answers = measure.estimate(tallies, whole.basis)
     frames = {name: _in_stage_order(_frame(answer, confidence), answer, whole) for name, answer in answers.items()}
     main = next(iter(frames))

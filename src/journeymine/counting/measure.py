@@ -13,7 +13,10 @@ from journeymine.counting.estimates import Answer
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 
-__all__ = ["Measure", "basis_of", "check_questions", "question_of"]
+__all__ = ["LATER", "Measure", "basis_of", "check_questions", "question_of"]
+
+LATER = {"later": True}
+"""Metadata of a measure's field that its first version did not have; see `question_of`."""
 
 
 @runtime_checkable
@@ -80,9 +83,15 @@ def check_questions(measures: Iterable[Measure], labels: Mapping[str, Sequence[s
 
 
 def question_of(measure: Measure) -> str:
-    """Fingerprint of a measure's type and fields: equal questions, equal text, on any machine."""
+    """Fingerprint of a measure's type and fields: equal questions, equal text, on any machine.
+
+    A field that a later version added says so (``metadata=LATER``) and is left out while it asks for nothing, so that counts
+    saved before it was there still answer the same question.
+    """
     assert is_dataclass(measure)
-    data = {"measure": measure.name, **{f.name: _plain(getattr(measure, f.name)) for f in fields(measure)}}
+    asked = {f.name: _plain(getattr(measure, f.name)) for f in fields(measure)}
+    unasked = {f.name for f in fields(measure) if "later" in f.metadata and not asked[f.name]}
+    data = {"measure": measure.name, **{name: value for name, value in asked.items() if name not in unasked}}
     text = json.dumps(data, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return f"{measure.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 

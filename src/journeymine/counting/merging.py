@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.counting.path_text import text_of
 from journeymine.counting.runs import changes, sort_cells
 
 __all__ = ["merge_coded", "spelled"]
@@ -20,8 +21,9 @@ _ROOM, _FEW = 8, 4096
 
 
 def spelled(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same table with plain strings for codes."""
-    return frame.with_columns(pl.col(pl.Enum).cast(pl.String))
+    """The same table with plain strings for codes, and text for paths."""
+    paths = [text_of(frame[name]) for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    return frame.with_columns(pl.col(pl.Enum).cast(pl.String), *paths)
 
 
 def merge_coded(frames: Sequence[pl.DataFrame], keys: Sequence[str], how: Mapping[str, str]) -> pl.DataFrame | None:

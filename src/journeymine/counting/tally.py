@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from journeymine.stats.folds import FOLDS, replicates
 from journeymine.stats.shares import MIN_FOLDS
 from journeymine.stats.wide import to_float
 
-__all__ = ["Tally", "histogram_of", "over_folds", "spread"]
+__all__ = ["Tally", "histogram_of", "over_folds", "row_groups", "spread"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -27,7 +28,7 @@ class Tally:
 
     Attributes
     ----------
-    rows : distinct keys without the fold, sorted.
+    rows : distinct keys without the fold, sorted (paths that are lists of labels: as counted).
     frame : the merged table with `_row`, the position of its key in `rows`.
     present : which of the 64 folds hold anybody, over the whole measure.
     """
@@ -44,6 +45,9 @@ class Tally:
         if not names:
             rows = pl.DataFrame({"_": [0]}).drop("_")
             return cls(spec, rows, frame.with_columns(_row=pl.lit(0, dtype=pl.UInt32)), present)
+        if not spec.folded:  # each key stands once
+            rows = frame.select(names)
+            return cls(spec, rows, frame.with_columns(_row=pl.int_range(pl.len(), dtype=pl.UInt32)), present)
         # Sorted by key: a new row begins where any key changes, null being a key like another.
         changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in names)
         first = pl.int_range(pl.len()) == 0
@@ -62,6 +66,8 @@ class Tally:
 
     def total(self, column: str) -> npt.NDArray[np.int64]:
         """Exact totals over all folds, shape [rows]; of a narrow sum."""
+        if not self.spec.folded and self.spec.keys:
+            return self.frame[column].to_numpy()
         out = np.zeros(len(self), dtype=np.int64)
         np.add.at(out, self.frame["_row"].to_numpy(), self.frame[column].to_numpy())
         return out
@@ -111,6 +117,15 @@ class Tally:
 def spread(by_fold: Floats, present: npt.NDArray[np.bool_]) -> Floats:
     """Total and replicates of counts by fold: shape [64, …] becomes [1 + K, …]."""
     return np.concatenate((by_fold.sum(axis=0, keepdims=True), replicates(by_fold, present)))
+
+
+def row_groups(rows: pl.DataFrame, names: Sequence[str]) -> Ints:
+    """The group of each row, from 0, where rows of a group, which have the same labels in `names`, stand together."""
+    begins = np.zeros(len(rows), dtype=bool)
+    for name in names:
+        labels = rows[name]
+        begins[1:] |= labels[1:].ne_missing(labels[:-1]).to_numpy()
+    return np.cumsum(begins)
 
 
 def histogram_of(histogram: Tally, rows: pl.DataFrame) -> pl.DataFrame:

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
+from journeymine.counting.by import as_names, check_free, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
 from journeymine.counting.finish import finish
-from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.measure import LATER, basis_of, question_of
 from journeymine.counting.parts import count_in_memory
+from journeymine.counting.path_text import labels_of, lists_of, text_order
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import Key, distinct_users, tabulate
-from journeymine.counting.tally import Tally
+from journeymine.counting.runs import changes, sort_cells
+from journeymine.counting.tabulate import Key, pack, tabulate_runs
+from journeymine.counting.tally import Tally, row_groups
 from journeymine.errors import QuestionError
-from journeymine.events.coded import Coded
-from journeymine.graph.path_groups import same_paths
+from journeymine.events.coded import Coded, narrow
+from journeymine.graph.path_order import path_order
 from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
+from journeymine.parallel import on_all_cores, take
 
 __all__ = ["Variants", "variants"]
 
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 MAX_STEPS = 1_000
-_END, _ESCAPE = "\x1f", "\x1b"
-"""Written after each label of a path inside counts, and before either where a label holds one: paths stay apart."""
+_BLOCK = 1 << 16
+"""Paths at a time."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Variants:
 
     grain: str = "touchpoint"
     max_steps: int = MAX_STEPS
+    by: str | Sequence[str] | None = field(default=None, metadata=LATER)
 
     name: ClassVar[str] = "variants"
     unit: ClassVar[Literal["journey", "user"]] = "journey"
@@ -46,11 +53,19 @@ class Variants:
     def __post_init__(self) -> None:
         if self.max_steps < 1:
             raise QuestionError(f"max_steps={self.max_steps}", hint="give at least 1")
+        object.__setattr__(self, "by", as_names(self.by))
+        check_free(self.names, "path")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`by` as a tuple."""
+        return as_names(self.by)
 
     @property
     def question(self) -> str:
         """The question in words."""
-        return f"Which paths of {self.grain}s do journeys take?"
+        per = f" per {' × '.join(self.names)}" if self.names else ""
+        return f"Which paths of {self.grain}s do journeys take{per}?"
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by path; no folds, so that a log of a million paths stays small."""
@@ -58,53 +73,49 @@ class Variants:
             "n": "sum", "n_users": "users", "converted": "sum", "lost": "sum", "open": "sum", "service": "sum", "ended": "sum",
             "mature": "sum", "converted_mature": "sum", "duration": "wide", "value": "wide",
         }  # fmt: skip
-        return {"variants": TableSpec({"path": pl.String}, values, folded=False)}
+        return {
+            "variants": TableSpec({**dict.fromkeys(self.names, pl.String), "path": pl.String}, values, folded=False)
+        }
 
     def count(self, journeys: Journeys) -> Counts:
-        """Count journeys by their exact path."""
-        spec, heads = self.specs()["variants"], journeys.heads
+        """Count journeys by their exact path, the most frequent ones of a group first."""
+        keys = {name: _ranked(key) for name, key in group_journeys(journeys, self.names, "entry").keys.items()}
+        group, n_groups = pack(list(keys.values()), len(journeys))
+        coded = _in_text_order(journeys.codes(self.grain))
         kept = journeys.lengths <= self.max_steps
-        coded, status = journeys.codes(self.grain), heads.status
-        group, firsts = same_paths(journeys, coded, kept)
-        paths = _spelled(journeys, coded, firsts).set(pl.Series(~kept[firsts]), None)
-        frame = tabulate(
-            spec,
-            {"path": Key(group, paths)},
-            {
-                "n_users": distinct_users(group, heads.user, np.ones(len(group), dtype=bool), len(paths)),
-                "converted": status == CONVERTED,
-                "lost": status == LOST,
-                "open": status == OPEN,
-                "service": status == SERVICE,
-                "ended": status == ENDED,
-                "mature": heads.mature,
-                "converted_mature": heads.mature & (status == CONVERTED),
-                "duration": heads.end - heads.start,
-                "value": heads.value,
-            },
-        )
+        rows, starts = path_order(journeys, coded, kept, group, n_groups)
+        spec = TableSpec(dict.fromkeys(self.names, pl.String), self.specs()["variants"].values, folded=False)
+        counted = tabulate_runs(spec, keys, rows, starts, _weights(journeys, rows, starts))
+        first = take(rows, starts)
+        order = _most_frequent(counted["n"].to_numpy(), take(group, first), n_groups)
+        paths = _labels_along(journeys, coded, take(first, order), kept)
+        frame = counted[order].with_columns(path=paths).select(list(self.specs()["variants"].schema))
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), {"variants": frame}, each_once=True)
 
     def steps_at_once(self, journeys: Journeys) -> int:
-        """All: a path as text is as long as the journey, so it is better written once than once per part."""
+        """All: a table of paths is as long as the journeys, so it is better made once than once per part."""
         return max(len(journeys.coded), 1)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Variants, most frequent first, and the share of journeys they cover together."""
         tally = tallies["variants"]
-        order = np.argsort(-tally.total("n"), kind="stable")
-        rows = tally.rows[order] if len(order) else tally.rows
+        group = row_groups(tally.rows, self.names)
+        n_groups = int(group[-1]) + 1 if len(group) else 0
+        order = _most_frequent(tally.total("n"), group, n_groups)
+        ordered = bool(np.array_equal(order, np.arange(len(order))))
+        rows = tally.rows if ordered else tally.rows[order]
         n, n_converted, n_mature = (tally.total(c)[order] for c in ("n", "converted_mature", "mature"))
-        covered = np.cumsum(n) / max(int(n.sum()), 1)
+        share, covered = _covered(n, group, n_groups)
         conversion = pl.Series(n_converted / np.maximum(n_mature, 1)).set(pl.Series(n_mature == 0), None)
-        paths = _labels_of(rows["path"])
+        paths = rows["path"] if isinstance(rows.schema["path"], pl.List) else labels_of(rows["path"])
         answer = Answer(
-            keys=pl.DataFrame({"path": paths}),
+            keys=rows.select(self.names),
             columns={
+                "path": paths,  # its bytes are its own already
                 "n_steps": paths.list.len().cast(pl.Int64),
                 "n": n,
                 "n_users": tally.total("n_users")[order],
-                "share": n / max(int(n.sum()), 1),
+                "share": share,
                 "covered": covered,
                 **{name: tally.total(name)[order] for name in ("converted", "lost", "open", "service", "ended")},
                 "conversion": conversion,
@@ -116,53 +127,104 @@ class Variants:
         return {"variants": answer}
 
 
-def variants(journeys: Journeys, *, grain: str = "touchpoint", max_steps: int = MAX_STEPS) -> Result:
+def variants(
+    journeys: Journeys,
+    *,
+    grain: str = "touchpoint",
+    max_steps: int = MAX_STEPS,
+    by: str | Sequence[str] | None = None,
+) -> Result:
     """The distinct paths of journeys, most frequent first.
 
     Parameters
     ----------
     grain : ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any label column.
     max_steps : journeys with more steps are counted together, in one row whose path is null.
+    by : one or several of channel, stage, touchpoint, owner, any attribute (of the entry step) or segment: the paths of each
+        group, with their share of it.
 
     Returns
     -------
-    Result; frame has one row per path:
-        path list[str] labels in order · n_steps i64 · n i64 journeys · n_users i64 · share, covered f64 0–1, of all journeys and
+    Result; frame has one row per value of `by` and path:
+        path list[str] labels in order · n_steps i64 · n i64 journeys · n_users i64 · share, covered f64 0–1, of all journeys (of the group) and
         added up from the top · converted, lost, open, service, ended i64 · conversion f64 of the mature ones ·
         mean_duration_s f64 · value f64 units of money.
 
     Notes
     -----
-    Equal n are in order of path. Merges exactly. No intervals: paths keep no folds.
+    Every journey counts, whatever its status, open and immature ones too; `conversion` is that of the mature ones. Steps at
+    one instant take the documented order, company touches are no steps, null labels are ``"(unknown)"``. Equal n are in
+    order of path. Empty input gives no row. Merges exactly. No intervals: paths keep no folds.
     """
-    measure = Variants(grain=grain, max_steps=max_steps)
+    measure = Variants(grain=grain, max_steps=max_steps, by=by)
     return finish(measure, count_in_memory(measure, journeys))
 
 
-def _spelled(journeys: Journeys, coded: Coded, which: npt.NDArray[np.int64]) -> pl.Series:
-    """The paths of some journeys as text."""
-    import pyarrow as pa
+def _weights(journeys: Journeys, rows: Ints, starts: Ints) -> dict[str, Any]:
+    """What each journey adds to its path; `rows` are the journeys, path after path."""
+    heads = journeys.heads
+    status, mature, user = take(heads.status, rows), take(heads.mature, rows), take(heads.user, rows)
+    someone = changes(user)  # journeys of a user are together, also among those of one path
+    someone[starts] = True
+    return {
+        "n_users": someone,
+        "converted": status == CONVERTED,
+        "lost": status == LOST,
+        "open": status == OPEN,
+        "service": status == SERVICE,
+        "ended": status == ENDED,
+        "mature": mature,
+        "converted_mature": mature & (status == CONVERTED),
+        "duration": take(heads.end - heads.start, rows),
+        "value": take(heads.value, rows),
+    }
 
-    labels = pl.Series([_escaped(label) + _END for label in coded.labels], dtype=pl.String)
-    lengths = journeys.lengths[which]
+
+def _most_frequent(n: Ints, group: Ints, n_groups: int) -> Ints:
+    """Rows of each group by falling n; equal ones as they come."""
+    most = int(n.max(initial=0))
+    return sort_cells(group * (most + 1) + (most - n), n_groups * (most + 1) + 1)[1]
+
+
+def _covered(n: Ints, group: Ints, n_groups: int) -> tuple[Floats, Floats]:
+    """Share of its group's journeys that each path has, and that it has together with those above."""
+    whole = np.zeros(n_groups, dtype=np.int64)
+    np.add.at(whole, group, n)
+    above = (np.cumsum(whole) - whole)[group]
+    return n / whole[group], (np.cumsum(n) - above) / whole[group]
+
+
+def _ranked(key: Key) -> Key:
+    """The same column with codes that sort as its labels do."""
+    order = key.values.arg_sort()
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order.to_numpy()] = np.arange(len(order))
+    return Key(take(rank, key.codes), key.values.gather(order))
+
+
+def _in_text_order(coded: Coded) -> Coded:
+    """The same labels with codes that sort as they do in the text of a path."""
+    order = text_order(coded.labels)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    if np.array_equal(rank, order) and np.array_equal(order, np.arange(len(order))):
+        return coded
+    return Coded(take(narrow(rank, len(rank)), coded.codes), tuple(coded.labels[i] for i in order))
+
+
+def _labels_along(journeys: Journeys, coded: Coded, which: Ints, kept: npt.NDArray[np.bool_]) -> pl.Series:
+    """The paths of some journeys as lists of labels; null for those not kept."""
+    listed = take(kept, which)
+    lengths = np.where(listed, take(journeys.lengths, which), 0)
     offsets = np.concatenate(([0], np.cumsum(lengths)))
-    rows = np.arange(int(offsets[-1])) + np.repeat(journeys.offsets[which] - offsets[:-1], lengths)
-    if not len(rows):
-        return pl.Series([], dtype=pl.String)
-    steps = labels.gather(pl.Series(coded.codes.take(rows)).cast(pl.UInt32))
-    paths = pl.Series(pa.LargeListArray.from_arrays(offsets, steps.to_arrow(compat_level=pl.CompatLevel.oldest())))
-    return paths.list.join("")
+    begins = take(journeys.offsets, which)
+    codes = np.empty(int(offsets[-1]), dtype=np.uint32)
 
+    def block(low: int) -> None:
+        there = slice(low, low + _BLOCK)
+        first, stop = offsets[low], offsets[min(low + _BLOCK, len(lengths))]
+        rows = np.arange(first, stop) + np.repeat(begins[there] - offsets[:-1][there], lengths[there])
+        codes[first:stop] = take(coded.codes, rows)
 
-def _escaped(label: str) -> str:
-    return label.replace(_ESCAPE, f"{_ESCAPE}0").replace(_END, f"{_ESCAPE}1")
-
-
-def _labels_of(paths: pl.Series) -> pl.Series:
-    """Labels of a path from its text."""
-    labels = paths.str.strip_suffix(_END).str.split(_END)
-    if not paths.str.contains(_ESCAPE, literal=True).any():
-        return labels
-    plain = pl.element().str.replace_all(f"{_ESCAPE}1", _END, literal=True)
-    plain = plain.str.replace_all(f"{_ESCAPE}0", _ESCAPE, literal=True)
-    return labels.list.eval(plain)
+    on_all_cores(block, range(0, len(lengths), _BLOCK))
+    return lists_of(coded.labels, codes, lengths, listed)

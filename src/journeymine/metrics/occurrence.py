@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from journeymine.counting.by import check_free
 from journeymine.counting.mature import NO_GOAL
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
@@ -88,12 +89,3 @@ def check_occurs(journeys: Journeys, *asked: Occurrence) -> None:
 def check_vocabulary(labels: Mapping[str, Sequence[str]], *asked: Occurrence) -> None:
     """The same from the labels of the whole log alone."""
     check_known([each.condition for each in asked if each.condition is not None], labels)
-
-
-def check_free(names: Sequence[str], *taken: str) -> None:
-    """Refuse a breakdown by a column that the answer has a column of its own for."""
-    twice = sorted({*taken, "fold"} & set(names))
-    if twice:
-        raise QuestionError(
-            f"by={twice[0]!r} is the name of one of the answer's own columns", hint="give that column another name"
-        )

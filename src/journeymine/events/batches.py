@@ -1,7 +1,7 @@
 """Large Parquet files read batch by batch: memory that one batch was decoded into serves the next.
 
 Reading a file whole holds every column twice for a while, as decoded and as kept. Here only the ids are kept as they come;
-times, codes and numbers go straight to where they stay.
+times, codes and numbers go straight to where they stay. Labels that the file holds as codes are read as such.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MISSING
-from journeymine.events.coded import CodedEvents, narrow, recode
+from journeymine.events.coded import CodedEvents, Codes, narrow, recode
+from journeymine.events.parquet_labels import ParquetLabels, UnreadableLabelsError, label_columns
 from journeymine.events.raw_log import RawLog, memory_queries, naming_file
+from journeymine.events.sources import LogFile
 
 __all__ = ["BatchedLog", "read_batches", "suits_batches"]
 
 _MOST_FILES = 8
 """More are read several at once, each whole."""
+_MANY_ROWS = 1 << 20
+"""From here on, importing what reads dictionaries costs less than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +53,43 @@ def read_batches(log: RawLog) -> BatchedLog:
     SourceError : a file cannot be read.
     """
     categories = {name: pl.Categories.random(name) for name in log.labels}
-    queries = memory_queries(log, categories)
-    lengths = []
-    for file in log.files:
-        query = file.frame.select(pl.len())
-        try:
-            lengths.append(int(query.collect().item()))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise naming_file([(query, file)], error) from error
+    lengths = [_length(file) for file in log.files]
+    columns = [label_columns(file) if n >= _MANY_ROWS else {} for file, n in zip(log.files, lengths, strict=True)]
+    queries = memory_queries(log, categories, columns)
     kept = _Kept(log, categories, sum(lengths))
     heights, faulty, accepted, spans = [], [], [], []
-    for file, query in zip(log.files, queries, strict=True):
+    for file, query, coded in zip(log.files, queries, columns, strict=True):
         before, height, bad, span = kept.n, 0, [np.zeros(0, dtype=np.int64)], _Span()
+        reader = ParquetLabels(file, coded, categories)
         try:
             for batch in query.collect_batches(maintain_order=True):
+                labels = reader.read(batch.height)
                 usable = batch.get_column("usable")
+                if "touchpoint" in labels:
+                    usable &= pl.Series(labels["touchpoint"] != 0)
+                good = batch
                 if not usable.all():
                     bad.append((~usable).arg_true().cast(pl.Int64).to_numpy() + height)
+                    good = batch.filter(usable)
+                    labels = {name: codes[usable.to_numpy()] for name, codes in labels.items()}
                 height += batch.height
-                good = batch if len(bad) == 1 else batch.filter("usable")
                 span.widen(good.get_column("timestamp"))
-                kept.add(good)
-        except (pl.exceptions.PolarsError, OSError) as error:
+                kept.add(good, labels)
+        except (pl.exceptions.PolarsError, UnreadableLabelsError, OSError) as error:
             raise naming_file([(query, file)], error) from error
         heights.append(height)
         faulty.append(np.concatenate(bad))
         accepted.append(kept.n - before)
         spans.append(span.known)
     return BatchedLog(kept.coded(), tuple(heights), tuple(faulty), tuple(accepted), tuple(spans))
+
+
+def _length(file: LogFile) -> int:
+    query = file.frame.select(pl.len())
+    try:
+        return int(query.collect().item())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise naming_file([(query, file)], error) from error
 
 
 class _Span:
@@ -98,29 +111,26 @@ class _Kept:
     def __init__(self, log: RawLog, categories: Mapping[str, pl.Categories], n_rows: int) -> None:
         self.n = 0
         self._categories = categories
+        # Categories forget their labels with the last series of theirs.
+        self._pools = [pl.Series([], dtype=pl.Categorical(pool)) for pool in categories.values()]
         self._users: list[pl.Series] = [pl.Series("user", [], dtype=pl.String)]
         self._numbers = {name: np.empty(n_rows, np.int64) for name in ("timestamp", *log.numbers, *log.tie_breaks)}
         self._log = log
         # 0 stands for null, any other number for the category before it
         self._codes: dict[str, npt.NDArray[Any]] = {name: np.empty(n_rows, np.uint8) for name in categories}
 
-    def add(self, batch: pl.DataFrame) -> None:
-        """Add rows, all of them usable."""
+    def add(self, batch: pl.DataFrame, labels: Mapping[str, Codes]) -> None:
+        """Add rows, all of them usable, and the codes of the labels that are not in the batch."""
         there = slice(self.n, self.n + batch.height)
         self._users.append(batch.get_column("user"))
         for name, numbers in self._numbers.items():
             column = batch.get_column(name)
             numbers[there] = (column.fill_null(MISSING) if column.null_count() else column).to_numpy()
-        for name in self._categories:
-            column = batch.get_column(name).to_physical()
-            nulls = column.is_null().to_numpy() if column.null_count() else None
-            codes = (column if nulls is None else column.fill_null(0)).to_numpy()
-            if (most := int(codes.max(initial=0)) + 1) > np.iinfo(self._codes[name].dtype).max:
+        for name in self._codes:
+            codes = labels[name] if name in labels else _codes_of(batch.get_column(name))
+            if (most := int(codes.max(initial=0))) > np.iinfo(self._codes[name].dtype).max:
                 self._codes[name] = narrow(self._codes[name], most + 1)
-            here = self._codes[name][there]
-            np.add(codes, 1, out=here, casting="unsafe")
-            if nulls is not None:
-                here[nulls] = 0
+            self._codes[name][there] = codes
         self.n += batch.height
 
     def coded(self) -> CodedEvents:
@@ -136,3 +146,8 @@ class _Kept:
             numbers={name: numbers[name] for name in self._log.numbers},
             tie_break=tuple(numbers[name] for name in self._log.tie_breaks),
         )
+
+
+def _codes_of(column: pl.Series) -> Codes:
+    """One more than the code of each category, 0 for null."""
+    return (column.to_physical().cast(pl.UInt32) + 1).fill_null(0).to_numpy()

@@ -16,8 +16,17 @@ from journeymine.events.schema import EventSchema
 from journeymine.events.sources import LogFile
 from journeymine.events.timestamps import instants
 
-__all__ = ["LARGEST_NUMBER", "Canonical", "canonical", "label_names", "number_names", "tie_break_names"]
+__all__ = [
+    "LARGEST_NUMBER",
+    "TOUCHPOINT_MISSING",
+    "Canonical",
+    "canonical",
+    "label_names",
+    "number_names",
+    "tie_break_names",
+]
 
+TOUCHPOINT_MISSING = "touchpoint missing"
 LARGEST_NUMBER = 9.0e12
 """Largest magnitude of a value, cost or score in units: its millionths still fit an int64.
 
@@ -86,7 +95,7 @@ def canonical(file: LogFile) -> Canonical:
     labels = _labels(file)
     if schema.touchpoint is not None:
         touchpoint = labels["touchpoint"]
-        faults.append(Fault("touchpoint missing", touchpoint.is_null() | (touchpoint.str.len_bytes() == 0)))
+        faults.append(Fault(TOUCHPOINT_MISSING, touchpoint.is_null() | (touchpoint.str.len_bytes() == 0)))
     numbers: dict[str, pl.Expr] = {}
     for name in ("value", "cost", "satisfaction"):
         if getattr(schema, name) is not None:

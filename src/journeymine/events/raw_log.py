@@ -6,13 +6,13 @@ Two kinds of query share the expressions of `canonical`: `memory_queries` ask fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from journeymine.errors import SourceError
-from journeymine.events.canonical import canonical, label_names, number_names, tie_break_names
+from journeymine.events.canonical import TOUCHPOINT_MISSING, canonical, label_names, number_names, tie_break_names
 from journeymine.events.event_rules import EventRules
 from journeymine.events.faults import first_fault, usable
 from journeymine.events.identity import Identity, learn_identity
@@ -74,17 +74,26 @@ def _absent(name: str, dtype: pl.DataType) -> pl.Expr:
     return pl.lit(None, dtype=dtype).alias(name)
 
 
-def memory_queries(log: RawLog, categories: Mapping[str, pl.Categories]) -> list[pl.LazyFrame]:
-    """One query per file: ids as strings, labels as codes of `categories`, numbers, and ``usable``."""
+def memory_queries(
+    log: RawLog, categories: Mapping[str, pl.Categories], apart: Sequence[Collection[str]] | None = None
+) -> list[pl.LazyFrame]:
+    """One query per file: ids as strings, labels as codes of `categories`, numbers, and ``usable``.
+
+    Parameters
+    ----------
+    apart : labels that somebody else reads, per file; a missing touchpoint among them is not looked for.
+    """
     queries = []
-    for file in log.files:
+    for file, others in zip(log.files, apart or [()] * len(log.files), strict=True):
         read = canonical(file)
+        faults = [fault for fault in read.faults if fault.reason != TOUCHPOINT_MISSING or "touchpoint" not in others]
         # casting inside the streaming query keeps the label strings from ever being held for all rows
         coded = [
             read.labels[name].cast(pl.Categorical(categories[name])).alias(name)
             if name in read.labels
             else _absent(name, pl.Categorical(categories[name]))
             for name in log.labels
+            if name not in others
         ]
         ids = [
             read.ids["user"].alias("user"),
@@ -100,7 +109,7 @@ def memory_queries(log: RawLog, categories: Mapping[str, pl.Categories]) -> list
         money = [] if read.currency is None else [read.currency.alias("currency")]
         queries.append(
             read.frame.select(
-                *ids, read.timestamp.alias("timestamp"), *coded, *numbers, *money, usable(read.faults).alias("usable")
+                *ids, read.timestamp.alias("timestamp"), *coded, *numbers, *money, usable(faults).alias("usable")
             )
         )
     return queries
@@ -177,6 +186,8 @@ def collect_files(queries: Iterable[pl.LazyFrame], files: Iterable[LogFile]) -> 
 def naming_file(batch: Sequence[tuple[pl.LazyFrame, LogFile]], error: Exception) -> SourceError:
     """The error of reading some files, naming the one that it came from."""
     hint = "look at the file; a text file must be UTF-8, with the same number of fields in every line"
+    if len(batch) == 1:
+        return SourceError(f"{batch[0][1].path} cannot be read: {error}", hint=hint)
     for query, file in batch:
         try:
             query.collect()

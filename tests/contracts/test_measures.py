@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from journeymine.counting import Counts, Measure, Result, count_in_memory, finish, question_of
+from journeymine.counting.measure import basis_of
 from journeymine.errors import JourneymineError, MergeError
 from journeymine.journeys import JourneyRules
 from tests.contracts.measures import MEASURES
@@ -30,6 +31,9 @@ FEW = settings(
     phases=[Phase.explicit, Phase.generate, *([Phase.shrink] if THOROUGH else [])],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
+
+
+ONE = (Row("u", 0, "visit", "web", None, None, None, None),)
 
 
 def same(a: Result, b: Result) -> bool:
@@ -175,6 +179,25 @@ def test_counts_have_the_declared_shape_and_survive_a_save_and_a_load(
         assert loaded.equals(found)
         assert same(finish(measure, loaded), finish(measure, found))
         assert Counts.merge([loaded, found]).equals(Counts.merge([found, found]))
+
+
+@EVERY
+def test_counts_saved_by_a_version_with_other_tables_are_refused(measure: Measure, tmp_path: Path) -> None:
+    """A question keeps its fingerprint over versions: what its tables lack must not be met half-way through an estimate."""
+    specs = measure.specs()
+    whole = {name: spec.empty() for name, spec in specs.items()}
+    name = next(iter(specs))
+    frame = whole[name]
+    earlier = {
+        f"lack '{name}'": {n: each for n, each in whole.items() if n != name},
+        "have no use for 'former'": {**whole, "former": frame},
+        f"have other columns in '{name}'": {**whole, name: frame.drop(frame.columns[-1])},
+    }
+    for number, (told, tables) in enumerate(earlier.items()):
+        folder = tmp_path / str(number)
+        Counts(question_of(measure), basis_of(build(ONE)), specs, tables).save(folder)
+        with pytest.raises(MergeError, match=told):
+            Counts.load(folder, specs)
 
 
 @EVERY

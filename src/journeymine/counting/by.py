@@ -114,7 +114,7 @@ def group_steps(journeys: Journeys, keys: Sequence[Key]) -> Ints:
     return places(cell, size, journeys.journey_of_step)
 
 
-def places(cell: Ints, size: int, journey: Ints) -> Ints:
+def places(cell: npt.NDArray[np.integer], size: int, journey: Ints) -> Ints:
     """The first row of each (cell, journey), where rows come journey after journey."""
     return runs_of(cell, size, journey).first
 

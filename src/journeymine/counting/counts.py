@@ -247,14 +247,32 @@ class Counts:
 
     @classmethod
     def load(cls, directory: Path | str, specs: Mapping[str, TableSpec]) -> Counts:
-        """Read what `save` wrote; `specs` are those of the measure that counted."""
+        """Read what `save` wrote; `specs` are those of the measure that counted.
+
+        Raises
+        ------
+        MergeError : the counts were made in other tables than this version counts that measure in.
+        """
         folder = Path(directory)
         about = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
         if about["format"] != FORMAT:
             raise MergeError(f"counts of format {about['format']}, and this version reads {FORMAT}",
                              hint="count again, or use the version that wrote them")  # fmt: skip
         tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in about["tables"]}
+        _check_shapes(about["question"], tables, specs)
         return cls(about["question"], Basis.from_data(about["basis"]), specs, tables)
+
+
+def _check_shapes(question: str, tables: Mapping[str, pl.DataFrame], specs: Mapping[str, TableSpec]) -> None:
+    """Refuse tables that an earlier or later version shaped otherwise: a question keeps its fingerprint, its tables may change."""
+    other = [name for name, spec in specs.items() if name in tables and dict(tables[name].schema) != dict(spec.schema)]
+    wrong = {"lack": specs.keys() - tables, "have no use for": tables.keys() - specs, "have other columns in": other}
+    told = [f"{how} {', '.join(map(repr, sorted(names)))}" for how, names in wrong.items() if names]
+    if told:
+        raise MergeError(
+            f"the counts of {question} were made by a version that counted in other tables: they {' and '.join(told)}",
+            hint="count again, or finish with the version that counted",
+        )
 
 
 def wide_float(frame: pl.DataFrame, name: str) -> npt.NDArray[np.float64]:

@@ -50,7 +50,7 @@ class Runs:
         return np.maximum.reduceat(take(flags, self.rows).view(np.uint8), self.starts).view(np.bool_)
 
 
-def runs_of(cell: Ints, size: int, journey: Ints) -> Runs:
+def runs_of(cell: npt.NDArray[np.integer], size: int, journey: Ints) -> Runs:
     """Runs of rows that come journey after journey; `cell` is below `size`."""
     there, rows = sort_cells(cell, size)
     new = changes(there)

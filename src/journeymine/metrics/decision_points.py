@@ -10,19 +10,23 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.counting.by import as_names, group_journeys
+from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.packed import Packed, label_column, rows_table
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import Key, key_of, tabulate
+from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally
 from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import Markers, before_goal, contrast_by, contrast_specs, count_contrast
+from journeymine.metrics.contrast import Markers, contrast_by, contrast_specs
+from journeymine.metrics.contrast_count import Ground, count_contrast
 from journeymine.metrics.contrast_estimate import contrast, nullable, significance
+from journeymine.metrics.contrast_tables import FATES
+from journeymine.parallel import take
 
 __all__ = ["DecisionPoints", "decision_points"]
 
@@ -68,22 +72,19 @@ class DecisionPoints:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that pass each marker before their goal."""
-        coded = journeys.codes(self.grain)
-        of_step = journeys.journey_of_step
-        every = np.arange(len(of_step))
-        if journeys.rules.lost_at is not None:  # what loses a journey by definition tells nothing
-            every = every[~journeys.rules.lost_at.holds(journeys.coded.labels, journeys.coded.numbers, len(every))]
-        inner = every[(every > 0) & (of_step[every] == of_step[every - 1])] if len(every) else every
+        ground, coded = Ground(journeys, self.names), journeys.codes(self.grain)
+        told, lost_at, labels = ground.before, journeys.rules.lost_at, label_column(coded.labels)
+        if lost_at is not None:  # what loses a journey by definition tells nothing
+            told = told & ~lost_at.holds(journeys.coded.labels, journeys.coded.numbers, len(told))
+        every = np.flatnonzero(told & ~changes(ground.of_step) if self.transitions else told)
         if self.transitions:
-            keys = {
-                "from": key_of(coded.codes[inner - 1], coded.labels),
-                "to": key_of(coded.codes[inner], coded.labels),
-            }
-            markers = Markers(inner, keys)
+            keys = Packed(take(coded.codes, every - 1), ({"from": labels},)).beside(
+                take(coded.codes, every), {"to": labels}
+            )
         else:
-            markers = Markers(every, {"label": key_of(coded.codes[every], coded.labels)})
-        tables = count_contrast(journeys, markers, self.keys, self.names)
-        tables["branches"] = _branches(journeys, coded, of_step, self.specs()["branches"], self.names)
+            keys = Packed(take(coded.codes, every), ({"label": labels},))
+        tables = count_contrast(ground, Markers(every, keys), self.keys)
+        tables["branches"] = _branches(ground, coded, self.specs()["branches"])
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
@@ -169,19 +170,17 @@ def decision_points(
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
-def _branches(journeys: Journeys, coded: Coded, of_step: Ints, spec: TableSpec, by: Sequence[str]) -> pl.DataFrame:
+def _branches(ground: Ground, coded: Coded, spec: TableSpec) -> pl.DataFrame:
     """What comes next after each label, before the goal; null is the end of the journey."""
-    codes, labels = coded.codes, coded.labels
-    rows = np.flatnonzero(before_goal(journeys, of_step)) if len(of_step) else np.zeros(0, dtype=np.int64)
-    last = np.isin(rows, journeys.offsets[1:] - 1)
-    after = codes[np.minimum(rows + 1, max(len(codes) - 1, 0))].astype(np.int64)
-    after[last] = len(labels)
-    grouped = group_journeys(journeys, by, "entry").keys
-    keys = {name: key.take(of_step[rows]) for name, key in grouped.items()} | {
-        "label": key_of(codes[rows], labels),
-        "next": Key(after, pl.Series([*labels, None], dtype=pl.String)),
-    }
-    return tabulate(spec, keys, {}, journeys.folds[journeys.heads.user[of_step[rows]]])
+    after = np.zeros(len(coded), dtype=np.int64)
+    after[:-1] = coded.codes[1:]
+    after[ground.journeys.offsets[1:] - 1] = len(coded.labels)
+    rows = np.flatnonzero(ground.before)
+    journey = take(ground.of_step, rows)
+    at = ground.in_groups(Packed.none(len(rows)), journey)
+    at = at.beside(take(coded.codes, rows), {"label": label_column(coded.labels)})
+    at = at.beside(take(after, rows), {"next": label_column([*coded.labels, None])})
+    return rows_table(spec, at, take(ground.state, journey) // FATES)
 
 
 def _information_gain(met: Tally, reached: Tally, rows: pl.DataFrame) -> Floats:

@@ -15,20 +15,23 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import Merge, TableSpec
-from journeymine.counting.runs import changes
-from journeymine.counting.tabulate import Key, integer_key, key_of, pack, tabulate
+from journeymine.counting.packed import Packed, label_column, rows_table
+from journeymine.counting.runs import changes, runs_of, sort_cells
 from journeymine.counting.tally import Tally
 from journeymine.events.coded import Coded
-from journeymine.journeys.heads import CONVERTED
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import before_goal
+from journeymine.metrics.contrast_count import Ground
+from journeymine.metrics.contrast_tables import FATES, LEFT, MATURE, WON, States, journeys_table
+from journeymine.parallel import take
 
-__all__ = ["DETOUR", "LONGEST", "count_detours", "detour_specs", "usual_ways", "with_detours"]
+__all__ = ["DETOUR", "LONGEST", "count_detours", "detour_specs", "place_of_step", "usual_ways", "with_detours"]
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 DETOUR = "detour"
 LONGEST = 32
 """Ways of more steps are counted as this long; where the median way is, none is told to be a detour."""
+_STEPS = {"steps": pl.Series(np.arange(LONGEST + 1))}
 _PLACE: dict[str, type[pl.DataType]] = {"channel": pl.String, "touchpoint": pl.String}
 _SUMS: dict[str, Merge] = {"n_times": "sum", "n_journeys": "sum", "n": "sum", "converted": "sum", "lost_at": "sum",
                            "value": "wide"}  # fmt: skip
@@ -47,89 +50,92 @@ def detour_specs(by: Sequence[str]) -> dict[str, TableSpec]:
     }
 
 
-def count_detours(journeys: Journeys, labels: Mapping[str, Key]) -> dict[str, pl.DataFrame]:
+def place_of_step(journeys: Journeys) -> Packed:
+    """Channel (``""`` without channels) and touchpoint of each step."""
+    labels, packed = journeys.coded.labels, Packed.none(len(journeys.coded))
+    for name in _PLACE:
+        coded = labels.get(name, Coded(np.zeros(len(journeys.coded), dtype=np.uint8), ("",)))
+        packed = packed.beside(coded.codes, {name: label_column(coded.labels)})
+    return packed
+
+
+def count_detours(ground: Ground, place: Packed) -> dict[str, pl.DataFrame]:
     """Count ways to stages, and what lies on them.
 
     Parameters
     ----------
-    labels : key columns of the breakdown, over the journeys.
+    place : of each step, from `place_of_step`.
     """
-    specs, heads, coded = detour_specs(list(labels)), journeys.heads, journeys.coded
-    begin, end = _ways(journeys)
+    specs = detour_specs(ground.by)
+    begin, end = _ways(ground)
     if not len(end):
         return {name: spec.empty() for name, spec in specs.items()}
-    of_way = journeys.journey_of_step[end]
+    of_way = take(ground.of_step, end)
     between = end - begin - 1
-    steps, stage = np.minimum(between, LONGEST), coded.labels["stage"]
-    keys = {name: key.take(of_way) for name, key in labels.items()}
-    way = {"stage": key_of(stage.codes[end], stage.labels), "steps": integer_key(steps)}
+    to = ground.in_groups(Packed.none(len(end)), of_way).beside(take(ground.stage.codes, end), ground.stage_column)
+    steps = np.minimum(between, LONGEST)
     # Every step on every way, as (way, place); a place that a way leads by twice was passed twice by one journey.
-    inner = np.arange(int(between.sum())) - np.repeat(np.cumsum(between) - between - begin - 1, between)
-    channel = coded.labels.get("channel", Coded(np.zeros(len(coded), dtype=np.uint8), ("",)))
-    touchpoint = coded.labels["touchpoint"]
-    place, size = pack([key_of(c.codes[inner], c.labels) for c in (channel, touchpoint)], len(inner))
-    passed, first, n_times = np.unique(
-        np.repeat(np.arange(len(end)), between) * size + place, return_index=True, return_counts=True
-    )
-    on, step = passed // size, inner[first]
-    journey = of_way[on]
-    at = {name: key.take(on) for name, key in keys.items()} | {
-        "channel": key_of(channel.codes[step], channel.labels),
-        "touchpoint": key_of(touchpoint.codes[step], touchpoint.labels),
-    }
-    at |= {name: key.take(on) for name, key in way.items()}
-    mature, user = heads.mature[journey], heads.user[journey]
-    won = mature & (heads.status[journey] == CONVERTED)
-    sums = {
-        "n_times": n_times,
-        "n": mature,
-        "converted": won,
-        "lost_at": np.zeros(len(on), dtype=bool),
-        "value": np.where(won, heads.value[journey], 0),
-    }
-    people = {"n_users": _longest(at, user, steps[on], mature), "users_converted": _longest(at, user, steps[on], won)}
+    on = np.repeat(np.arange(len(end)), between)
+    inner = np.arange(len(on)) + take(begin + 1 - (np.cumsum(between) - between), on)
+    at_place: npt.NDArray[np.integer] = take(place.cell, inner)
+    runs = runs_of(at_place, place.size, on)
+    first = runs.first
+    on, n_times, there = take(on, first), runs.lengths, place.take(take(inner, first))
+    at, long = to.take(on).joined(there), take(steps, on)
+    journey = take(of_way, on)
+    state = take(ground.state, journey)
+    state[state % FATES == LEFT] -= LEFT - MATURE  # nobody is lost on a way that arrives
+    passed = at.beside(long, _STEPS)
     return {
-        "ways": tabulate(specs["ways"], {**keys, **way}, {}),
-        "passed": tabulate(specs["passed"], at, sums, journeys.folds[user]),
-        "passers": _at_least(specs["passers"], tabulate(specs["passers"], at, people)),
+        "ways": rows_table(specs["ways"], to.beside(steps, _STEPS)),
+        "passed": journeys_table(specs["passed"], passed, state, journey, ground.value, n_times),
+        "passers": _at_least(specs["passers"], at, long, take(ground.journeys.heads.user, journey), state),
     }
 
 
-def _ways(journeys: Journeys) -> tuple[Ints, Ints]:
+def _ways(ground: Ground) -> tuple[Ints, Ints]:
     """Steps that first reach the furthest stage so far, and the next that first reaches a higher one, before the goal."""
-    of_step = journeys.journey_of_step
-    if "stage" not in journeys.coded.labels or not journeys.stages or not len(of_step):
+    of_step, stage = ground.of_step, ground.stage
+    if "stage" not in ground.journeys.coded.labels or not ground.journeys.stages or not len(of_step):
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    stage = journeys.coded.labels["stage"]
-    unmapped = len(stage.labels) - 1
-    rank = np.where(stage.codes == unmapped, -1, stage.codes.astype(np.int64))
-    # A running maximum over all journeys, in which each outranks those before it.
-    height = rank + of_step * (len(stage.labels) + 1)
+    unmapped = len(stage.values) - 1
+    # A running maximum over all journeys, in which each outranks those before it; what is unmapped is the lowest there is.
+    height = of_step * (len(stage.values) + 1)
+    height += np.where(stage.codes == unmapped, -1, stage.codes.astype(np.int8 if unmapped < 128 else np.int64))
     highest = np.maximum.accumulate(height)
-    higher = np.ones(len(height), dtype=bool)
-    higher[1:] = height[1:] > highest[:-1]
-    reached = np.flatnonzero(higher & (rank >= 0) & before_goal(journeys, of_step))
-    follows = of_step[reached[1:]] == of_step[reached[:-1]]
-    return reached[:-1][follows], reached[1:][follows]
+    higher = changes(highest) & (stage.codes != unmapped) & ground.before
+    reached = np.flatnonzero(higher)
+    journey = take(of_step, reached)
+    follows = np.flatnonzero(journey[1:] == journey[:-1])
+    return take(reached, follows), take(reached, follows + 1)
 
 
-def _longest(at: Mapping[str, Key], user: Ints, steps: Ints, which: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Of the rows of `which`, the one with most steps of each user at each place on the way to each stage."""
-    rows = np.flatnonzero(which)
-    cell, _ = pack([key.take(rows) for name, key in at.items() if name != "steps"], len(rows))
-    order = np.lexsort((-steps[rows], user[rows], cell))
-    new = changes(cell[order])
-    new |= changes(user[rows][order])
-    flags = np.zeros(len(which), dtype=bool)
-    flags[rows[order[new]]] = True
-    return flags
+def _at_least(spec: TableSpec, at: Packed, steps: Ints, user: Ints, state: States) -> pl.DataFrame:
+    """Users, by place and by how many steps *at least* their longest way by it had."""
+    cell, order = sort_cells(at.cell, at.size)
+    steps, user, fate = take(steps, order), take(user, order), take(state, order) % FATES
+    new = changes(cell)
+    used, of_row = cell[new], np.cumsum(new) - 1
 
+    def at_least(which: Bools) -> Ints:
+        """Each user once at each place, by the longest of the ways of `which`; shape [places, steps]."""
+        rows = np.flatnonzero(which)
+        there, long = take(of_row, rows), take(steps, rows)
+        starts = np.flatnonzero(changes(there) | changes(take(user, rows)))
+        longest = np.maximum.reduceat(long, starts) if len(starts) else long
+        width = LONGEST + 1
+        by_steps = np.bincount(take(there, starts) * width + longest, minlength=len(used) * width)
+        return by_steps.reshape(-1, width)[:, ::-1].cumsum(axis=1)[:, ::-1]
 
-def _at_least(spec: TableSpec, table: pl.DataFrame) -> pl.DataFrame:
-    """From users by the steps of their longest way to users whose longest way had *at least* so many."""
-    every = table.with_columns(steps=pl.int_ranges(0, pl.col("steps") + 1)).explode("steps")
-    keys = list(spec.keys)
-    return every.group_by(keys).agg(pl.col(name).sum() for name in spec.values).select(list(spec.schema))
+    known = at_least(np.ones(len(cell), dtype=bool)) > 0
+    of_place, least = np.nonzero(known)
+    columns = {
+        **at.apart(used[of_place]),
+        "steps": pl.Series(least),
+        "n_users": at_least(fate >= MATURE)[known],
+        "users_converted": at_least(fate == WON)[known],
+    }
+    return pl.DataFrame({name: columns[name] for name in spec.schema})
 
 
 def usual_ways(ways: Tally, passed: Tally, by: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

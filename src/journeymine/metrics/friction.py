@@ -11,26 +11,29 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO, UNKNOWN
-from journeymine.counting.by import as_names, group_journeys
+from journeymine.counting.by import as_names, places
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.packed import Packed, label_column
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import Key, key_of
+from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
-from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import Markers, contrast_by, contrast_specs, count_contrast
+from journeymine.metrics.contrast import Markers, contrast_by, contrast_specs
+from journeymine.metrics.contrast_count import Ground, count_contrast
 from journeymine.metrics.contrast_estimate import Contrast, contrast, nullable, p_values
-from journeymine.metrics.detours import count_detours, detour_specs, usual_ways, with_detours
+from journeymine.metrics.detours import count_detours, detour_specs, place_of_step, usual_ways, with_detours
+from journeymine.parallel import take
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["Friction", "friction"]
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 ENOUGH_IN_A_WEEK = 15
 """Fewest mature journeys that meet a kind in a week for it to be tested: trouble of a week is soon mended."""
@@ -73,12 +76,13 @@ class Friction:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that meet each friction at each place."""
-        found = list(_frictions(journeys, microseconds(self.long_wait)))
-        kinds = [_kinds(journeys)] if "kind" in journeys.coded.labels else []
-        tables = count_contrast(journeys, _together(journeys, found + kinds), _KEYS, self.names)
-        weekly = count_contrast(journeys, _together(journeys, kinds), _KEYS, self.names, weekly=True)
+        ground, place = Ground(journeys, self.names), place_of_step(journeys)
+        kinds = list(_kinds(ground))
+        found = [*_frictions(ground, place, microseconds(self.long_wait)), *kinds]
+        tables = count_contrast(ground, _together(place, found), _KEYS)
+        weekly = count_contrast(ground, _together(place, kinds), _KEYS, weekly=True)
         tables |= {f"weekly_{name}": frame for name, frame in weekly.items()}
-        tables |= count_detours(journeys, group_journeys(journeys, self.names, "entry").keys)
+        tables |= count_detours(ground, place)
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
@@ -166,76 +170,76 @@ def friction(
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
-def _frictions(journeys: Journeys, long_wait: int) -> Iterator[tuple[Key, Ints, Ints]]:
-    """Name of each friction, the steps at which it is known, and the steps it happened at.
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """The steps at which a friction is known, ascending, and the steps it happened at."""
+
+    name: str
+    known: Ints
+    at: Ints
+
+
+def _frictions(ground: Ground, place: Packed, long_wait: int) -> Iterator[_Met]:
+    """All frictions that need no declaration.
 
     A pause is known only once the journey goes on. So whoever paused is compared at the step *after* the pause, with
     others that came as far; it is named by the step before.
     """
-    coded, of_step = journeys.coded, journeys.journey_of_step
-    n = len(coded)
-    if not n:
+    journeys, of_step, coded = ground.journeys, ground.of_step, ground.journeys.coded
+    if not len(coded):
         return
-    touchpoint = journeys.codes("channel:touchpoint" if "channel" in coded.labels else "touchpoint").codes
-    inside = np.zeros(n, dtype=bool)
-    inside[1:] = of_step[1:] == of_step[:-1]
-    again = np.zeros(n, dtype=bool)
-    again[1:] = inside[1:] & (touchpoint[1:] == touchpoint[:-1])
-    yield _named("repeat", np.flatnonzero(again), 0)
-    yield _named("loop", np.flatnonzero(_seen_before(touchpoint, of_step) & ~again), 0)
+    inside = ground.before & ~changes(of_step)
+    again = inside & ~changes(place.cell)
+    yield _here("repeat", again)
+    yield _here("loop", _seen_before(place, of_step) & inside & ~again)
     gap = np.diff(coded.time, prepend=coded.time[:1])
-    yield _named("wait", np.flatnonzero(inside & (gap > long_wait)), 1)
+    yield _before("wait", np.flatnonzero(inside & (gap > long_wait)))
     if "stage" in coded.labels:
         stage = coded.labels["stage"]
         mapped = stage.codes < len(stage.labels) - 1
-        back = np.zeros(n, dtype=bool)
+        back = np.zeros(len(coded), dtype=bool)
         back[1:] = inside[1:] & mapped[1:] & mapped[:-1] & (stage.codes[1:] < stage.codes[:-1])
-        yield _named("back_step", np.flatnonzero(back), 0)
+        yield _here("back_step", back)
         if journeys.goal_stage is not None:
             rank = journeys.stages.index(journeys.goal_stage)
             resumed = np.flatnonzero(inside & (gap > journeys.rules.session_gap_us))
-            yield _named("abandoned_session", resumed[stage.codes[resumed - 1] == rank], 1)
+            yield _before("abandoned_session", resumed[take(stage.codes, resumed - 1) == rank])
 
 
-def _kinds(journeys: Journeys) -> tuple[Key, Ints, Ints]:
+def _kinds(ground: Ground) -> Iterator[_Met]:
     """The steps whose touchpoint has a declared kind, under its name."""
-    kind = journeys.coded.labels["kind"]
-    n = len(kind.codes)
-    known = np.flatnonzero(kind.codes != kind.labels.index(UNKNOWN)) if UNKNOWN in kind.labels else np.arange(n)
-    return key_of(kind.codes[known], kind.labels), known, known
+    if "kind" not in ground.journeys.coded.labels:
+        return
+    kind = ground.journeys.coded.labels["kind"]
+    for code, label in enumerate(kind.labels):
+        if label != UNKNOWN:
+            yield _here(label, ground.before & (kind.codes == code))
 
 
-def _named(name: str, steps: Ints, back: int) -> tuple[Key, Ints, Ints]:
-    return key_of(np.zeros(len(steps), dtype=np.uint8), [name]), steps, steps - back
+def _here(name: str, flags: Bools) -> _Met:
+    steps = np.flatnonzero(flags)
+    return _Met(name, steps, steps)
 
 
-def _seen_before(codes: npt.NDArray[np.unsignedinteger], of_step: Ints) -> npt.NDArray[np.bool_]:
-    """Steps whose label the same journey had before."""
-    from journeymine.counting.by import places
+def _before(name: str, steps: Ints) -> _Met:
+    return _Met(name, steps, steps - 1)
 
-    seen = np.ones(len(codes), dtype=bool)
-    seen[places(codes.astype(np.int64), int(codes.max()) + 1, of_step)] = False
+
+def _seen_before(place: Packed, of_step: Ints) -> Bools:
+    """Steps at a place where the same journey was before."""
+    seen = np.ones(len(of_step), dtype=bool)
+    seen[places(place.cell, place.size, of_step)] = False
     return seen
 
 
-def _together(journeys: Journeys, found: list[tuple[Key, Ints, Ints]]) -> Markers:
-    """All frictions as one list of markers, in order of step."""
-    names = sorted({label for key, _, _ in found for label in key.values})
-    position = {name: i for i, name in enumerate(names)}
+def _together(place: Packed, found: Sequence[_Met]) -> Markers:
+    """All frictions as one list of markers."""
+    names = sorted({each.name for each in found})
     nothing = np.zeros(0, dtype=np.int64)
-    steps = np.concatenate([at for _, at, _ in found]) if found else nothing
-    place = np.concatenate([where for _, _, where in found]) if found else nothing
-    codes = [np.array([position[label] for label in key.values], dtype=np.int64)[key.codes] for key, _, _ in found]
-    order = np.argsort(steps, kind="stable")
-    steps, place = steps[order], place[order]
-    label = np.concatenate(codes)[order] if found else steps
-    labels = journeys.coded.labels
-    channel = labels.get("channel", Coded(np.zeros(len(journeys.coded), dtype=np.uint8), ("",)))
-    return Markers(
-        steps,
-        {
-            "friction": key_of(label, names),
-            "channel": key_of(channel.codes[place], channel.labels),
-            "touchpoint": key_of(labels["touchpoint"].codes[place], labels["touchpoint"].labels),
-        },
-    )
+    steps = np.concatenate([nothing, *(each.known for each in found)])
+    at = np.concatenate([nothing, *(each.at for each in found)])
+    codes = np.repeat([names.index(each.name) for each in found], [len(each.at) for each in found]).astype(np.int64)
+    if len(names) < len(found):  # a declared kind may have the name of a friction
+        order = np.argsort(steps, kind="stable")
+        steps, at, codes = steps[order], at[order], codes[order]
+    return Markers(steps, place.take(at).beside(codes, {"friction": label_column(names)}))

@@ -11,28 +11,23 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.by import as_names, group_journeys
+from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.packed import Packed, flagged_table, label_column, rows_table
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import Key, coded_key, integer_key, key_of, tabulate
+from journeymine.counting.runs import changes
+from journeymine.counting.tabulate import integer_key
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.events.coded import Coded
-from journeymine.journeys.heads import LOST
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import (
-    ENOUGH,
-    Markers,
-    before_goal,
-    contrast_by,
-    contrast_specs,
-    count_contrast,
-    stage_key,
-)
+from journeymine.metrics.contrast import ENOUGH, Markers, contrast_by, contrast_specs
+from journeymine.metrics.contrast_count import Ground, count_contrast
 from journeymine.metrics.contrast_estimate import by_group, contrast, nullable, significance
+from journeymine.metrics.contrast_tables import FATES, LEFT, MATURE
 from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
@@ -74,37 +69,25 @@ class Handoffs:
             **contrast_specs(pair, self.names),
             "crossings": TableSpec({**by, **pair}, {"n": "sum", "ping_pong": "sum"}),
             "arrivals": TableSpec({**by, **pair, "stage": pl.String, "enters": pl.Int64}, {"n": "sum", "lost": "sum"}),
-            "times": TableSpec({**by, **pair, "bucket": pl.Int64}, {"n": "sum"}),
+            "times": TableSpec({**by, **pair, "bucket": pl.Int64}, {"n": "sum"}, folded=False),
         }
 
     def count(self, journeys: Journeys) -> Counts:
         """Count crossings, and the journeys that make them."""
-        specs, coded = self.specs(), journeys.codes(self.grain)
-        arrival, pong = _crossings(journeys, coded.codes)
-        pair = {
-            "from": key_of(take(coded.codes, arrival - 1), coded.labels),
-            "to": key_of(take(coded.codes, arrival), coded.labels),
-        }
-        labels = group_journeys(journeys, self.names, "entry").keys
-        of_arrival = journeys.journey_of_step[arrival]
-        keys = {name: key.take(of_arrival) for name, key in labels.items()} | pair
-        took = journeys.coded.time[arrival] - journeys.coded.time[arrival - 1]
-        fold = journeys.folds[journeys.heads.user[of_arrival]]
+        specs, coded, ground = self.specs(), journeys.codes(self.grain), Ground(journeys, self.names)
+        labels = label_column(coded.labels)
+        arrival, pong = _crossings(ground.of_step, coded.codes)
+        pair = Packed(take(coded.codes, arrival - 1), ({"from": labels},)).beside(
+            take(coded.codes, arrival), {"to": labels}
+        )
+        journey, early = take(ground.of_step, arrival), np.flatnonzero(take(ground.before, arrival))
+        at, early_ones = ground.in_groups(pair, journey), Markers(arrival, pair).take(early)
+        took = take(journeys.coded.time, arrival) - take(journeys.coded.time, arrival - 1)
         tables = {
-            **count_contrast(journeys, Markers(arrival, pair), {"from": pl.String, "to": pl.String}, self.names),
-            "crossings": tabulate(specs["crossings"], keys, {"ping_pong": pong}, fold),
-            "arrivals": _arrivals(journeys, coded, specs["arrivals"], labels),
-            # Hundreds of thousands of rows: merged as codes, not as text.
-            "times": tabulate(
-                specs["times"],
-                {
-                    **keys,
-                    **{name: coded_key(key.codes, coded.labels) for name, key in pair.items()},
-                    "bucket": integer_key(bucket_of(took)),
-                },
-                {},
-                fold,
-            ),
+            **count_contrast(ground, early_ones, {"from": pl.String, "to": pl.String}),
+            "crossings": flagged_table(specs["crossings"], at, take(ground.state, journey) // FATES, pong),
+            "arrivals": _arrivals(ground, coded, specs["arrivals"]),
+            "times": rows_table(specs["times"], at.beside_key("bucket", integer_key(bucket_of(took)))),
         }
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
@@ -188,38 +171,28 @@ def handoffs(
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
-def _crossings(journeys: Journeys, codes: npt.NDArray[np.unsignedinteger]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def _crossings(of_step: Ints, codes: npt.NDArray[np.unsignedinteger]) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Steps that arrive from another label, and whether they return to the label before that one."""
-    of_step = journeys.journey_of_step
-    if not len(codes):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool)
-    same = of_step[1:] == of_step[:-1]
-    arrival = np.flatnonzero(same & (codes[1:] != codes[:-1])) + 1
+    arrival = np.flatnonzero(~changes(of_step) & changes(codes))
     pong = np.zeros(len(arrival), dtype=bool)
     # The crossing before this one, in the same journey, left the label that this one arrives at.
-    pong[1:] = (of_step[arrival[1:]] == of_step[arrival[:-1]]) & (codes[arrival[1:]] == codes[arrival[:-1] - 1])
+    journey, left, reached = take(of_step, arrival), take(codes, arrival - 1), take(codes, arrival)
+    pong[1:] = ~changes(journey)[1:] & (reached[1:] == left[:-1])
     return arrival, pong
 
 
-def _arrivals(journeys: Journeys, coded: Coded, spec: TableSpec, labels: Mapping[str, Key]) -> pl.DataFrame:
+def _arrivals(ground: Ground, coded: Coded, spec: TableSpec) -> pl.DataFrame:
     """Every arrival of mature journeys before their goal, crossings and stays, and whether it was the last step of a lost one."""
-    of_step, heads = journeys.journey_of_step, journeys.heads
-    if not len(of_step):
-        return spec.empty()
-    stage = stage_key(journeys)
-    kept = before_goal(journeys, of_step) & heads.mature[of_step]
-    kept[1:] &= of_step[1:] == of_step[:-1]
-    kept[0] = False
-    arrival = np.flatnonzero(kept)
-    journey = of_step[arrival]
-    keys = {name: key.take(journey) for name, key in labels.items()} | {
-        "from": key_of(coded.codes[arrival - 1], coded.labels),
-        "to": key_of(coded.codes[arrival], coded.labels),
-        "stage": stage.take(arrival),
-        "enters": integer_key((stage.codes[arrival] != stage.codes[arrival - 1]).astype(np.int64)),
-    }
-    lost = (heads.status == LOST)[journey] & (arrival == journeys.offsets[1:][journey] - 1)
-    return tabulate(spec, keys, {"lost": lost}, journeys.folds[heads.user[journey]])
+    of_step, stage, labels = ground.of_step, ground.stage, label_column(coded.labels)
+    came = ~changes(of_step) & ground.before
+    came &= take(ground.state % FATES >= MATURE, of_step)
+    arrival = np.flatnonzero(came)
+    journey = take(of_step, arrival)
+    at = ground.in_groups(Packed(take(coded.codes, arrival - 1), ({"from": labels},)), journey)
+    at = at.beside(take(coded.codes, arrival), {"to": labels}).beside(take(stage.codes, arrival), ground.stage_column)
+    at = at.beside(take(changes(stage.codes).view(np.uint8), arrival), {"enters": pl.Series([0, 1])})
+    state, last = take(ground.state, journey), take(ground.journeys.offsets, journey + 1) - 1
+    return flagged_table(spec, at, state // FATES, (state % FATES == LEFT) & (arrival == last))
 
 
 @dataclass(frozen=True, slots=True)

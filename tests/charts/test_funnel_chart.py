@@ -38,7 +38,7 @@ def test_every_step_has_a_bar_its_limits_and_its_figures() -> None:
     drawn = data_of(result.plot())
     assert [row["share"] for row in drawn] == result.frame["share"].to_list()
     assert [row["share_upper"] for row in drawn] == result.frame["share_upper"].to_list()
-    assert [row["_figures"] for row in drawn] == ["100.0 % · 60", "66.7 % · 40", "33.3 % · 20"]
+    assert [row["_figures"] for row in drawn] == ["100 % · 60", "66.7 % · 40", "33.3 % · 20"]
     assert drawn[1]["_row"] == "2  <b>cart</b> (optional)"
 
 

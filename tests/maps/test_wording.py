@@ -6,6 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
+from journeymine.charts.labels import figure_of
 from journeymine.maps.text_metrics import fit, width, wrap
 from journeymine.maps.wording import compact, count, duration, legible, money, share
 from tests.maps.fixtures import HOSTILE
@@ -33,7 +34,16 @@ def test_hostile_names_are_cut_without_breaking() -> None:
 
 @given(st.floats(0, 1))
 def test_a_share_is_written_within_its_last_digit(value: float) -> None:
-    assert abs(float(share(value).split("\u00a0")[0]) - value * 100) <= 0.0501
+    assert abs(float(share(value).split("\u00a0")[0].lstrip("<>")) - value * 100) <= 0.0501
+
+
+@given(st.integers(1, 10**9), st.data())
+def test_nobody_and_everybody_are_told_of_nobody_and_everybody_only(n: int, data: st.DataObject) -> None:
+    part = data.draw(st.integers(0, n) | st.integers(0, min(n, 5)) | st.integers(max(n - 5, 0), n))
+    assert (share(part / n) == "0\u00a0%") == (part == 0)
+    assert (share(part / n) == "100\u00a0%") == (part == n)
+    assert (figure_of(part / n, "percent") == "0 %") == (part == 0)
+    assert (figure_of(part / n, "percent") == "100 %") == (part == n)
 
 
 @given(st.floats(1, 3e8))

@@ -8,6 +8,7 @@ import polars as pl
 
 from journeymine.charts.labels import grouped, leading, title_of
 from journeymine.charts.style import ACCENT, styled
+from journeymine.percents import percent
 
 __all__ = ["activity_chart"]
 
@@ -56,8 +57,12 @@ def activity_chart(result: Any) -> Any:
         chart = chart.facet(facet=alt.Facet("_panel:N", sort=panels, title=None), columns=1, spacing=20)
     peak = data.sort("n", "day", "hour", descending=[True, False, False]).head(1).to_dicts()
     said = "".join(
-        f"Most on {row['day']} at {row['hour']}: {row['share']:.1%}"
-        + (f" ({row['share_lower']:.1%} to {row['share_upper']:.1%})." if row["share_lower"] is not None else ".")
+        f"Most on {row['day']} at {row['hour']}: {percent(row['share'])} %"
+        + (
+            f" ({percent(row['share_lower'])} to {percent(row['share_upper'])} %)."
+            if row["share_lower"] is not None
+            else "."
+        )
         for row in peak
     )
     return styled(chart.properties(title=title_of(result, [said, left_out])))

@@ -9,6 +9,7 @@ import polars as pl
 
 from journeymine.charts.style import ACCENT, INK, INTERVAL, LINE, QUIET, styled
 from journeymine.errors import QuestionError
+from journeymine.percents import percent
 
 __all__ = ["attribution_chart"]
 
@@ -78,7 +79,7 @@ def attribution_chart(result: Any, *, column: str = "conversions", width: int = 
             title=None,
             header=alt.Header(labelOrient="top", labelPadding=4),
         )
-    limits = f"{result.confidence:.0%} intervals" if f"{column}_lower" in data.columns else "no intervals"
+    limits = f"{percent(result.confidence, 0)}% intervals" if f"{column}_lower" in data.columns else "no intervals"
     subtitle = f"Dots: {_AXES[column]} credited by each rule, {limits}; grey: mean over the rules. {said}".strip()
     title = alt.Title(textwrap.wrap(result.question, 90), subtitle=textwrap.wrap(subtitle, 120))
     chart = layers.facet(**facets, spacing=14).properties(title=title)

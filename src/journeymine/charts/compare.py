@@ -10,6 +10,7 @@ from journeymine.charts.labels import figure_of, joined, leading, title_of
 from journeymine.charts.rows import Rows, layers_of, rows_of
 from journeymine.charts.style import styled
 from journeymine.errors import QuestionError
+from journeymine.percents import percent
 
 __all__ = ["compare_chart"]
 
@@ -50,7 +51,7 @@ def compare_chart(result: Any, *, estimate: str | None = None, width: int = 380)
     ]
     data = data.with_columns(_figures=pl.Series(figures, dtype=pl.String))
     words = [
-        f"Dots: {chosen}, {'; '.join(result.notes)}. Lines: {result.confidence:.0%} intervals.",
+        f"Dots: {chosen}, {'; '.join(result.notes)}. Lines: {percent(result.confidence, 0)}% intervals.",
         "Grey: no difference to be told (adjusted p above 0.05).",
         f"The {rows.most} largest rows of {rows.most + left_out}." if left_out else "",
     ]

@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import duration_axis, grouped, leading, title_of
+from journeymine.charts.labels import duration_axis, grouped, in_per_cent, leading, title_of
 from journeymine.charts.style import ACCENT, INK, INTERVAL, styled
+from journeymine.percents import percent
 
 __all__ = ["repeat_rate_chart", "stickiness_chart", "win_back_chart"]
 
@@ -60,8 +61,8 @@ def _since(result: Any, table: str, share: str, axis_title: str, y_title: str, w
     data = pl.concat([start, data.select(start.columns)]).sort("time_s", maintain_order=True)
     values, label, unit = duration_axis(float(data.select(pl.col("time_s").max()).item() or 1.0))
     last = (pl.col("time_s") == pl.col("time_s").max().over("_panel")).alias("_last")
-    percent = ((pl.col(share) * 100).round(0).cast(pl.Int64, strict=False).cast(pl.String) + " %").alias("_figure")
-    base = alt.Chart(data.with_columns(last, percent).to_arrow()).encode(
+    figure = in_per_cent(pl.col(share), 0).alias("_figure")
+    base = alt.Chart(data.with_columns(last, figure).to_arrow()).encode(
         x=alt.X("time_s:Q", scale=alt.Scale(nice=False), title=f"{axis_title}, {unit}",
                 axis=alt.Axis(values=values, labelExpr=label)),
     )  # fmt: skip
@@ -69,7 +70,10 @@ def _since(result: Any, table: str, share: str, axis_title: str, y_title: str, w
     if len(order) > 1:
         facet = alt.Facet("_panel:N", sort=order, title=None)
         layers = layers.facet(facet=facet, columns=2, spacing=28)
-    words = [f"Those still away are censored where the log ends. Band: {result.confidence:.0%} intervals.", left_out]
+    words = [
+        f"Those still away are censored where the log ends. Band: {percent(result.confidence, 0)}% intervals.",
+        left_out,
+    ]
     return styled(layers.properties(title=title_of(result, words)))
 
 
@@ -125,9 +129,13 @@ def stickiness_chart(result: Any, *, width: int = _WIDTH) -> Any:
     chart = alt.layer(band, line).properties(width=width, height=_HEIGHT * 0.7)
     chart = chart.facet(facet=alt.Facet("_panel:N", sort=order, title=None), columns=1, spacing=20)
     means = [
-        f"{row['window_days']} days: {row['share']:.1%}"
+        f"{row['window_days']} days: {percent(row['share'])} %"
         for row in result.frame.filter(pl.col("share").is_not_null()).iter_rows(named=True)
     ]
     mean = f"Mean over the days: {'; '.join(means)}." if means and len(means) <= 4 else ""
-    words = [f"Share of the users of the last so many days; band: {result.confidence:.0%} intervals.", mean, left_out]
+    words = [
+        f"Share of the users of the last so many days; band: {percent(result.confidence, 0)}% intervals.",
+        mean,
+        left_out,
+    ]
     return styled(chart.properties(title=title_of(result, words)))

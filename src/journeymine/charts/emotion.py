@@ -8,6 +8,7 @@ import polars as pl
 
 from journeymine.charts.labels import grouped, joined, leading, title_of
 from journeymine.charts.style import ACCENT, INK, INTERVAL, LINE, QUIET, styled
+from journeymine.percents import percent
 
 __all__ = ["satisfaction_chart"]
 
@@ -68,7 +69,7 @@ def satisfaction_chart(result: Any, *, step: int = _STEP) -> Any:
         chart = chart.facet(facet=alt.Facet("_panel:N", sort=panels, title=None), columns=1, spacing=22)
     told = [
         "Mean score on −2 … +2",
-        f"lines: {result.confidence:.0%} intervals",
+        f"lines: {percent(result.confidence, 0)}% intervals",
         "below: who answered, of those asked.",
     ]
     return styled(chart.properties(title=title_of(result, ["; ".join(told), left_out, said], 90)))

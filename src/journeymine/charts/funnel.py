@@ -7,7 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from journeymine.charts.labels import in_per_cent
 from journeymine.charts.style import ACCENT, INK, INTERVAL, styled
+from journeymine.percents import percent
 
 __all__ = ["funnel_chart"]
 
@@ -70,8 +72,8 @@ def _prepared(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         frame = frame.filter(pl.col("_label").is_in(list(rank)))
         frame = frame.sort(pl.col("_label").replace_strict(rank, return_dtype=pl.Int64), "nth", maintain_order=True)
     optional = pl.col("dropped").is_null() & (pl.col("nth") > 1)
-    percent = (pl.col("share") * 100).round(1).cast(pl.String) + " %"
-    figures = pl.when(pl.col("share").is_null()).then(pl.lit("–")).otherwise(percent)
+    words = in_per_cent(pl.col("share"))
+    figures = pl.when(pl.col("share").is_null()).then(pl.lit("–")).otherwise(words)
     counted = pl.col("n").map_elements(lambda n: f"{n:,}", return_dtype=pl.String)
     return frame.with_columns(
         _row=pl.col("nth").cast(pl.String)
@@ -88,7 +90,7 @@ def _title(result: Any, left_out: int) -> Any:
     import altair as alt
 
     immature = result.frame.filter(pl.col("nth") == 1)["immature"].sum()
-    said = [f"Bars: share of entrants and how many; {result.confidence:.0%} intervals."]
+    said = [f"Bars: share of entrants and how many; {percent(result.confidence, 0)}% intervals."]
     if immature:
         said.append(f"{immature:,} entrants whose window is still open are not in it.")
     if left_out:

@@ -8,7 +8,19 @@ from typing import Any
 
 import polars as pl
 
-__all__ = ["SECONDS", "duration_axis", "figure_of", "grouped", "joined", "leading", "shortened", "title_of"]
+from journeymine.percents import percent
+
+__all__ = [
+    "SECONDS",
+    "duration_axis",
+    "figure_of",
+    "grouped",
+    "in_per_cent",
+    "joined",
+    "leading",
+    "shortened",
+    "title_of",
+]
 
 SECONDS = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 _LONGEST = 64
@@ -40,7 +52,7 @@ def figure_of(number: float | None, form: str) -> str:
     if number is None:
         return "–"
     if form == "percent":
-        return f"{number * 100:.1f} %"
+        return f"{percent(number)} %"
     if form == "points":
         return f"{number * 100:+z.1f} points".replace("-", "−")
     if form == "seconds":
@@ -49,6 +61,11 @@ def figure_of(number: float | None, form: str) -> str:
     sign = "+" if form == "signed" else ""
     text = f"{number:{sign}z,.0f}" if abs(number) >= 100 else f"{number:{sign}z,.2f}"
     return text.replace("-", "−")
+
+
+def in_per_cent(share: pl.Expr, digits: int = 1) -> pl.Expr:
+    """Shares in words; null stays null."""
+    return share.map_elements(lambda value: f"{percent(value, digits)} %", return_dtype=pl.String)
 
 
 def duration_axis(longest_s: float) -> tuple[list[float], str, str]:

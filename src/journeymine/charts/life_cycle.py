@@ -8,6 +8,7 @@ import polars as pl
 
 from journeymine.charts.labels import grouped, leading, title_of
 from journeymine.charts.style import ACCENT, styled
+from journeymine.percents import percent
 
 __all__ = ["life_cycle_chart"]
 
@@ -70,7 +71,7 @@ def life_cycle_chart(result: Any, *, group: str | None = None, width: int = _WID
         f"{chosen}, one of {len(panels)} groups." if names else "",
         (
             "Above the line: active users; below: gone dormant; pale: the period is not whole. "
-            f"Dots: share of the users of the period before that came again, {result.confidence:.0%} intervals."
+            f"Dots: share of the users of the period before that came again, {percent(result.confidence, 0)}% intervals."
         ),
     ]
     return styled(chart.properties(title=title_of(result, words)))

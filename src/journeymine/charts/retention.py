@@ -7,8 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from journeymine.charts.labels import in_per_cent
 from journeymine.charts.style import ACCENT, INK, styled
 from journeymine.errors import QuestionError
+from journeymine.percents import percent
 
 __all__ = ["retention_chart"]
 
@@ -102,16 +104,12 @@ def _prepared(result: Any, group: str | None) -> tuple[pl.DataFrame, pl.DataFram
     left_out = frame["cohort"].n_unique() - len(latest)
     if left_out:
         said.append(f"The latest {MAX_COHORTS} cohorts of {MAX_COHORTS + left_out}.")
-    figure = (
-        pl.when(pl.col("share").is_null())
-        .then(pl.lit(""))
-        .otherwise((pl.col("share") * 100).round(0).cast(pl.Int64).cast(pl.String) + " %")
-    )
+    figure = pl.when(pl.col("share").is_null()).then(pl.lit("")).otherwise(in_per_cent(pl.col("share"), 0))
     size = pl.col("n_cohort").map_elements(lambda n: f"{n:,}", return_dtype=pl.String)
     cells = frame.filter(pl.col("cohort").is_in(latest.implode())).with_columns(
         _cohort=pl.col("cohort").dt.strftime("%d %b %Y") + " · " + size,
         _figure=figure,
         _partly=pl.col("n") < pl.col("n_cohort"),
     )
-    said.append(f"The curve has {result.confidence:.0%} intervals.")
+    said.append(f"The curve has {percent(result.confidence, 0)}% intervals.")
     return cells.drop("cohort"), overall.filter(pl.col("share").is_not_null()), " ".join(said)

@@ -10,6 +10,7 @@ import polars as pl
 
 from journeymine.charts.labels import figure_of, joined, leading, shortened, title_of
 from journeymine.charts.style import ACCENT, INK, INTERVAL, LINE, QUIET, styled
+from journeymine.percents import percent
 
 __all__ = ["Rows", "layers_of", "rows_chart", "rows_of"]
 
@@ -132,7 +133,7 @@ def _scale(data: pl.DataFrame, rows: Rows) -> Any:
 def rows_chart(result: Any, rows: Rows, *, width: int = _WIDTH, said: Sequence[str] = ()) -> Any:
     """The finished chart of a result as rows."""
     data, left_out = rows_of(result.frame, rows)
-    words = [rows.said, f"Lines: {result.confidence:.0%} intervals.", *said]
+    words = [rows.said, f"Lines: {percent(result.confidence, 0)}% intervals.", *said]
     if rows.told:
         words.append("Grey: no difference to be told (adjusted p above 0.05).")
     if data["_pale"].any():

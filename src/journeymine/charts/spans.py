@@ -8,6 +8,7 @@ import polars as pl
 
 from journeymine.charts.labels import duration_axis, figure_of, joined, leading, shortened, title_of
 from journeymine.charts.style import ACCENT, INK, INTERVAL, LINE, styled
+from journeymine.percents import percent
 
 __all__ = ["dwell_chart", "waiting_chart"]
 
@@ -70,7 +71,7 @@ def _spans(result: Any, names: list[str], axis_title: str, width: int) -> Any:
     words = [
         (
             "Full dots: half are through; hollow: nine in ten; and of how many. "
-            f"Lines: {result.confidence:.0%} intervals of each."
+            f"Lines: {percent(result.confidence, 0)}% intervals of each."
         ),
         f"The {_MOST} largest rows of {_MOST + left_out}." if left_out else "",
     ]

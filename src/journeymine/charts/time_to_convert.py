@@ -7,8 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from journeymine.charts.labels import in_per_cent
 from journeymine.charts.style import ACCENT, QUIET, styled
 from journeymine.errors import QuestionError
+from journeymine.percents import percent
 
 __all__ = ["time_to_convert_chart"]
 
@@ -56,7 +58,7 @@ def time_to_convert_chart(result: Any, *, width: int = _WIDTH) -> Any:
     if data["group"].n_unique() > 1:
         order = data["group"].unique(maintain_order=True).to_list()
         layers = layers.facet(facet=alt.Facet("group:N", sort=order, title=None), columns=2, spacing=28)
-    said = [f"Open journeys are censored where the log ends; {result.confidence:.0%} intervals."]
+    said = [f"Open journeys are censored where the log ends; {percent(result.confidence, 0)}% intervals."]
     test = result.tables.get("test")
     p_value = None if test is None or test.is_empty() else test["p_value"][0]
     if p_value is not None:
@@ -90,7 +92,7 @@ def _prepared(result: Any) -> tuple[pl.DataFrame, str, int]:
     )  # fmt: skip
     rows = pl.concat([_from_zero(rows), rows]).sort("group", "outcome", "time", maintain_order=True)
     last = pl.col("time") == pl.col("time").max().over("group", "outcome")
-    label = pl.col("outcome") + "  " + (pl.col("share") * 100).round(0).cast(pl.Int64).cast(pl.String) + " %"
+    label = pl.col("outcome") + "  " + in_per_cent(pl.col("share"), 0)
     return rows.with_columns(last=last, label=label), unit, max(len(largest) - MAX_GROUPS, 0)
 
 

@@ -9,6 +9,7 @@ import polars as pl
 from journeymine.charts.labels import joined, leading, title_of
 from journeymine.charts.rows import Rows, layers_of, rows_of
 from journeymine.charts.style import QUIET, styled
+from journeymine.percents import percent
 
 __all__ = ["transitions_chart"]
 
@@ -55,7 +56,7 @@ def transitions_chart(result: Any, *, most: int = MAX_EDGES, ends: bool = False)
     words = [
         (
             "Left: times taken. Right: share of the mature journeys that take it and convert; "
-            f"lines: {result.confidence:.0%} intervals."
+            f"lines: {percent(result.confidence, 0)}% intervals."
         ),
         f"The {most} heaviest of {most + left_out}." if left_out else "",
     ]

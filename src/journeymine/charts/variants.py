@@ -8,6 +8,7 @@ import polars as pl
 
 from journeymine.charts.labels import figure_of, grouped, leading, shortened, title_of
 from journeymine.charts.style import ACCENT, INK, QUIET, styled
+from journeymine.percents import percent
 
 __all__ = ["variants_chart"]
 
@@ -77,7 +78,8 @@ def _paths(frame: pl.DataFrame, most: int) -> pl.DataFrame:
         group = " · ".join(str(row[name]) for name in names)
         paths.append((f"{group}: " if names else "") + _words(row["path"] or []))
     figures = [
-        f"{figure_of(share, 'percent')} · {n:,}" + (f" · {conversion:.0%} convert" if conversion is not None else "")
+        f"{figure_of(share, 'percent')} · {n:,}"
+        + (f" · {percent(conversion, 0)} % convert" if conversion is not None else "")
         for share, n, conversion in rows.select("share", "n", "conversion").iter_rows()
     ]
     keys = [f"{i:03d}\u2009{shortened(path, _LONGEST)}" for i, path in enumerate(paths)]

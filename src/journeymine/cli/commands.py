@@ -20,6 +20,7 @@ from journeymine.engines.mine import mine
 from journeymine.events.log import Events
 from journeymine.journeys.building import build_journeys
 from journeymine.maps.mapping import journey_map, map_measures
+from journeymine.percents import percent
 
 __all__ = ["check", "draw_map", "mine_tables", "sample", "version"]
 
@@ -116,7 +117,7 @@ def check(
         _show_report(events)
         if over:
             output().print(
-                f"Too many rows were set aside: {share:.2%}, the limit is {events.max_quarantine_share:.2%}."
+                f"Too many rows were set aside: {percent(share, 2)}%, the limit is {percent(events.max_quarantine_share, 2)}%."
             )
     if over:
         raise typer.Exit(BAD_DATA)

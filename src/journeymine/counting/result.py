@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from journeymine.percents import percent
+
 if TYPE_CHECKING:
     from journeymine.counting.counts import Basis
 
@@ -67,7 +69,7 @@ class Result:
         notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in self.notes)
         return (
             f"<div><p><b>{html.escape(self.question)}</b> "
-            f"<small>{self.confidence:.0%} intervals</small></p>"
+            f"<small>{percent(self.confidence, 0)}% intervals</small></p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}{notes}</div>"
         )
 
@@ -88,5 +90,12 @@ def _text(cell: Any) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, float):
+        if 0 < cell < 1:
+            return _part(cell)
         return f"{cell:,.4g}" if abs(cell) < 1000 else f"{cell:,.0f}"
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
+
+
+def _part(cell: float) -> str:
+    """A number between 0 and 1 in four figures, and in more where those would say 1."""
+    return next(text for digits in (4, 6, 9, 17) if float(text := f"{cell:.{digits}g}") < 1 or digits == 17)

@@ -12,6 +12,7 @@ from journeymine.events.event_rules import reason_names
 from journeymine.events.faults import ACCEPTED, first_fault
 from journeymine.events.memory_pass import LoadedLog
 from journeymine.events.raw_log import RawLog, collect_files, free_name
+from journeymine.percents import percent
 
 __all__ = ["check_limit", "enforce_limit", "quarantine_frame", "reason_counts"]
 
@@ -108,7 +109,7 @@ def enforce_limit(read: int, by_reason: Mapping[str, int], by_file: Mapping[str,
     files = ", ".join(f"{path} ({-count:,})" for count, path in worst[:5])
     more = f" and {len(worst) - 5} more" if len(worst) > 5 else ""
     raise QuarantineLimitError(
-        f"{aside:,} of {read:,} rows ({aside / read:.1%}) cannot be used, more than {limit:.1%}: {reasons}. "
+        f"{aside:,} of {read:,} rows ({percent(aside / read)}%) cannot be used, more than {percent(limit)}%: {reasons}. "
         f"In {files}{more}",
         hint="look at events.quarantine, mend the schema or the data, or allow more with max_quarantine_share=…",
     )

@@ -20,6 +20,7 @@ from journeymine.events.memory_pass import LoadedLog
 from journeymine.events.order import OrderedEvents
 from journeymine.events.raw_log import RawLog
 from journeymine.events.stage_map import StageMap
+from journeymine.percents import percent
 
 __all__ = ["EventReport", "LogFacts", "SourceReport", "build_report", "facts_of_log"]
 
@@ -90,7 +91,7 @@ class EventReport:
         told = [
             ("rows read", f"{self.rows_read:,}"),
             ("accepted", f"{self.accepted:,}"),
-            ("quarantined", f"{self.quarantined:,} ({share:.2%})"),
+            ("quarantined", f"{self.quarantined:,} ({percent(share, 2)}%)"),
         ]
         told += [(f"  {reason}", f"{count:,}") for reason, count in self.quarantined_by_reason.items()]
         told += [

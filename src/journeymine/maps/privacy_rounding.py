@@ -37,6 +37,8 @@ _SHARES = {
     "decisions": ("converted_with", "converted_without", "difference"),
     "satisfaction": ("response_bias",),
 }
+_PARTS = ("converted_with", "converted_without", "lost_at_share", "lost_otherwise")
+"""Which of these are parts of a whole; the others are differences."""
 _STAKES = ("conversions_at_stake", "value_at_stake")
 _AMOUNTS = {"friction": _STAKES, "weeks": _STAKES, "decisions": ("lift",)}
 _SCORES = {"satisfaction": ("emotion",), "dips": ("emotion",)}
@@ -96,4 +98,14 @@ def _count(name: str, step: int) -> pl.Expr:
 
 
 def _share(name: str, n: str, step: int) -> pl.Expr:
-    return pl.when(pl.col(n) >= MANY * step).then(pl.col(name).round(3)).otherwise(pl.col(name).round(2)).alias(name)
+    """The nearest per cent, or tenth of one where the journeys are many."""
+    return pl.when(pl.col(n) >= MANY * step).then(_nearest(name, 3)).otherwise(_nearest(name, 2)).alias(name)
+
+
+def _nearest(name: str, digits: int) -> pl.Expr:
+    """Of a share, 0 and 1 are told of nobody and of everybody only: what would be rounded to them is half a unit away."""
+    nearest, half = pl.col(name).round(digits), 0.5 * 10.0**-digits
+    if name.removesuffix("_lower").removesuffix("_upper") not in _PARTS:
+        return nearest
+    inside = pl.col(name).is_between(1e-12, 1 - 1e-12)
+    return pl.when(inside).then(nearest.clip(half, 1 - half)).otherwise(nearest)

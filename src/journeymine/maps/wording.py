@@ -7,6 +7,8 @@ import unicodedata
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from journeymine.percents import percent
+
 if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate
 
@@ -94,9 +96,7 @@ def compact(n: int | float | None) -> str:
 
 
 def _percent(value: float) -> str:
-    size = abs(value) * 100
-    digits = 0 if size >= 99.95 or size == 0 else 2 if size < 0.995 else 1
-    return f"{value * 100:.{digits}f}"
+    return percent(value, 2 if abs(value) < 0.00995 else 1)
 
 
 def share(value: float | Estimate | None) -> str:
@@ -104,6 +104,8 @@ def share(value: float | Estimate | None) -> str:
 
     >>> share(0.2034), share(0.0042), share(1.0), share(None)
     ('20.3\xa0%', '0.42\xa0%', '100\xa0%', '–')
+    >>> share(0.99953)
+    '99.95\xa0%'
     """
     number = value_of(value)
     return UNKNOWN_FIGURE if number is None else f"{_percent(number)}{NBSP}%"

@@ -11,6 +11,7 @@ from journeymine.counting.result import Result
 from journeymine.metrics.comparable import COMPARABLE_N, comparable_places, place_label, split_names
 from journeymine.metrics.detours import DETOUR
 from journeymine.metrics.opportunity_owners import Places
+from journeymine.percents import percent
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.intervals import square_and_add, student_quantile
 
@@ -72,7 +73,7 @@ def from_drop_off(result: Result, places: Places) -> pl.DataFrame:
             "comparable_share": best["converted_share"], "comparable": comparable, **gains,
             "p_value": 1.0 if least is None else min(1.0, least * len(others)),
             "evidence": f"{row['lost_here']:,} of {row['n']:,} journeys that came by were lost there; "
-                        f"{row['converted_share']:.1%} convert, against {best['converted_share']:.1%} in {comparable}",
+                        f"{percent(row['converted_share'])}% convert, against {percent(best['converted_share'])}% in {comparable}",
         })  # fmt: skip
     return pl.DataFrame(found, schema=SCHEMA)
 
@@ -126,8 +127,8 @@ def from_friction(result: Result, places: Places) -> pl.DataFrame:
             "owner": places.owner(**where), "n": row["n"], "share": row["converted_with"],
             "comparable_share": row["converted_without"], "comparable": f"same stage without it{when}", **_gains(row),
             "p_value": row["p_value"],
-            "evidence": f"{row['n']:,} journeys meet it{when}; {row['converted_with']:.1%} of them convert, against "
-                        f"{row['converted_without']:.1%} of the others that come as far",
+            "evidence": f"{row['n']:,} journeys meet it{when}; {percent(row['converted_with'])}% of them convert, against "
+                        f"{percent(row['converted_without'])}% of the others that come as far",
         })  # fmt: skip
     return pl.DataFrame(found, schema=SCHEMA)
 
@@ -158,7 +159,7 @@ def from_handoffs(result: Result, places: Places, worth: float | None) -> pl.Dat
             "n": row["n"], "share": row["converted_with"], "comparable_share": row["converted_without"],
             "comparable": f"arriving on {row['to']} otherwise", **gains, **money, "p_value": row["p_lost"],
             "evidence": f"{row['lost_at']:,} of {row['n']:,} journeys are lost on arrival: {100 * row['lost_excess']:+.1f} points "
-                        f"against the {row['lost_otherwise']:.1%} of those who arrive on {row['to']} otherwise",
+                        f"against the {percent(row['lost_otherwise'])}% of those who arrive on {row['to']} otherwise",
         })  # fmt: skip
     return pl.DataFrame(found, schema=SCHEMA)
 

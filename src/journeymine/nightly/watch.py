@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from journeymine.percents import percent
+
 __all__ = ["Flag", "Series", "compare", "series_of_nights", "unseen", "watch"]
 
 WEEKS = 8
@@ -154,11 +156,8 @@ def _flag(series: Series, found: Comparison, p: float, each: float) -> Flag:
     figure = float(series.figures[-1])
     lower, expected, upper = (_unscaled(series, found.level + k * reach) for k in (-1, 0, 1))
     where = f" at {series.place}" if series.place else ""
-    shown = "{:,.0f}" if series.cases is None else "{:.1%}"
-    message = (
-        f"{series.what}{where}: {shown.format(figure)}, where {shown.format(expected)} was expected "
-        f"({shown.format(lower)} to {shown.format(upper)})"
-    )
+    shown = [f"{x:,.0f}" if series.cases is None else f"{percent(x)}%" for x in (figure, expected, lower, upper)]
+    message = f"{series.what}{where}: {shown[0]}, where {shown[1]} was expected ({shown[2]} to {shown[3]})"
     return Flag(series.what, series.place, figure, expected, lower, upper, p, message)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import journeymine as jm
 from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.specification import MapSpecification
 
@@ -65,15 +66,53 @@ def test_a_trusted_notebook_shows_the_page(opened: Page, book: Any, tmp_path: Pa
     assert frame.locator(".canvas:visible .node").count() > 5
 
 
+STRIPPED = r"<iframe.*?</iframe>|<script.*?</script>|<style>@media.*?</style>"
+"""What an untrusted JupyterLab takes away: frames, scripts, style sheets. The styles of single elements stay, as pictures do."""
+
+
 def test_where_frames_are_stripped_the_still_picture_shows(opened: Page, book: Any, tmp_path: Path) -> None:
-    """As an untrusted JupyterLab does: scripts and frames go, pictures with their data inside stay."""
-    html = re.sub(r"<iframe.*?</iframe>|<script.*?</script>", "", converted(book), flags=re.DOTALL)
+    html = re.sub(STRIPPED, "", converted(book), flags=re.DOTALL)
+    assert ".journeymine-map{" not in html
     page = shown(opened, html, tmp_path / "untrusted.html")
     assert page.locator("iframe").count() == 0
     picture = page.locator("img")
     assert picture.count() == 1
     assert picture.evaluate("image => image.naturalWidth") > 1000
-    assert picture.evaluate("image => image.getBoundingClientRect().height") > 300
+    high, holder = picture.evaluate(
+        "image => [image, image.parentElement].map(element => element.getBoundingClientRect().height)"
+    )
+    assert high > 700
+    assert holder >= high, "a front end that cuts what sticks out of its output must not cut the picture"
+
+
+def test_the_frame_is_as_high_as_a_screen_and_on_paper_the_picture_stands_for_it(
+    opened: Page, book: Any, tmp_path: Path
+) -> None:
+    page = shown(opened, converted(book), tmp_path / "framed.html")
+    frame = page.locator("iframe")
+    assert 640 <= frame.evaluate("frame => frame.getBoundingClientRect().height") <= 900
+    page.emulate_media(media="print")
+    assert not frame.is_visible()
+    assert page.locator("img").evaluate("image => image.parentElement.getBoundingClientRect().height") > 900
+
+
+@pytest.mark.parametrize("reset", ["", "*{margin:0;padding:0}table{border-collapse:collapse;text-indent:0}"])
+def test_figures_of_a_result_stand_apart_whatever_the_front_end_takes_away(
+    opened: Page, tmp_path: Path, reset: str
+) -> None:
+    """marimo sets all paddings to nothing; JupyterLab breaks long sentences into cells as high as a screen."""
+    journeys = jm.build_journeys(jm.sample(users=300))
+    html = f"<style>{reset}</style><div style='width:700px'>{jm.conversion(journeys, by='channel')._repr_html_()}</div>"
+    page = shown(opened, html, tmp_path / "result.html")
+    cells = page.evaluate(
+        """() => Array.from(document.querySelectorAll('td')).filter(cell => cell.textContent).map(cell => {
+          const text = document.createRange(); text.selectNodeContents(cell);
+          const [a, b] = [text.getBoundingClientRect(), cell.getBoundingClientRect()];
+          return [a.left - b.left, b.right - a.right, b.height]; })"""
+    )
+    assert len(cells) > 50
+    assert all(left >= 4 and right >= 4 and high < 40 for left, right, high in cells)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "a wide table scrolls by itself"
 
 
 def test_where_no_html_passes_the_png_shows(opened: Page, book: Any, tmp_path: Path) -> None:

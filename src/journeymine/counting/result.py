@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from journeymine.percents import percent
-
 if TYPE_CHECKING:
     from journeymine.counting.counts import Basis
 
 __all__ = ["Result"]
-
-_SHOWN = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,18 +55,9 @@ class Result:
         return self.frame.height
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_text(cell))}</td>" for cell in row) + "</tr>"
-            for row in self.frame.head(_SHOWN).iter_rows()
-        )
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.frame.columns)
-        more = f"<p>{self.frame.height - _SHOWN:,} more rows</p>" if self.frame.height > _SHOWN else ""
-        notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in self.notes)
-        return (
-            f"<div><p><b>{html.escape(self.question)}</b> "
-            f"<small>{percent(self.confidence, 0)}% intervals</small></p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}{notes}</div>"
-        )
+        from journeymine.counting.result_html import result_html
+
+        return result_html(self)
 
     def plot(self, **options: Any) -> Any:
         """A chart of the frame (Altair, extra ``plot``).
@@ -84,18 +70,3 @@ class Result:
         from journeymine.charts import chart_of
 
         return chart_of(self, **options)
-
-
-def _text(cell: Any) -> str:
-    if cell is None:
-        return "–"
-    if isinstance(cell, float):
-        if 0 < cell < 1:
-            return _part(cell)
-        return f"{cell:,.4g}" if abs(cell) < 1000 else f"{cell:,.0f}"
-    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
-
-
-def _part(cell: float) -> str:
-    """A number between 0 and 1 in four figures, and in more where those would say 1."""
-    return next(text for digits in (4, 6, 9, 17) if float(text := f"{cell:.{digits}g}") < 1 or digits == 17)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["JourneyMap"]
 
-_FRAME_HEIGHT = 820
+_FRAMED = (
+    "@media screen{.journeymine-map{min-height:640px;max-height:880px;overflow:hidden}}"
+    "@media print{.journeymine-map iframe{display:none}}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +77,18 @@ class JourneyMap:
     def _repr_html_(self) -> str:
         """Show the page in a notebook, in a frame that cannot reach out of itself.
 
-        A notebook that is not trusted strips the frame; the still picture below it is then what remains.
+        The frame lies over a still picture. A notebook that is not trusted strips the frame, and of the styles that it keeps
+        none must cut or hide what is then all there is: so the picture stands in the flow, as wide as there is room. What
+        bounds its height is a style sheet, which goes where frames go; on paper the picture is shown instead of the frame.
         """
         still = base64.b64encode(self.to_svg().encode()).decode()
         name = escape(f"Journey map: {self.spec.header.title}")
         return (
-            f'<div style="position:relative">'
-            f'<img alt="{name}" src="data:image/svg+xml;base64,{still}" '
-            f'style="position:absolute;top:0;left:0;width:100%;height:{_FRAME_HEIGHT}px;object-fit:contain;object-position:top">'
+            f"<style>{_FRAMED}</style>"
+            f'<div class="journeymine-map" style="position:relative">'
+            f'<img alt="{name}" src="data:image/svg+xml;base64,{still}" style="display:block;width:100%;height:auto">'
             f'<iframe title="{name}" sandbox="allow-scripts allow-downloads" srcdoc="{_attribute(self.to_html())}" '
-            f'style="position:relative;display:block;width:100%;height:{_FRAME_HEIGHT}px;border:0;background:#fff"></iframe></div>'
+            f'style="position:absolute;top:0;left:0;width:100%;height:100%;border:0;background:#fff"></iframe></div>'
         )
 
     def _repr_mimebundle_(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["n_workers", "on_all_cores", "take"]
+__all__ = ["made_ahead", "n_workers", "on_all_cores", "take"]
 
 Item = TypeVar("Item")
 Out = TypeVar("Out")
@@ -32,6 +34,18 @@ def on_all_cores(work: Callable[[Item], Out], items: Iterable[Item]) -> list[Out
     _keep_scratch()
     with ThreadPoolExecutor(max_workers=min(n_workers(), len(each))) as pool:
         return list(pool.map(work, each))
+
+
+def made_ahead(items: Generator[Item], n: int = 4) -> Generator[Item]:
+    """The same items, up to `n` of them made by another thread before they are asked for; none of them is None.
+
+    Whoever does not take all of them closes it: left to the garbage collector, it might be closed by the thread that it waits for.
+    """
+    with closing(items), ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = deque(pool.submit(next, items, None) for _ in range(n))
+        while (item := waiting.popleft().result()) is not None:
+            waiting.append(pool.submit(next, items, None))
+            yield item
 
 
 def _keep_scratch() -> None:

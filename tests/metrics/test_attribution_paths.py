@@ -150,7 +150,7 @@ def test_the_likelihood_by_definition():
 def test_apportioned_shares_sum_exactly_and_are_rounded_fairly(paths, value):
     weights = np.array([w for path in paths for w in path], dtype=np.int64)
     offsets = np.cumsum([0, *(len(path) for path in paths)])
-    share, upto = apportion(weights, offsets)
+    share, upto = apportion(weights, offsets, np.repeat(np.arange(len(paths)), np.diff(offsets)))
     worth = apportion_value(np.full(len(weights), value), share, upto)
     for path, a, b in zip(paths, offsets[:-1], offsets[1:], strict=True):
         assert share[a:b].sum() == 1_000_000

@@ -19,7 +19,7 @@ from journeymine.counting.runs import changes, sort_cells
 from journeymine.parallel import take
 from journeymine.stats.wide import split
 
-__all__ = ["Key", "coded_key", "distinct_users", "fold_key", "integer_key", "key_of", "pack", "tabulate",
+__all__ = ["Key", "coded_key", "distinct_users", "fold_key", "gathered", "integer_key", "key_of", "pack", "tabulate",
            "tabulate_runs", "unpack"]  # fmt: skip
 
 Ints = npt.NDArray[np.int64]
@@ -92,7 +92,7 @@ def unpack(packed: Ints, values: Mapping[str, pl.Series]) -> dict[str, pl.Series
     """
     columns: dict[str, pl.Series] = {}
     for name, known in reversed(list(values.items())):
-        columns[name] = known.gather(pl.Series(packed % len(known))) if len(known) else known
+        columns[name] = gathered(known, packed % len(known)) if len(known) else known
         packed = packed // max(len(known), 1)
     return {name: columns[name] for name in values}
 
@@ -217,8 +217,13 @@ def _schema(spec: TableSpec, keys: Mapping[str, Key]) -> dict[str, Any]:
     return {**spec.schema, **coded}
 
 
+def gathered(values: pl.Series, codes: npt.NDArray[np.integer]) -> pl.Series:
+    """``values[codes]``. As a method of its own Polars gathers through a query, which costs more than a small table."""
+    return values[pl.Series(codes).cast(pl.UInt32)]
+
+
 def _spell(key: Key) -> pl.Series:
-    return key.values.gather(pl.Series(key.codes).cast(pl.UInt32))
+    return gathered(key.values, key.codes)
 
 
 def _run_totals(name: str, merge: str, values: Any, starts: Ints, lengths: Ints) -> dict[str, Ints]:

@@ -7,6 +7,7 @@ times, codes and numbers go straight to where they stay. Labels that the file ho
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,21 +61,14 @@ def read_batches(log: RawLog) -> BatchedLog:
     heights, faulty, accepted, spans = [], [], [], []
     for file, query, coded in zip(log.files, queries, columns, strict=True):
         before, height, bad, span = kept.n, 0, [np.zeros(0, dtype=np.int64)], _Span()
-        reader = ParquetLabels(file, coded, categories)
         try:
-            for batch in query.collect_batches(maintain_order=True):
-                labels = reader.read(batch.height)
-                usable = batch.get_column("usable")
-                if "touchpoint" in labels:
-                    usable &= pl.Series(labels["touchpoint"] != 0)
-                good = batch
-                if not usable.all():
-                    bad.append((~usable).arg_true().cast(pl.Int64).to_numpy() + height)
-                    good = batch.filter(usable)
-                    labels = {name: codes[usable.to_numpy()] for name, codes in labels.items()}
-                height += batch.height
-                span.widen(good.get_column("timestamp"))
-                kept.add(good, labels)
+            with closing(ParquetLabels(file, coded, categories)) as reader:
+                for batch in query.collect_batches(maintain_order=True):
+                    good, labels, unusable = _usable_rows(batch, reader.read(batch.height))
+                    bad.append(unusable + height)
+                    height += batch.height
+                    span.widen(good.get_column("timestamp"))
+                    kept.add(good, labels)
         except (pl.exceptions.PolarsError, UnreadableLabelsError, OSError) as error:
             raise naming_file([(query, file)], error) from error
         heights.append(height)
@@ -90,6 +84,19 @@ def _length(file: LogFile) -> int:
         return int(query.collect().item())
     except (pl.exceptions.PolarsError, OSError) as error:
         raise naming_file([(query, file)], error) from error
+
+
+def _usable_rows(
+    batch: pl.DataFrame, labels: Mapping[str, Codes]
+) -> tuple[pl.DataFrame, Mapping[str, Codes], npt.NDArray[np.int64]]:
+    """The usable rows of a batch, the codes of their labels, and where the other rows are."""
+    usable = batch.get_column("usable")
+    if "touchpoint" in labels:
+        usable &= pl.Series(labels["touchpoint"] != 0)
+    if usable.all():
+        return batch, labels, np.zeros(0, dtype=np.int64)
+    mask = usable.to_numpy()
+    return batch.filter(usable), {name: codes[mask] for name, codes in labels.items()}, np.flatnonzero(~mask)
 
 
 class _Span:

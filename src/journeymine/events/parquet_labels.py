@@ -6,7 +6,7 @@ as much as reading the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import polars as pl
 
 from journeymine.events.coded import Codes, narrow
 from journeymine.events.sources import LogFile
-from journeymine.parallel import take
+from journeymine.parallel import made_ahead, take
 
 __all__ = ["ParquetLabels", "UnreadableLabelsError", "label_columns"]
 
@@ -67,7 +67,7 @@ class ParquetLabels:
     def __init__(self, file: LogFile, columns: Mapping[str, str], categories: Mapping[str, pl.Categories]) -> None:
         self._columns = dict(columns)
         self._categories = categories
-        self._groups = self._row_groups(file.path)
+        self._groups = made_ahead(self._row_groups(file.path))
         self._held: dict[str, Codes] = {name: np.zeros(0, dtype=np.uint8) for name in columns}
 
     def read(self, n: int) -> dict[str, Codes]:
@@ -92,7 +92,11 @@ class ParquetLabels:
         self._held = {name: codes[n:] for name, codes in together.items()}
         return {name: codes[:n] for name, codes in together.items()}
 
-    def _row_groups(self, path: str) -> Iterator[dict[str, Codes]]:
+    def close(self) -> None:
+        """Let go of the file; to be called whether all was read or not."""
+        self._groups.close()
+
+    def _row_groups(self, path: str) -> Generator[dict[str, Codes]]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -19,7 +19,7 @@ from journeymine.counting.by import group_journeys
 from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.occurrences import Occurrences, Sums, sum_where
 from journeymine.counting.runs import changes, sort_cells
-from journeymine.counting.tabulate import coded_key, pack, unpack
+from journeymine.counting.tabulate import coded_key, gathered, pack, unpack
 from journeymine.journeys.heads import CONVERTED, STATUSES
 from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import take
@@ -257,7 +257,7 @@ class _Tables:
         for column, code in labels.items():
             known = self.status if column == "status" else self.label
             # the last entry stands for null
-            columns[column] = known.gather(pl.Series(np.full(len(group), len(known) - 1) if code is None else code))
+            columns[column] = gathered(known, np.full(len(group), len(known) - 1) if code is None else code)
         spec = self.specs[name]
         frame = pl.DataFrame({**columns, **used.columns})
         return frame.select(pl.col("fold").cast(pl.UInt8) if column == "fold" else column for column in spec.schema)

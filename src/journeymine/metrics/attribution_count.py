@@ -71,11 +71,11 @@ def count_credit(
     keys = {name: key.take(journey) for name, key in groups.items()}
     keys["label"] = key_of(won.coded.codes, won.coded.labels)
     valued = "value" in journeys.coded.numbers
-    paths = TouchPaths(won.offsets, won.marks.get("direct"), won.marks.get("middle"), won.time, half_life)
+    paths = TouchPaths(won.offsets, position, won.marks.get("direct"), won.marks.get("middle"), won.time, half_life)
     credit: dict[str, Any] = {}
     worth: dict[str, Ints] = {}
     for rule in rules:
-        credit[rule], upto = apportion(weigh(rule, paths), won.offsets)
+        credit[rule], upto = apportion(weigh(rule, paths), won.offsets, position)
         if valued:
             worth[rule] = apportion_value(value, credit[rule], upto)
     cell, size = pack(list(keys.values()), len(journey))

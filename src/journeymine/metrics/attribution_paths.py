@@ -180,6 +180,7 @@ def _credit(rule: str, paths: PathTable, direct: Sequence[str] | str, middle: st
     kept = np.flatnonzero(paths.lengths)
     touches = TouchPaths(
         np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(paths.lengths[kept]))),
+        np.repeat(np.arange(len(kept)), paths.lengths[kept]),
         _is_any(paths.coded, names),
         None if middle is None else _is_any(paths.coded, (middle,)),
         None,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from journeymine.columns import MICRO
 from journeymine.errors import QuestionError
+from journeymine.parallel import take
 
 __all__ = ["COUNTED", "RULES", "TouchPaths", "apportion", "apportion_value", "chosen_rules", "weigh"]
 
@@ -33,6 +34,7 @@ class TouchPaths:
     Attributes
     ----------
     offsets : where each path begins, and the end of the last.
+    path : the path of each touch.
     direct : touches on a direct channel; None where no rule asks.
     middle : touches at the named middle; None where none was named.
     time : µs; None where it is not known.
@@ -40,6 +42,7 @@ class TouchPaths:
     """
 
     offsets: Ints
+    path: Ints
     direct: Bools | None
     middle: Bools | None
     time: Ints | None
@@ -80,23 +83,28 @@ def weigh(rule: str, paths: TouchPaths) -> Ints:
     return _WEIGHTS[rule](paths)
 
 
-def apportion(weights: Ints, offsets: Ints) -> tuple[Ints, Ints]:
+def apportion(weights: Ints, offsets: Ints, path: Ints) -> tuple[Ints, Ints]:
     """One conversion of each path in millionths by weight: the share of each touch, and of all up to and with it.
 
     A touch gets the rounded share of those up to it less the rounded share of those before it. So the millionths of a
     path add up to exactly one million, and each touch's are its exact share rounded down or up.
 
-    >>> apportion(np.array([1, 1, 1]), np.array([0, 3]))[0]
+    Parameters
+    ----------
+    offsets, path : as of `TouchPaths`.
+
+    >>> apportion(np.array([1, 1, 1]), np.array([0, 3]), np.array([0, 0, 0]))[0]
     array([333333, 333334, 333333])
     """
-    lengths = np.diff(offsets)
     running = np.concatenate(([0], np.cumsum(weights)))
     before = running[offsets[:-1]]
     of_path = running[offsets[1:]] - before
+    upto = running[1:] - take(before, path)
+    upto *= MICRO
     if (of_path == 1).all():  # one touch has it all: nothing to divide
-        return weights * MICRO, MICRO * (running[1:] - np.repeat(before, lengths))
-    total = np.repeat(of_path, lengths)
-    upto = (MICRO * (running[1:] - np.repeat(before, lengths)) + total // 2) // np.maximum(total, 1)
+        return weights * MICRO, upto
+    upto += take(of_path // 2, path)
+    upto //= take(np.maximum(of_path, 1), path)
     share = upto.copy()
     share[1:] -= upto[:-1]
     share[offsets[:-1]] = upto[offsets[:-1]]
@@ -106,7 +114,7 @@ def apportion(weights: Ints, offsets: Ints) -> tuple[Ints, Ints]:
 def apportion_value(value: Ints, share: Ints, upto: Ints) -> Ints:
     """A value in micro-units by the millionths of `apportion`: it adds up exactly, and nothing overflows.
 
-    >>> apportion_value(np.array([10, 10, 10]), *apportion(np.array([1, 1, 1]), np.array([0, 3])))
+    >>> apportion_value(np.array([10, 10, 10]), *apportion(np.ones(3, int), np.array([0, 3]), np.zeros(3, int)))
     array([3, 4, 3])
     """
     whole, rest = np.divmod(value, MICRO)
@@ -148,7 +156,7 @@ def _w_shaped(paths: TouchPaths) -> Ints:
     """30 % each to the first, the named middle and the last, 10 % among the rest; without middle, by position."""
     assert paths.middle is not None
     weights = _position(paths)
-    journey = np.repeat(np.arange(len(paths.lengths)), paths.lengths)
+    journey = paths.path
     found = np.flatnonzero(paths.middle)
     fresh = np.ones(len(found), dtype=bool)
     fresh[1:] = journey[found[1:]] != journey[found[:-1]]
@@ -172,7 +180,7 @@ def _time_decay(paths: TouchPaths) -> Ints:
     assert paths.time is not None
     if not len(paths):
         return np.zeros(0, dtype=np.int64)
-    age = np.repeat(paths.time[paths.offsets[1:] - 1], paths.lengths) - paths.time
+    age = take(paths.time[paths.offsets[1:] - 1], paths.path) - paths.time
     return np.asarray(np.rint(_ONE * np.exp2(-age / paths.half_life)), dtype=np.int64)
 
 

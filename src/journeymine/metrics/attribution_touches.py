@@ -120,10 +120,12 @@ def touches_of(
     heads = journeys.heads
     goal = np.where(heads.status == CONVERTED, heads.goal_step + include_goal, journeys.lengths)
     n_own = np.where(which, goal, 0)
-    # Alternating runs of steps inside and outside, journey after journey.
-    inside = np.flatnonzero(
-        np.repeat(np.tile([True, False], len(journeys)), np.column_stack((n_own, journeys.lengths - n_own)).ravel())
-    )
+    some = np.flatnonzero(n_own)
+    begin = take(journeys.offsets, some)
+    steps = np.zeros(len(journeys.coded) + 1, dtype=np.int8)
+    steps[begin] += 1
+    steps[begin + take(n_own, some)] -= 1
+    inside = np.flatnonzero(np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_))
     codes, company = take(labels[0].codes, inside), len(journeys.company) > 0
     needed = timed or company or lookback is not None
     time = take(journeys.coded.time, inside) if needed else np.zeros(len(codes), dtype=np.int64)

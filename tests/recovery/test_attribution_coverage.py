@@ -6,6 +6,8 @@ journeys they make, in their channels and in their propensity, so that journeys 
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
@@ -96,6 +98,8 @@ def test_credits_cover_their_expectation(truth):
 def test_credits_cover_their_expectation_2000(truth):
     runs = pl.concat([covered(truth, 250, seed) for seed in range(100, 108)])
     found = runs.group_by("rule").agg(pl.col("conversions", "value", "share").mean()).sort("rule")
+    for rule, *shares in found.iter_rows():
+        sys.stdout.write(f"| {rule} | 2,000 | {' | '.join(f'{share:.1%}' for share in shares)} |\n")
     for column in ("conversions", "value", "share"):
         assert found[column].min() > 0.93, found
         assert found[column].max() < 0.975, found

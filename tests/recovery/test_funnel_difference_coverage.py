@@ -34,8 +34,10 @@ def funnels(scenario: Scenario, n: int, seed: int) -> dict[str, float]:
 def differences(scenario: Scenario, n: int, seed: int) -> dict[str, float]:
     """Coverage of differences between other users, and between two periods of the same."""
     first, second = simulate(scenario, n, seed), simulate(replace(scenario, share=OTHER), n, 10_000 + seed)
-    apart = compare(first, second, Conversion(by="log"), columns="share").frame
-    found = {"difference, other users": coverage(apart, "difference", SHARE - OTHER)}
+    apart = compare(first, second, Conversion(by="log"), columns=["share", "p50_s"]).frame
+    found = {"difference, other users": coverage(apart.filter(estimate="share"), "difference", SHARE - OTHER)}
+    # Who converts takes as long in either group.
+    found["difference, median time to convert"] = coverage(apart.filter(estimate="p50_s"), "difference", 0.0)
     if scenario.journeys > 1:
         middle = pl.lit(int(scenario.days * 0.4) * DAY)
         early = pl.col("start").dt.epoch("us") < middle

@@ -5,6 +5,7 @@ A few simulations in every run, so the bounds are wide there; `make evidence` do
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -35,6 +36,11 @@ def covers(row: dict[str, float], name: str, truth: float) -> bool:
     return row[f"{name}_lower"] <= truth <= row[f"{name}_upper"]
 
 
+def tell(what: str, n: int, hits: list[bool]) -> None:
+    if n >= 1_000:
+        sys.stdout.write(f"| {what} | {n:,} | {np.mean(hits):.1%} |\n")
+
+
 def weekly(rng: np.random.Generator, salt: int) -> Journeys:
     """Every user has a propensity of their own to be there in a week: returns of one user resemble each other."""
     propensity = rng.beta(1, 2, USERS)
@@ -60,6 +66,11 @@ def test_retention_over_all_cohorts(recurring: bool, n: int, low: float, high: f
         overall = retention(weekly(rng, salt), periods=1, recurring=recurring).tables["overall"]
         row = overall.row(1, named=True)
         found.append((covers(row, "share", truth), row["share"]))
+    tell(
+        f"retention over all cohorts, {'every visit enters' if recurring else 'first visits enter'}",
+        n,
+        [hit for hit, _ in found],
+    )
     assert low <= np.mean([hit for hit, _ in found]) <= high
     assert np.mean([share for _, share in found]) == pytest.approx(truth, abs=0.012 if n < 100 else 0.003)
 
@@ -72,6 +83,7 @@ def test_one_cohort_and_one_period(n: int, low: float, high: float) -> None:
     for salt in range(n):
         frame = retention(weekly(rng, salt), periods=2).frame
         hits.append(covers(frame.row(2, named=True), "share", truth))
+    tell("retention of one cohort in one period", n, hits)
     # One entry in three users: some 130 trials, whose Wilson interval is rather too wide than too narrow.
     assert low - 0.005 <= np.mean(hits) <= max(high, 0.98)
 
@@ -87,6 +99,7 @@ def test_conversion_within_a_horizon_in_a_log_cut_short(days: int, n: int, low: 
         row = time_to_convert(log(salt), horizon="14d").frame.row(0, named=True)
         hits.append(covers(row, "converted_share", truth))
         shares.append(row["converted_share"])
+    tell(f"conversion within 14 days, log of {days} days", n, hits)
     assert low <= np.mean(hits) <= high
     assert np.mean(shares) == pytest.approx(truth, abs=0.015 if n < 100 else 0.003)
 

@@ -6,6 +6,8 @@ A few simulations in every run, so the bounds are wide there; `make evidence` do
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
@@ -65,6 +67,11 @@ def test_intervals_cover(n: int, low: float, high: float) -> None:
             parts["mix"]["effect_lower"] <= 0 <= parts["mix"]["effect_upper"],
         ))  # fmt: skip
     covered = np.mean(found, axis=0)
+    if n >= 1_000:
+        for what, share in zip(
+            ("mean score", "before and after", "change", "mix effect, 0 in truth"), covered, strict=True
+        ):
+            sys.stdout.write(f"| {what} | {n:,} | {share:.1%} |\n")
     # A mix effect is a product of two small differences, both near 0: its interval is wide rather than narrow.
     assert (covered[:3] >= low).all(), covered
     assert (covered[:3] <= high).all(), covered

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import figure_of, joined, leading, title_of
+from journeymine.charts.labels import SECONDS, figure_of, joined, leading, title_of
 from journeymine.charts.rows import Rows, layers_of, rows_of
 from journeymine.charts.style import styled
 from journeymine.errors import QuestionError
@@ -39,9 +39,12 @@ def compare_chart(result: Any, *, estimate: str | None = None, width: int = 380)
     frame = result.frame.filter(pl.col("estimate") == chosen)
     values = frame.select(pl.max_horizontal(pl.col("a", "b").abs()).max()).item() or 0.0
     share = chosen.endswith(("share", "conversion")) and values <= 1
+    frame, unit = (frame, "points" if share else "") if not chosen.endswith("_s") else _in_its_unit(frame)
+    names = leading(frame, "estimate")
     rows = Rows(
-        "difference", "points" if share else "signed", f"difference in {chosen}{', points' if share else ''}", "",
-        "estimate", ("a", ""), weight=pl.max_horizontal("a", "b"), told="p_adjusted", names=leading(frame, "estimate"),
+        "difference", "points" if share else "signed", f"difference in {chosen}{f', {unit}' if unit else ''}", "",
+        "estimate", ("a", ""), weight=pl.max_horizontal("a", "b"), told="p_adjusted", names=names,
+        kept="stage" in names,
     )  # fmt: skip
     data, left_out = rows_of(frame.with_columns(pl.col("a").fill_null(0.0)), rows)
     seconds = "seconds" if chosen.endswith("_s") else ("percent" if share else "number")
@@ -56,6 +59,14 @@ def compare_chart(result: Any, *, estimate: str | None = None, width: int = 380)
         f"The {rows.most} largest rows of {rows.most + left_out}." if left_out else "",
     ]
     return styled(layers_of(data, rows, width=width).properties(title=title_of(result, words)))
+
+
+def _in_its_unit(frame: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """Differences of seconds in the largest unit that they have two of, and that unit."""
+    limits = ("difference", "difference_lower", "difference_upper")
+    longest = frame.select(pl.max_horizontal(pl.col(limits).abs().max())).item() or 0.0
+    size, unit = next(each for each in SECONDS if longest >= 2 * each[0] or each[0] == 1.0)
+    return frame.with_columns(pl.col(limits) / size), unit
 
 
 def _pairs(frame: pl.DataFrame, rows: Rows) -> list[dict[str, Any]]:

@@ -32,11 +32,15 @@ def leading(frame: pl.DataFrame, first: str) -> list[str]:
 
 
 def joined(names: Sequence[str], nothing: str = "all") -> pl.Expr:
-    """Label columns in one text, without characters that a picture cannot hold; ``nothing`` where there are none."""
+    """Label columns in one text, without characters that a picture cannot hold; ``nothing`` where there are none.
+
+    An empty label, such as the channel in a log without channels, leaves no gap.
+    """
     if not names:
         return pl.lit(nothing)
     parts = [pl.col(name).cast(pl.String).fill_null("(none)") for name in names]
-    return pl.concat_str(parts, separator=" · ").str.replace_all(r"\p{C}", " ")
+    told = [pl.when(part != "").then(part) for part in parts]
+    return pl.concat_str(told, separator=" · ", ignore_nulls=True).str.replace_all(r"\p{C}", " ")
 
 
 def shortened(label: str, longest: int = _LONGEST) -> str:

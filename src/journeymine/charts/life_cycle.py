@@ -14,6 +14,8 @@ __all__ = ["life_cycle_chart"]
 
 MAX_PERIODS = 60
 """Most periods drawn, the latest."""
+MAX_LABELS = 7
+"""Most periods named below the picture: more would lie on each other."""
 COLOURS = {"returning": ACCENT, "resurrected": "#8fb4d9", "new": "#e0a030", "dormant": "#8a8f96"}
 """Apart in lightness as well as in hue."""
 _WIDTH, _HEIGHT = 520, 220
@@ -38,7 +40,8 @@ def life_cycle_chart(result: Any, *, group: str | None = None, width: int = _WID
     frame, _ = grouped(result.frame, names, "active", 1_000)
     panels = frame["_panel"].unique(maintain_order=True).to_list()
     chosen = group if group in panels else (panels[0] if panels else "")
-    frame = frame.filter(pl.col("_panel") == chosen).tail(MAX_PERIODS)
+    frame = frame.filter(pl.col("_panel") == chosen)
+    n_periods, frame = frame.height, frame.tail(MAX_PERIODS)
     periods = frame["period"].cast(pl.String).to_list()
     frame = frame.drop("period").with_columns(_period=pl.Series(periods, dtype=pl.String))
     kinds = list(COLOURS)
@@ -54,7 +57,7 @@ def life_cycle_chart(result: Any, *, group: str | None = None, width: int = _WID
         sort=periods,
         scale=alt.Scale(domain=periods),
         title=None,
-        axis=alt.Axis(labelAngle=0 if len(periods) <= 8 else -60),
+        axis=alt.Axis(labelAngle=0, labelPadding=8, values=periods[:: -(-len(periods) // MAX_LABELS) or 1]),
     )
     colour = alt.Color(
         "kind:N", scale=alt.Scale(domain=kinds, range=list(COLOURS.values())), sort=kinds,
@@ -69,6 +72,7 @@ def life_cycle_chart(result: Any, *, group: str | None = None, width: int = _WID
     chart = alt.vconcat(bars, _retained(frame, x, width), spacing=14)
     words = [
         f"{chosen}, one of {len(panels)} groups." if names else "",
+        f"The last {MAX_PERIODS} of {n_periods} periods." if n_periods > MAX_PERIODS else "",
         (
             "Above the line: active users; below: gone dormant; pale: the period is not whole. "
             f"Dots: share of the users of the period before that came again, {percent(result.confidence, 0)}% intervals."

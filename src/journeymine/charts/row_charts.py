@@ -21,6 +21,16 @@ def _state(frame: pl.DataFrame) -> pl.Expr:
     return joined(names) + " · " + state if names else state
 
 
+def _point(frame: pl.DataFrame) -> pl.Expr:
+    """A touchpoint, or a step from one to the next, and the stage."""
+    names = leading(frame, "n_journeys")
+    if "from" not in names:
+        return joined(names)
+    step = joined(["from"]) + " → " + joined(["to"])
+    before = names[: names.index("from")]
+    return (joined(before) + " · " if before else pl.lit("")) + step + " · " + joined(["stage"])
+
+
 ROWS: dict[str, Rows] = {
     "conversion": Rows(
         "share", "percent", "share of journeys that convert", "Bars: share of mature journeys that convert, and of how "
@@ -34,7 +44,7 @@ ROWS: dict[str, Rows] = {
     "decision_points": Rows(
         "difference", "points", "conversion with less conversion without, points", "Dots: conversion of the journeys "
         "that come here less that of those as far on that do not.", "n_journeys", ("n", " journeys"),
-        weight=pl.col("information_gain_bits"), told="p_adjusted",
+        weight=pl.col("information_gain_bits"), told="p_adjusted", label=_point,
     ),
     "friction": Rows(
         "difference", "points", "conversion with less conversion without, points", "Dots: conversion of the journeys "

@@ -15,7 +15,7 @@ from journeymine.percents import percent
 __all__ = ["Rows", "layers_of", "rows_chart", "rows_of"]
 
 _STEP, _WIDTH = 26, 380
-_AXES = {"percent": "%", "points": "+.0%", "number": ",~g", "signed": "+,~g"}
+_AXES = {"percent": "%", "points": "+.0%", "number": ",f", "signed": "+,f"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def rows_chart(result: Any, rows: Rows, *, width: int = _WIDTH, said: Sequence[s
     if rows.told:
         words.append("Grey: no difference to be told (adjusted p above 0.05).")
     if data["_pale"].any():
-        words.append("Pale: few users.")
+        words.append("Pale: few users, or few who convert.")
     if left_out:
         words.append(f"The {rows.most} largest rows of {rows.most + left_out}.")
     return styled(layers_of(data, rows, width=width).properties(title=title_of(result, words)))

@@ -84,9 +84,10 @@ def _prepared(frame: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, int]
     data = frame.with_columns(_row=joined(names), _nth=pl.int_range(pl.len())).filter(pl.col("p50_s").is_not_null())
     left_out = max(data.height - _MOST, 0)
     data = data.sort("n", "_nth", descending=[True, False]).head(_MOST).sort("_nth")
+    timed = "arrived" if "arrived" in frame.columns else "n"
     figures = [
-        f"{figure_of(half, 'seconds')} · {figure_of(most, 'seconds')} · {n:,}"
-        for half, most, n in data.select("p50_s", "p90_s", "n").iter_rows()
+        f"{figure_of(half, 'seconds')} · {figure_of(most, 'seconds')} · {n:,}" + (f" of {all_:,}" if all_ > n else "")
+        for half, most, n, all_ in data.select("p50_s", "p90_s", pl.col(timed).alias("_timed"), "n").iter_rows()
     ]
     keys = [f"{i:03d}\u2009{shortened(row)}" for i, row in enumerate(data["_row"].to_list())]
     limits = ["p50_s", "p50_s_lower", "p50_s_upper", "p90_s", "p90_s_lower", "p90_s_upper"]

@@ -19,6 +19,8 @@ MAX_GROUPS = 6
 COLOURS = {"converted": ACCENT, "lost": "#a32f12", "open": QUIET}
 UNITS = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 _WIDTH, _HEIGHT = 460, 220
+_LABEL_GAP = 0.065
+"""Share of the height that the names at the ends of curves need."""
 
 
 def time_to_convert_chart(result: Any, *, width: int = _WIDTH) -> Any:
@@ -53,7 +55,10 @@ def time_to_convert_chart(result: Any, *, width: int = _WIDTH) -> Any:
     line = base.mark_line(strokeWidth=2, interpolate="step-after").encode(
         y=y, tooltip=["outcome", "time", "at_risk", "share", "lower", "upper"]
     )
-    name = base.transform_filter("datum.last").mark_text(align="left", dx=6, fontSize=12).encode(y=y, text="label:N")
+    beside = alt.Y("label_at:Q", title="share of journeys")
+    name = (
+        base.transform_filter("datum.last").mark_text(align="left", dx=6, fontSize=12).encode(y=beside, text="label:N")
+    )
     layers = alt.layer(band, line, name).properties(width=width, height=_HEIGHT)
     if data["group"].n_unique() > 1:
         order = data["group"].unique(maintain_order=True).to_list()
@@ -93,7 +98,24 @@ def _prepared(result: Any) -> tuple[pl.DataFrame, str, int]:
     rows = pl.concat([_from_zero(rows), rows]).sort("group", "outcome", "time", maintain_order=True)
     last = pl.col("time") == pl.col("time").max().over("group", "outcome")
     label = pl.col("outcome") + "  " + in_per_cent(pl.col("share"), 0)
-    return rows.with_columns(last=last, label=label), unit, max(len(largest) - MAX_GROUPS, 0)
+    rows = _apart(rows.with_columns(last=last, label=label))
+    return rows, unit, max(len(largest) - MAX_GROUPS, 0)
+
+
+def _apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """Where the names at the ends of the curves stand: beside the end, but never on each other."""
+    ends = rows.filter("last").select("group", "outcome", "share").sort("group", "share", maintain_order=True)
+    places: list[float] = []
+    before: tuple[str, float] | None = None
+    for group, share in ends.select("group", "share").iter_rows():
+        share = 0.0 if share is None else share
+        low = before[1] + _LABEL_GAP if before and before[0] == group else share
+        before = (group, max(share, low))
+        places.append(before[1])
+    return rows.join(
+        ends.select("group", "outcome", label_at=pl.Series(places, dtype=pl.Float64)), on=["group", "outcome"], how="left",
+        maintain_order="left",
+    )  # fmt: skip
 
 
 def _from_zero(rows: pl.DataFrame) -> pl.DataFrame:

@@ -183,7 +183,7 @@ def markov(
     .. [1] J. G. Kemeny, J. L. Snell, *Finite Markov Chains* (1960), ch. III.
     """
     measure = Markov(grain=grain, order=order, by=by)
-    counts = count_in_memory(measure, journeys)
+    counts = count_in_memory(measure, journeys.with_grains([grain]))  # so that all parts have the same codes
     return (
         measure.chains(counts, confidence=confidence) if measure.names else measure.chain(counts, confidence=confidence)
     )

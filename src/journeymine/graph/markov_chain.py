@@ -13,7 +13,7 @@ import polars as pl
 
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.graph.markov_solve import Flow, expected, over
+from journeymine.graph.markov_solve import Flow, expected, expected_yield, over
 from journeymine.graph.markov_states import OUTCOMES
 from journeymine.stats.shares import number_interval
 
@@ -69,6 +69,11 @@ class ChainArrays:
     move_s: Floats
     exit_s: Floats
     start_s: Floats
+
+    def conversion(self) -> Floats:
+        """Chance that a journey converts, from its start: what `solve` says, for less; shape [R]."""
+        x = expected_yield(len(self.states), self.source, self.target, self.move, self.exits[:, :, _CONVERTED])
+        return np.asarray((self.start * x).sum(axis=1) + self.direct[:, _CONVERTED])
 
     def solve(self) -> Solved:
         """Solve for visits, outcomes, steps and time."""
@@ -160,7 +165,28 @@ class MarkovChain:
     @property
     def conversion(self) -> float:
         """Chance that a journey converts; of the chain as counted, the headline conversion share."""
-        return float(self.arrays.solve().total[0, _CONVERTED])
+        return float(self._conversion[0])
+
+    @property
+    def gained(self) -> tuple[float, float | None, float | None]:
+        """Further conversions of a what-if among all journeys, with limits: as ``conversions`` in `summary`, without the rest."""
+        before = self if self.base is None else self.base
+        found = self._with_limits("", (self._conversion - before._conversion) * self.n_journeys)
+        lower, upper = (found.get(limit, [None])[0] for limit in ("_lower", "_upper"))
+        return found[""][0], lower, upper
+
+    @cached_property
+    def visits(self) -> Floats:
+        """Expected visits to each state per journey, of the whole; shape [states]."""
+        one, chain = slice(0, 1), self.arrays
+        visits, _ = expected(
+            len(chain.states), chain.source, chain.target, chain.move[one], chain.start[one], chain.exits[one]
+        )
+        return np.asarray(visits[0])
+
+    @cached_property
+    def _conversion(self) -> Floats:
+        return self.arrays.conversion()
 
     @property
     def summary(self) -> pl.DataFrame:
@@ -221,9 +247,9 @@ class MarkovChain:
         for (a, b), p in (probability or {}).items():
             changed = change_probability(changed, self._at(changed, a), self._at(changed, b), p)
             words.append(f"{_spelled(a)} → {_spelled(b)} at {p:g}")
-        for state, p in (onward or {}).items():
-            changed = change_onward(changed, self._at(changed, state), p)
-            words.append(f"{_spelled(state)} onward at {p:g}")
+        if onward:
+            changed = change_onward(changed, {self._at(changed, state): p for state, p in onward.items()})
+            words += [f"{_spelled(state)} onward at {p:g}" for state, p in onward.items()]
         if not words[len(self.changes) :]:
             raise QuestionError("what_if without a change", hint="give remove=, probability= or onward=")
         return replace(self, arrays=without_traps(changed), changes=tuple(words), base=self.base or self)

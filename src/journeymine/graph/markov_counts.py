@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec
+from journeymine.counting.packed import label_column
 from journeymine.counting.tabulate import Key, tabulate
 from journeymine.graph.markov_states import OUTCOMES, Walks, state_texts
 from journeymine.parallel import take
@@ -68,7 +69,9 @@ def count_walks(spec: TableSpec, walk: Walks, labels: tuple[str, ...], paths: Pa
 
     A path without states makes one move, from outside to its outcome.
     """
-    values = pl.concat([state_texts(walk.seen, labels, walk.base), pl.Series([None], dtype=pl.String)])
+    texts = state_texts(walk.seen, labels, walk.base)
+    # The labels of a log are the same in all its parts, and merge as codes; longer states are those of the part.
+    values = label_column([*texts, None]) if walk.ends is None else texts.append(pl.Series([None], dtype=pl.String))
     lengths = np.diff(walk.offsets)
     some, empty = np.flatnonzero(lengths), np.flatnonzero(lengths == 0)
     first, last = walk.offsets[:-1][some], walk.offsets[1:][some] - 1
@@ -118,7 +121,7 @@ class _Moves:
         return counted.with_columns(pl.lit(0, dtype=pl.Int64).alias(name) for name in missing).select(list(spec.schema))
 
 
-_ENDS = pl.Series([*OUTCOMES, None], dtype=pl.String)
+_ENDS = label_column([*OUTCOMES, None])
 
 
 def _at(amounts: Mapping[str, Ints], rows: Ints) -> dict[str, Ints]:

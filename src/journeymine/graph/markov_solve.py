@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DENSE", "Flow", "expected", "over", "removal_effects"]
+__all__ = ["DENSE", "Flow", "expected", "expected_yield", "over", "removal_effects"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -81,9 +81,17 @@ class Flow:
 
 def fundamental(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
     """N = (I − Q)⁻¹ as dense matrices, shape [R, states, states]."""
-    Q = np.zeros((len(probability), n_states, n_states))
-    np.add.at(np.moveaxis(Q, 0, 2), (source, target), probability.T)
-    return np.asarray(np.linalg.inv(np.eye(n_states) - Q))
+    return np.asarray(np.linalg.inv(_without_moves(n_states, source, target, probability)))
+
+
+def _without_moves(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
+    """I − Q, shape [R, states, states]; moves of the same source and target add up."""
+    cell, Q = source * n_states + target, np.zeros((len(probability), n_states * n_states))
+    if len(np.unique(cell)) == len(cell):
+        Q[:, cell] = probability
+    else:
+        np.add.at(Q.T, cell, probability.T)
+    return np.asarray(np.eye(n_states) - Q.reshape(len(Q), n_states, n_states))
 
 
 def expected(
@@ -108,6 +116,17 @@ def expected(
         return visits, x
     N = fundamental(n_states, source, target, probability)
     return np.einsum("rk,rkl->rl", start, N), np.einsum("rkl,rly->rky", N, yields)
+
+
+def expected_yield(n_states: int, source: Ints, target: Ints, probability: Floats, yields: Floats) -> Floats:
+    """Expected yield of one kind from each state, shape [R, states]; as of `expected`, by one elimination and no inverse."""
+    if n_states > DENSE:
+        x = np.full_like(yields, np.nan)
+        x[0] = factorise(n_states, source, target, probability[0]).solve(yields[0])
+        return x
+    return np.asarray(
+        np.linalg.solve(_without_moves(n_states, source, target, probability), yields[:, :, None])[:, :, 0]
+    )
 
 
 def removal_effects(flow: Flow, groups: Sequence[Ints], yields: Sequence[Floats]) -> list[Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -64,20 +65,24 @@ def change_probability(chain: ChainArrays, a: int, b: int, p: float) -> ChainArr
     return replace(chain, move=move, exits=exits)
 
 
-def change_onward(chain: ChainArrays, a: int, p: float) -> ChainArrays:
-    """A journey in state a is not lost there with chance p; all its ways on keep their proportions."""
-    _check(p)
-    lost = chain.exits[:, a, _LOST][:, None]
-    if p > 0 and lost[0, 0] >= 1:
-        raise QuestionError(
-            f"every journey is lost at {' > '.join(chain.states[a])!r}: there is no way on whose chance could rise",
-            hint="choose a state that some journeys leave",
-        )
-    rest = np.where(lost < 1, over(np.full_like(lost, p), 1 - lost), 1.0)
-    move, exits = chain.move.copy(), chain.exits.copy()
-    move[:, np.flatnonzero(chain.source == a)] *= rest
-    exits[:, a] *= rest
-    exits[:, a, _LOST] = np.where(lost < 1, 1 - p, lost)[:, 0]
+def change_onward(chain: ChainArrays, chances: Mapping[int, float]) -> ChainArrays:
+    """A journey in state a is not lost there with chance p, for each a and p; all its ways on keep their proportions."""
+    rest = np.ones_like(chain.start)
+    exits = chain.exits.copy()
+    for a, p in chances.items():
+        _check(p)
+        lost = chain.exits[:, a, _LOST]
+        if p > 0 and lost[0] >= 1:
+            raise QuestionError(
+                f"every journey is lost at {' > '.join(chain.states[a])!r}: there is no way on whose chance could rise",
+                hint="choose a state that some journeys leave",
+            )
+        rest[:, a] = np.where(lost < 1, over(np.full_like(lost, p), 1 - lost), 1.0)
+        exits[:, a] *= rest[:, a, None]
+        exits[:, a, _LOST] = np.where(lost < 1, 1 - p, lost)
+    move = chain.move.copy()
+    changed = np.flatnonzero(np.isin(chain.source, list(chances)))
+    move[:, changed] *= rest[:, chain.source[changed]]
     return replace(chain, move=move, exits=exits)
 
 
@@ -94,9 +99,10 @@ def without_traps(chain: ChainArrays) -> ChainArrays:
     np.add.at(stays.T, chain.source, chain.move.T)
     leaves = stays < 1 - _ROUNDING
     for _ in range(len(chain.states)):
-        onward = (chain.move > 0) & leaves[:, chain.target]
+        stuck = np.flatnonzero((~leaves).any(axis=0).take(chain.source))
+        onward = (chain.move[:, stuck] > 0) & leaves[:, chain.target[stuck]]
         found = leaves.copy()
-        np.logical_or.at(found.T, chain.source, onward.T)
+        np.logical_or.at(found.T, chain.source[stuck], onward.T)
         if (found == leaves).all():
             break
         leaves = found

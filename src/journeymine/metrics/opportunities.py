@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -11,6 +10,7 @@ import polars as pl
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError
 from journeymine.graph.markov import markov
+from journeymine.graph.markov_chain import MarkovChain
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.conversion import conversion
 from journeymine.metrics.drop_off import default_places, drop_off
@@ -18,15 +18,10 @@ from journeymine.metrics.friction import friction
 from journeymine.metrics.handoffs import handoffs
 from journeymine.metrics.opportunity_candidates import SCHEMA, from_drop_off, from_friction, from_handoffs
 from journeymine.metrics.opportunity_owners import Places
-from journeymine.metrics.opportunity_what_if import through_chain
+from journeymine.metrics.opportunity_what_if import asks_chain, through_chain
 from journeymine.stats.multiple import benjamini_hochberg
 
-if TYPE_CHECKING:
-    from journeymine.graph.markov_chain import MarkovChain
-
 __all__ = ["opportunities", "rank_opportunities"]
-
-FACTS = ("stage", "channel", "touchpoint", "owner")
 
 
 def opportunities(journeys: Journeys, *, fdr: float = 0.05, confidence: float = 0.95) -> Result:
@@ -53,9 +48,9 @@ def opportunities(journeys: Journeys, *, fdr: float = 0.05, confidence: float = 
         drop_off=drop_off(journeys, by=default_places(journeys), confidence=confidence),
         friction=friction(journeys, confidence=confidence),
         handoffs=handoffs(journeys, confidence=confidence) if pair else None,
-        nodes=drop_off(journeys, by=[name for name in FACTS if name in there], confidence=confidence),
+        nodes=Places.on(journeys),
         conversion=conversion(journeys, confidence=confidence),
-        chain=markov(journeys, grain="channel:touchpoint" if pair else "touchpoint", confidence=confidence),
+        chain=lambda: markov(journeys, grain="channel:touchpoint" if pair else "touchpoint", confidence=confidence),
         fdr=fdr,
     )
 
@@ -64,10 +59,10 @@ def rank_opportunities(
     *,
     drop_off: Result,
     conversion: Result,
-    nodes: Result | None = None,
+    nodes: Result | Places | None = None,
     friction: Result | None = None,
     handoffs: Result | None = None,
-    chain: MarkovChain | None = None,
+    chain: MarkovChain | Callable[[], MarkovChain] | None = None,
     fdr: float = 0.05,
 ) -> Result:
     """Rank opportunities from finished results, of one log and one set of rules.
@@ -78,7 +73,8 @@ def rank_opportunities(
     conversion : of all journeys, for the mean value of a conversion.
     nodes : drop-off by touchpoint with stage, channel and owner, as far as there are any: who owns what.
     friction, handoffs : what else may be mended.
-    chain : an order-1 chain at grain ``"channel:touchpoint"`` (``"touchpoint"`` without channels), for ``if_mended``.
+    chain : an order-1 chain at grain ``"channel:touchpoint"`` (``"touchpoint"`` without channels), for ``if_mended``; or what makes
+        it, which is called if a claim asks for it.
     fdr : expected share of false claims among the claims.
 
     Returns
@@ -102,7 +98,7 @@ def rank_opportunities(
     """
     if not 0 < fdr < 1:
         raise QuestionError(f"fdr={fdr!r} is not between 0 and 1", hint="fdr=0.05 lets one claim in twenty be false")
-    places = Places.of(nodes)
+    places = nodes if isinstance(nodes, Places) else Places.of(nodes)
     worth = conversion.frame["mean_value"][0] if conversion.frame.height == 1 else None
     has_value = bool(worth)
     parts = [from_drop_off(drop_off, places)]
@@ -151,12 +147,17 @@ def _one_per_place(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_chain(found: pl.DataFrame, chain: MarkovChain | None, places: Places) -> pl.DataFrame:
+def _with_chain(
+    found: pl.DataFrame, chain: MarkovChain | Callable[[], MarkovChain] | None, places: Places
+) -> pl.DataFrame:
     """Further conversions of the whole chain, for the claims."""
     limits: Sequence[str] = ("if_mended", "if_mended_lower", "if_mended_upper")
+    asked = pl.col("rank").is_not_null() & asks_chain()
+    if chain is not None and not isinstance(chain, MarkovChain):
+        chain = chain() if found.select(asked.any()).item() else None
     rows = [
-        through_chain(chain, places, row) if chain is not None and row["rank"] is not None else (None, None, None)
-        for row in found.iter_rows(named=True)
+        through_chain(chain, places, row) if chain is not None and row["_asked"] else (None, None, None)
+        for row in found.with_columns(_asked=asked).iter_rows(named=True)
     ]
     added = pl.DataFrame(rows, schema=dict.fromkeys(limits, pl.Float64), orient="row")
     first = pl.col("rank").min().over("stage", "channel")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from journeymine.errors import QuestionError
 from journeymine.graph.markov_states import OUTCOMES
@@ -14,26 +15,31 @@ from journeymine.metrics.opportunity_owners import Places
 if TYPE_CHECKING:
     from journeymine.graph.markov_chain import MarkovChain, State
 
-__all__ = ["through_chain"]
+__all__ = ["asks_chain", "through_chain"]
 
 _LOST = OUTCOMES.index("lost")
 Limits = tuple[float | None, float | None, float | None]
+
+
+def asks_chain() -> pl.Expr:
+    """Which claims a chain can tell of: drop-offs between channels.
+
+    What a friction or a handoff does shows later than at the next step, and a chain that knows one step back cannot tell.
+    """
+    return (pl.col("kind") == "drop_off") & (pl.col("channel") != "")
 
 
 def through_chain(chain: MarkovChain, places: Places, row: Mapping[str, Any]) -> Limits:
     """Further conversions, with limits, if the touchpoints of a claim lost no more per visit than the comparable ones.
 
     Each touchpoint's chance to be the last of a lost journey is scaled by (loss of the comparable ÷ loss of the place),
-    where that is below 1. For drop-offs between channels only: what a friction or a handoff does shows later than at the next
-    step, and a chain that knows one step back cannot tell.
+    where that is below 1. For the claims of `asks_chain`.
     """
-    if row["kind"] != "drop_off" or not row["channel"]:
-        return None, None, None
     own = places.states(stage=row["stage"], channel=row["channel"], touchpoint=row["touchpoint"])
     other = places.states(stage=row["stage"], channel=row["comparable"], touchpoint=row["touchpoint"])
     states = {labels[0]: at for at, labels in enumerate(chain.arrays.states) if len(labels) == 1}
     here, there = ([states[label] for label in labels if label in states] for labels in (own, other))
-    visits = chain.arrays.solve().visits[0]
+    visits = chain.visits
     lost = chain.arrays.exits[0, :, _LOST]
     if not here or not there or not visits[there].sum() > 0 or not (visits[here] * lost[here]).sum() > 0:
         return None, None, None
@@ -47,5 +53,4 @@ def through_chain(chain: MarkovChain, places: Places, row: Mapping[str, Any]) ->
         mended = chain.what_if(onward=onward or {chain.arrays.states[here[0]][0]: 1 - float(lost[here[0]])})
     except QuestionError:  # none lost any more, and no other way out: such a chain tells nothing
         return None, None, None
-    summary = mended.summary.row(0, named=True)
-    return summary["conversions"], summary.get("conversions_lower"), summary.get("conversions_upper")
+    return mended.gained

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.counting.runs import runs_of
-from journeymine.counting.tabulate import Key, key_of, pack
+from journeymine.counting.tabulate import Key, label_key, pack
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.events.coded import Coded
 from journeymine.journeys.heads import Heads
@@ -82,7 +82,7 @@ def step_keys(journeys: Journeys, names: Sequence[str]) -> dict[str, Key]:
         of_journey = _of_journey(journeys, name)
         coded = _known(journeys, name) if of_journey is None else of_journey
         _check_few(name, coded)
-        keys[name] = key_of(
+        keys[name] = label_key(
             coded.codes if of_journey is None else np.repeat(coded.codes, journeys.lengths), coded.labels
         )
     return keys
@@ -104,7 +104,7 @@ def group_journeys(journeys: Journeys, by: Sequence[str], channel_of: str) -> Gr
         of_journey = _of_journey(journeys, name)
         coded = _known(journeys, name) if of_journey is None else of_journey
         _check_few(name, coded)
-        keys[name] = key_of(coded.codes[at] if of_journey is None else coded.codes, coded.labels)
+        keys[name] = label_key(coded.codes[at] if of_journey is None else coded.codes, coded.labels)
     return Grouped(np.arange(len(journeys)), keys, each_once=True)
 
 

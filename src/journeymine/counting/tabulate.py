@@ -19,7 +19,7 @@ from journeymine.counting.runs import changes, sort_cells
 from journeymine.parallel import take
 from journeymine.stats.wide import split
 
-__all__ = ["Key", "coded_key", "distinct_users", "fold_key", "gathered", "integer_key", "key_of", "pack", "tabulate",
+__all__ = ["Key", "coded_key", "distinct_users", "fold_key", "gathered", "integer_key", "key_of", "label_key", "pack", "tabulate",
            "tabulate_runs", "unpack"]  # fmt: skip
 
 Ints = npt.NDArray[np.int64]
@@ -58,6 +58,11 @@ def coded_key(codes: npt.NDArray[np.integer], labels: Sequence[str]) -> Key:
         position = {label: code for code, label in enumerate(order)}
         codes = take(np.array([*(position[label] for label in labels), len(labels)]), codes)
     return Key(codes, pl.Series([*order, None], dtype=pl.Enum(order)))
+
+
+def label_key(codes: npt.NDArray[np.integer], labels: Sequence[str]) -> Key:
+    """`coded_key` where the labels are sorted, as most are; plain strings where another order would cost a pass over the rows."""
+    return coded_key(codes, labels) if list(labels) == sorted(labels) else key_of(codes, labels)
 
 
 def integer_key(numbers: Ints) -> Key:

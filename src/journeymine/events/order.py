@@ -122,10 +122,10 @@ def order_events(events: CodedEvents, *, consume: bool = False) -> OrderedEvents
         there = slice(int(begins[bucket]), int(begins[bucket + 1]))
         here = laid_out.bucket(bounds[:, bucket], bounds[:, bucket + 1])
         rows, arranged = _arrange(here, events.user, len(events.tie_break), ordered[_TIME][there], there.start)
-        np.take(here.row, rows, out=row[there], mode="clip")
         for name, column in ordered.items():
             if name != _TIME:
                 np.take(here.columns[name], rows, out=column[there], mode="clip")
+        np.take(here.row, rows, out=row[there], mode="clip")
         return arranged
 
     arranged = on_all_cores(arrange, np.flatnonzero(sizes).tolist())
@@ -137,7 +137,7 @@ def order_events(events: CodedEvents, *, consume: bool = False) -> OrderedEvents
         {name: ordered[name] for name in events.numbers},
         tuple(ordered[level] for level in range(len(events.tie_break))),
         offsets,
-        events.user.gather(pl.Series(take(row, offsets[:-1]))),
+        pl.concat([each.users for each in arranged] or [events.user.clear()], rechunk=True),
         sum(each.n_ties for each in arranged),
         sum(each.n_out_of_order for each in arranged),
     )
@@ -226,9 +226,11 @@ class _Arranged:
     Attributes
     ----------
     starts : the step at which each user begins.
+    users : the id of each.
     """
 
     starts: Rows
+    users: pl.Series
     n_ties: int
     n_out_of_order: int
 
@@ -247,7 +249,8 @@ def _arrange(
     tied = _inside(time[1:] == time[:-1], starts)
     if n_tie_breaks:
         _break_ties(rows, tied, [here.columns[level] for level in range(n_tie_breaks)])
-    return rows, _Arranged(starts[:-1] + begin, int(np.count_nonzero(tied)), n_out_of_order)
+    ids = user[pl.Series(take(here.row, rows.take(starts[:-1])))]
+    return rows, _Arranged(starts[:-1] + begin, ids, int(np.count_nonzero(tied)), n_out_of_order)
 
 
 def _by_user(here: _Piece, user: pl.Series) -> tuple[Rows, Bools]:

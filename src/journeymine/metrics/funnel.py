@@ -205,7 +205,7 @@ class Funnel:
                 found[name] = key.take(row)
             else:
                 codes = np.where(row >= 0, key.codes[row].astype(np.int64), len(key.values))
-                found[name] = Key(codes, key.values.append(pl.Series([NONE])))
+                found[name] = Key(codes, key.values.cast(pl.String).append(pl.Series([NONE])))
         return found
 
     def _times(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import cache
 from typing import Any
@@ -112,3 +113,47 @@ def test_bad_questions_are_refused() -> None:
     frame = pl.DataFrame({"user": ["a"], "t": [0], "what": ["visit"]})
     with pytest.raises(QuestionError, match="goal"):
         jm.opportunities(jm.build_journeys(jm.read_events(frame, timestamp="t", time_unit="s", touchpoint="what")))
+
+
+def of_group(found: pl.DataFrame, labels: dict[str, str]) -> pl.DataFrame:
+    return found.filter(pl.col(name) == label for name, label in labels.items()).drop(*labels)
+
+
+def test_each_group_has_the_list_that_its_journeys_alone_would_make() -> None:
+    """The groups are cut here by expressions over the table of journeys and over their first steps, not by `by`."""
+    journeys = sample()
+    first = journeys.steps.filter(~pl.col("by_company")).group_by("user", "nth_journey", maintain_order=True).first()
+    key = pl.struct("user", "nth_journey")
+    found = jm.opportunities(journeys, by=["new_or_returning", "device"])
+    told = found.tables["candidates"].select("new_or_returning", "device").unique(maintain_order=True).rows()
+    assert told == sorted(told)
+    assert len(told) > 3
+    groups = list(itertools.product(("new", "returning"), first["device"].unique().sort()))
+    assert set(told) <= set(groups)
+    for new_or_returning, device in groups:
+        labels = {"new_or_returning": new_or_returning, "device": device}
+        on_device = first.filter(device=device).select(key.alias("key"))["key"]
+        returning = (pl.col("prior_goals") > 0) == (new_or_returning == "returning")
+        alone = jm.opportunities(journeys.where(returning & key.is_in(on_device.implode())))
+        assert of_group(found.frame, labels).equals(alone.frame)
+        assert of_group(found.tables["candidates"], labels).equals(alone.tables["candidates"])
+    assert found.tables["overall"].equals(jm.opportunities(journeys).frame)
+    assert found.frame.columns == ["new_or_returning", "device", *found.tables["overall"].columns]
+
+
+def test_groups_of_opportunities_are_few_and_named_otherwise_than_its_columns() -> None:
+    journeys = sample(users=300)
+    with pytest.raises(QuestionError, match="a row per channel already"):
+        jm.opportunities(journeys, by="channel")
+    each = journeys.segment("customer", pl.col("user"))
+    with pytest.raises(QuestionError, match=r"makes 3\d\d groups, more than 200"):
+        jm.opportunities(each, by="customer")
+    nobody = jm.opportunities(journeys.where(pl.lit(value=False)), by="device")
+    assert nobody.frame.is_empty()
+    assert nobody.frame.columns[:2] == ["device", "rank"]
+
+
+def test_a_list_by_group_is_drawn() -> None:
+    pytest.importorskip("altair")
+    found = jm.opportunities(sample(users=1500), by="device")
+    assert found.plot().to_dict()

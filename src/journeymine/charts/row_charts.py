@@ -21,6 +21,11 @@ def _state(frame: pl.DataFrame) -> pl.Expr:
     return joined(names) + " · " + state if names else state
 
 
+def _claim(frame: pl.DataFrame) -> pl.Expr:
+    """What to mend, and for which group."""
+    return joined([*leading(frame, "rank"), "title", "stage"])
+
+
 def _point(frame: pl.DataFrame) -> pl.Expr:
     """A touchpoint, or a step from one to the next, and the stage."""
     names = leading(frame, "n_journeys")
@@ -66,7 +71,8 @@ ROWS: dict[str, Rows] = {
     "opportunities": Rows(
         "conversions_gained", "signed", "conversions gained", "Dots: conversions gained if it did as well as what it is "
         "compared with, and the journeys that come here.", "n", ("n", " journeys"),
-        weight=-pl.col("rank").fill_null(1_000_000), most=15, names=("title", "stage"),
+        weight=-pl.col("rank").fill_null(1_000_000), most=15,
+        label=_claim,
     ),
     "typical_order": Rows(
         "position", "percent", "mean place in the journey: 0 % first, 100 % last", "Bars: mean place of the first such "

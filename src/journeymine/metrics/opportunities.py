@@ -12,11 +12,13 @@ from journeymine.errors import QuestionError
 from journeymine.graph.markov import markov
 from journeymine.graph.markov_chain import MarkovChain
 from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.contrast import contrast_by
 from journeymine.metrics.conversion import conversion
 from journeymine.metrics.drop_off import default_places, drop_off
 from journeymine.metrics.friction import friction
 from journeymine.metrics.handoffs import handoffs
 from journeymine.metrics.opportunity_candidates import SCHEMA, from_drop_off, from_friction, from_handoffs
+from journeymine.metrics.opportunity_groups import groups_of_journeys, in_groups
 from journeymine.metrics.opportunity_owners import Places
 from journeymine.metrics.opportunity_what_if import asks_chain, through_chain
 from journeymine.stats.multiple import benjamini_hochberg
@@ -24,24 +26,37 @@ from journeymine.stats.multiple import benjamini_hochberg
 __all__ = ["opportunities", "rank_opportunities"]
 
 
-def opportunities(journeys: Journeys, *, fdr: float = 0.05, confidence: float = 0.95) -> Result:
+def opportunities(
+    journeys: Journeys, *, by: str | Sequence[str] | None = None, fdr: float = 0.05, confidence: float = 0.95
+) -> Result:
     """What to mend first: places, frictions and handoffs, by what is surely gained if each did as well as its comparables.
 
     Parameters
     ----------
-    fdr : expected share of false claims among the claims that the list may make, between 0 and 1.
+    by : journey labels (segments, or labels of the entry step), one or several: a list for each group, from its journeys
+        alone.
+    fdr : expected share of false claims among the claims that a list may make, between 0 and 1.
     confidence : of the intervals.
 
     Returns
     -------
-    Result, as `rank_opportunities` gives it.
+    Result, as `rank_opportunities` gives it. With `by`, the labels of the group stand in front, ranks and `part_of` are those of
+    its own list, and tables["overall"] has the claims of all journeys together.
 
     Raises
     ------
-    QuestionError : the journeys have no goal, or `fdr` is no share.
+    QuestionError : the journeys have no goal, `fdr` is no share, or `by` names a column of the list or makes more than
+        `MOST_GROUPS` groups.
     """
     if journeys.rules.goal is None:
         raise QuestionError("without a goal nothing can be gained", hint="build_journeys(events, goal=…)")
+    names = contrast_by(by, COLUMNS)
+    groups = groups_of_journeys(journeys, names)
+    whole = _ranked(journeys, fdr, confidence)
+    return in_groups(whole, [(labels, _ranked(part, fdr, confidence)) for labels, part in groups], names)
+
+
+def _ranked(journeys: Journeys, fdr: float, confidence: float) -> Result:
     there = journeys.coded.labels
     pair = "channel" in there
     return rank_opportunities(
@@ -151,7 +166,6 @@ def _with_chain(
     found: pl.DataFrame, chain: MarkovChain | Callable[[], MarkovChain] | None, places: Places
 ) -> pl.DataFrame:
     """Further conversions of the whole chain, for the claims."""
-    limits: Sequence[str] = ("if_mended", "if_mended_lower", "if_mended_upper")
     asked = pl.col("rank").is_not_null() & asks_chain()
     if chain is not None and not isinstance(chain, MarkovChain):
         chain = chain() if found.select(asked.any()).item() else None
@@ -159,10 +173,12 @@ def _with_chain(
         through_chain(chain, places, row) if chain is not None and row["_asked"] else (None, None, None)
         for row in found.with_columns(_asked=asked).iter_rows(named=True)
     ]
-    added = pl.DataFrame(rows, schema=dict.fromkeys(limits, pl.Float64), orient="row")
+    added = pl.DataFrame(rows, schema=dict.fromkeys(_MENDED, pl.Float64), orient="row")
     first = pl.col("rank").min().over("stage", "channel")
     part_of = pl.when(first < pl.col("rank")).then(first)
-    kept = [name for name in SCHEMA if name != "evidence"]
-    return found.with_columns(added, part_of=part_of).select(
-        "rank", "part_of", *kept, "p_adjusted", *limits, "evidence"
-    )
+    return found.with_columns(added, part_of=part_of).select(COLUMNS)
+
+
+_MENDED = ("if_mended", "if_mended_lower", "if_mended_upper")
+COLUMNS = ("rank", "part_of", *(name for name in SCHEMA if name != "evidence"), "p_adjusted", *_MENDED, "evidence")
+"""Columns of the list."""

@@ -143,12 +143,13 @@ def tabulate(
         starts = np.flatnonzero(changes(there))
         sorted_values = {name: None if column is None else take(column, rows) for name, column in values.items()}
         return tabulate_runs(spec, keys, rows, starts, sorted_values, fold)
-    row = np.full(size, -1, dtype=np.int64)
-    row[cell] = np.arange(n)
-    used = np.flatnonzero(row >= 0)
-    frame = {name: _spell(column.take(row[used])) for name, column in columns.items()}
+    n_rows = np.bincount(cell, minlength=size)
+    used = np.flatnonzero(n_rows)
+    frame = unpack(used, {name: column.values for name, column in columns.items()})
     for name, merge in spec.values.items():
-        for column, data in _totals(name, merge, values.get(name), cell, size).items():
+        each = values.get(name)
+        totals = {name: n_rows} if each is None else _totals(name, merge, each, cell, size)
+        for column, data in totals.items():
             frame[column] = pl.Series(data[used])
     return pl.DataFrame(frame, schema=_schema(spec, keys))
 
@@ -249,8 +250,6 @@ def _totals(name: str, merge: str, values: Any, cell: Ints, size: int) -> dict[s
         total = np.full(size, limit.max if merge == "min" else limit.min, dtype=np.int64)
         (np.minimum if merge == "min" else np.maximum).at(total, cell, values)
         return {name: total}
-    if values is None:
-        return {name: np.bincount(cell, minlength=size)}
     if values.dtype == bool:
         return {name: np.bincount(cell.take(np.flatnonzero(values)), minlength=size)}
     return {name: _sum(values, cell, size)}

@@ -17,18 +17,18 @@ from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import runs_of
+from journeymine.counting.runs import changes, runs_of
 from journeymine.counting.tabulate import Key, distinct_users, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
-from journeymine.metrics.periods import check_zone
+from journeymine.metrics.periods import by_quarter_hour, check_zone, local_time
+from journeymine.parallel import take
 
 __all__ = ["Activity", "activity"]
 
 Ints = npt.NDArray[np.int64]
 WEEKDAYS, HOURS = 7, 24
-_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True)
@@ -77,35 +77,34 @@ class Activity:
     def count(self, journeys: Journeys) -> Counts:
         """Read the wall clock at each step."""
         specs, step = self.specs(), self.event.steps(journeys)
-        journey = journeys.journey_of_step[step]
-        user, heads = journeys.heads.user[journey], journeys.heads
+        journey = take(journeys.journey_of_step, step)
+        heads = journeys.heads
         keys = {name: key.take(step) for name, key in step_keys(journeys, self.names).items()}
-        weekday, hour = wall_clock(journeys.coded.time[step], self.timezone)
-        timed = {**keys, "weekday": Key(weekday, _numbers(1, WEEKDAYS)), "hour": Key(hour, _numbers(0, HOURS - 1))}
-        cell, size = pack(list(timed.values()), len(step))
+        clock = wall_clock(take(journeys.coded.time, step), self.timezone)
+        timed = {**keys, "weekday": Key(clock // HOURS, _numbers(1, WEEKDAYS)), "hour": Key(clock % HOURS, _HOURS)}
+        cell, size = pack([*keys.values(), Key(clock, _CLOCK)], len(step))
+        runs = runs_of(cell, size, journey)
+        first = runs.first
         once = np.zeros(len(step), dtype=bool)
-        once[runs_of(cell, size, journey).first] = True
-        goal = (heads.goal_step[journey] >= 0) & (step == journeys.offsets[journey] + heads.goal_step[journey])
-        everything = np.ones(len(step), dtype=bool)
-        fold = journeys.folds[user]
-        group, groups = pack(list(keys.values()), len(step))
-        tables = {
-            "cells": tabulate(
-                specs["cells"],
-                timed,
-                {
-                    "n": everything,
-                    "n_journeys": once,
-                    "n_users": distinct_users(cell, user, everything, size),
-                    "goals": goal,
-                },
-                fold,
-            ),
-            "all": tabulate(
-                specs["all"], keys, {"n": everything, "n_users": distinct_users(group, user, everything, groups)}, fold
-            ),
-        }
+        once[first] = True
+        someone = np.zeros(len(step), dtype=bool)
+        someone[first[changes(take(cell, first)) | changes(take(heads.user, take(journey, first)))]] = True
+        goal = (heads.goal_step >= 0)[journey] & (step == take(journeys.offsets[:-1] + heads.goal_step, journey))
+        fold = take(take(journeys.folds, heads.user), journey)
+        values = {"n_journeys": once, "n_users": someone, "goals": goal}
+        cells = tabulate(specs["cells"], timed, values, fold)
+        tables = {"cells": cells, "all": pl.concat([_steps_of(cells, specs["all"]), self._people(journeys, keys, journey, fold)])}
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def _people(
+        self, journeys: Journeys, keys: Mapping[str, Key], journey: Ints, fold: npt.NDArray[np.integer]
+    ) -> pl.DataFrame:
+        """Distinct users of each group."""
+        group, size = pack(list(keys.values()), len(journey))
+        user = take(journeys.heads.user, journey)
+        rows = np.flatnonzero(distinct_users(group, user, np.ones(len(user), dtype=bool), size))
+        values = {"n": np.zeros(len(rows), dtype=np.int64)}
+        return tabulate(self.specs()["all"], {name: key.take(rows) for name, key in keys.items()}, values, take(fold, rows))
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares of all steps of the group."""
@@ -136,15 +135,27 @@ def _numbers(first: int, last: int) -> pl.Series:
     return pl.Series(np.arange(first, last + 1))
 
 
-def wall_clock(time: Ints, zone: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Weekday (0 for Monday) and hour on the wall clock of a zone.
+_HOURS, _CLOCK = _numbers(0, HOURS - 1), _numbers(0, WEEKDAYS * HOURS - 1)
+
+
+def _steps_of(cells: pl.DataFrame, spec: TableSpec) -> pl.DataFrame:
+    """The steps of each group without its users, from the cells."""
+    return cells.select(*spec.key_names, "n", pl.lit(0, dtype=pl.Int64).alias("n_users"))
+
+
+def wall_clock(time: Ints, zone: str) -> npt.NDArray[np.uint8]:
+    """Hour of the week on the wall clock of a zone, from 0 for Monday's first.
 
     >>> wall_clock(np.array([23 * 3_600_000_000]), "UTC"), wall_clock(np.array([23 * 3_600_000_000]), "Europe/Berlin")
-    ((array([3], dtype=uint8), array([23], dtype=uint8)), (array([4], dtype=uint8), array([0], dtype=uint8)))
+    (array([95], dtype=uint8), array([96], dtype=uint8))
     """
-    local = pl.Series(time).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
-    weekday = local.dt.weekday().to_numpy().astype(np.uint8) - np.uint8(1)
-    return weekday, local.dt.hour().to_numpy().astype(np.uint8)
+
+    def read(instants: Ints) -> npt.NDArray[np.uint8]:
+        local = local_time(instants, zone)
+        weekday = local.dt.weekday().to_numpy().astype(np.uint8) - np.uint8(1)
+        return weekday * np.uint8(HOURS) + local.dt.hour().to_numpy().astype(np.uint8)
+
+    return by_quarter_hour(time, read)
 
 
 def activity(

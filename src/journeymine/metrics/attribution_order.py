@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.counting.runs import changes, sort_cells
 from journeymine.durations import Duration
 from journeymine.errors import QuestionError
 from journeymine.graph.markov_states import check_order
@@ -29,6 +30,7 @@ from journeymine.journeys.heads import CONVERTED, LOST
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.attribution_paths import path_table
 from journeymine.metrics.attribution_touches import check_lookback, touch_labels, touches_of
+from journeymine.parallel import on_all_cores
 
 __all__ = ["OrderChoice", "choose_order", "choose_order_from_paths"]
 
@@ -36,6 +38,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 PARTS = 8
 """Parts that are held out one at a time; of users by their fold, of path tables at random."""
+_BLOCK = 1 << 14
+"""Paths at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +62,32 @@ class OrderChoice:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """Paths with their part and weight: `outcome` is 0 for converted, 1 for lost."""
+    """Paths with their part and weight (None: each once): `outcome` is 0 for converted, 1 for lost."""
 
-    codes: Ints
+    codes: npt.NDArray[np.integer]
     offsets: Ints
     outcome: Ints
+    part: npt.NDArray[np.integer]
+    weight: Floats | None
+    n_labels: int
+
+    @property
+    def total(self) -> float:
+        """Weight of all paths."""
+        return float(len(self.outcome) if self.weight is None else self.weight.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """How often each symbol (a label, or how a path ends) came after each context, by part.
+
+    A context is a number to the base of labels + 1, the latest label in its lowest digit, 0 before the start.
+    """
+
+    context: Ints
+    symbol: Ints
     part: Ints
     weight: Floats
-    n_labels: int
 
 
 def choose_order(
@@ -95,11 +117,11 @@ def choose_order(
     touches = touches.pick(touches.lengths > 0)
     user = journeys.heads.user[touches.journey]
     sample = _Sample(
-        touches.coded.codes.astype(np.int64),
+        touches.coded.codes,
         touches.offsets,
         (status[touches.journey] != CONVERTED).astype(np.int64),
-        journeys.folds[user].astype(np.int64) % PARTS,
-        np.ones(len(user)),
+        journeys.folds[user] % PARTS,
+        None,
         len(touches.coded.labels),
     )
     return _choose(sample, max_order)
@@ -132,7 +154,7 @@ def choose_order_from_paths(
     offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths)))
     at = np.arange(int(offsets[-1])) + np.repeat(paths.offsets[which] - offsets[:-1], lengths)
     sample = _Sample(
-        paths.coded.codes[at].astype(np.int64), offsets, outcome, part, dealt[row, part].astype(np.float64),
+        paths.coded.codes[at], offsets, outcome, part, dealt[row, part].astype(np.float64),
         len(paths.coded.labels),
     )  # fmt: skip
     return _choose(sample, max_order)
@@ -140,7 +162,7 @@ def choose_order_from_paths(
 
 def _choose(sample: _Sample, max_order: int) -> OrderChoice:
     check_order(max_order)
-    total = float(sample.weight.sum())
+    total = sample.total
     if not total:
         raise QuestionError("no path is converted or lost, so nothing can be foretold", hint="look at the statuses")
     likelihood = _held_out(sample, max_order)
@@ -160,36 +182,81 @@ def _choose(sample: _Sample, max_order: int) -> OrderChoice:
 
 def _held_out(sample: _Sample, max_order: int) -> Floats:
     """Log-likelihood of the held-out paths for orders 1 … max_order."""
-    lengths, n_next = np.diff(sample.offsets), sample.n_labels + 2
-    base = sample.n_labels + 1
-    if base**max_order * n_next >= 1 << 62:
+    n_next, base = sample.n_labels + 2, sample.n_labels + 1
+    if base**max_order * n_next * PARTS >= 1 << 62:
         raise QuestionError(
             f"contexts of {max_order} out of {sample.n_labels:,} labels are more than 64 bits can number",
             hint="ask for a lower max_order or a coarser grain",
         )
-    # One token per touch and one for the end of each path; digit 0 of a context stands for "before the start".
-    path = np.repeat(np.arange(len(lengths)), lengths + 1)
-    place = np.arange(len(path)) - np.repeat(sample.offsets[:-1] + np.arange(len(lengths)), lengths + 1)
-    symbol = np.empty(len(path), dtype=np.int64)
-    is_end = place == lengths[path]
-    symbol[is_end] = sample.n_labels + sample.outcome
-    symbol[~is_end] = sample.codes
-    part, weight = sample.part[path], sample.weight[path]
-    context, found = np.zeros(len(path), dtype=np.int64), []
-    lower: Floats = np.full(len(path), 1 / n_next)
+    cells, found = _cells(sample, max_order), []
+    lower: Floats = np.full(len(cells.part), 1 / n_next)
     for order in range(max_order + 1):
+        context, contexts = cells.context % base**order, base**order
+        seen = _others(context, contexts, cells)
+        lower = (_others(context * n_next + cells.symbol, contexts * n_next, cells) + lower) / (seen + 1)
         if order:
-            earlier = np.where(place >= order, symbol[np.maximum(np.arange(len(path)) - order, 0)] + 1, 0)
-            context = context + earlier * base ** (order - 1)
-        seen = _others(context, part, weight)
-        lower = (_others(context * n_next + symbol, part, weight) + lower) / (seen + 1)
-        if order:
-            found.append(float(weight @ np.log(lower)))
+            found.append(float(cells.weight @ np.log(lower)))
     return np.array(found)
 
 
-def _others(key: Ints, part: Ints, weight: Floats) -> Floats:
-    """Weight of each key in the parts other than the row's own."""
-    at = np.unique(key, return_inverse=True)[1]
-    by_part = np.bincount(at * PARTS + part, weight, minlength=(int(at.max()) + 1) * PARTS).reshape(-1, PARTS)
-    return np.asarray(by_part.sum(axis=1)[at] - by_part[at, part])
+def _cells(sample: _Sample, max_order: int) -> _Cells:
+    """One token per touch and one for the end of each path, those of one context, symbol and part together."""
+    n_next, base = sample.n_labels + 2, sample.n_labels + 1
+    lengths = np.diff(sample.offsets)
+    size = base**max_order * n_next * PARTS
+    kind: Any = np.uint32 if size <= 1 << 32 else np.int64
+    key = np.empty(len(sample.codes) + len(lengths), dtype=kind)
+
+    def block(low: int) -> None:
+        high = min(low + _BLOCK, len(lengths))
+        there = slice(int(sample.offsets[low]) + low, int(sample.offsets[high]) + high)
+        key[there] = _keys(sample, low, high, max_order)
+
+    on_all_cores(block, range(0, len(lengths), _BLOCK))
+    if sample.weight is None:
+        key.sort()
+        starts = np.flatnonzero(changes(key))
+        weight = np.diff(starts, append=len(key)).astype(np.float64)
+    else:
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        starts = np.flatnonzero(changes(key))
+        weight = np.add.reduceat(np.repeat(sample.weight, lengths + 1)[order], starts)
+    rest, part = np.divmod(key[starts].astype(np.int64), PARTS)
+    context, symbol = np.divmod(rest, n_next)
+    return _Cells(context, symbol, part, weight)
+
+
+def _keys(sample: _Sample, low: int, high: int, max_order: int) -> Ints:
+    """Context, symbol and part of each token of some paths, as one number."""
+    n_next, base = sample.n_labels + 2, sample.n_labels + 1
+    begins = sample.offsets[low : high + 1] - sample.offsets[low]
+    lengths = np.diff(begins)
+    ends = begins[1:] + np.arange(high - low)
+    place = np.arange(int(begins[-1]) + high - low)
+    is_end = np.zeros(len(place), dtype=bool)
+    is_end[ends] = True
+    symbol = np.empty(len(place), dtype=np.int64)
+    symbol[ends] = sample.n_labels + sample.outcome[low:high]
+    symbol[~is_end] = sample.codes[sample.offsets[low] : sample.offsets[high]]
+    place -= np.repeat(ends - lengths, lengths + 1)
+    key = np.zeros(len(place), dtype=np.int64)
+    for back in range(min(max_order, len(place)), 0, -1):
+        key *= base
+        key[back:] += (symbol[:-back] + 1) * (place[back:] >= back)
+    key *= n_next
+    key += symbol
+    key *= PARTS
+    key += np.repeat(sample.part[low:high], lengths + 1)
+    return key
+
+
+def _others(key: Ints, size: int, cells: _Cells) -> Floats:
+    """Weight of each key, below `size`, in the parts other than the cell's own."""
+    if size > len(key):
+        there, rows = sort_cells(key, size)
+        new = changes(there)
+        key, size = np.empty(len(key), dtype=np.int64), int(new.sum())
+        key[rows] = np.cumsum(new) - 1
+    by_part = np.bincount(key * PARTS + cells.part, cells.weight, minlength=size * PARTS).reshape(-1, PARTS)
+    return np.asarray(by_part.sum(axis=1)[key] - by_part[key, cells.part])

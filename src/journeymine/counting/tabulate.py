@@ -111,12 +111,12 @@ def distinct_users(packed: Ints, user: Ints, which: npt.NDArray[np.bool_], size:
     user : user of each row; rows of one key come with users together.
     """
     rows = np.flatnonzero(which)
-    key = packed[rows]
-    if np.any(key[1:] < key[:-1]):
+    key = take(packed, rows)
+    if size > 1 and np.any(key[1:] < key[:-1]):
         key, order = sort_cells(key, size)
         rows = rows[order]
     new = changes(key)
-    new |= changes(user[rows])
+    new |= changes(take(user, rows))
     flags = np.zeros(len(packed), dtype=bool)
     flags[rows[new]] = True
     return flags

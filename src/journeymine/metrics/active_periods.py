@@ -12,8 +12,9 @@ from journeymine.counting.by import step_keys
 from journeymine.counting.runs import changes, sort_cells
 from journeymine.counting.tabulate import Key, pack
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence
+from journeymine.metrics.occurrence import Occurrence, at_steps
 from journeymine.metrics.period_clock import number_of
+from journeymine.parallel import take
 
 __all__ = ["ActivePeriods", "active_periods"]
 
@@ -50,19 +51,19 @@ def active_periods(
 ) -> ActivePeriods:
     """Find the periods in which each user has a step that counts, apart for each combination of labels."""
     step = event.steps(journeys)
-    keys = {name: key.take(step) for name, key in step_keys(journeys, names).items()}
-    user = journeys.heads.user[journeys.journey_of_step[step]]
-    number = number_of(journeys.coded.time[step], period, zone)
-    cell, size = pack(list(keys.values()), len(step))
+    keys = {name: Key(at_steps(key.codes, step), key.values) for name, key in step_keys(journeys, names).items()}
+    user = at_steps(np.repeat(journeys.heads.user, journeys.lengths), step)
+    number = number_of(at_steps(journeys.coded.time, step), period, zone)
+    someone = changes(user)
     if names:
-        cell, rows = sort_cells(cell, size)
-        step, user, number = step[rows], user[rows], number[rows]
+        cell, rows = sort_cells(*pack(list(keys.values()), len(step)))
+        step, user, number = take(step, rows), take(user, rows), take(number, rows)
         keys = {name: key.take(rows) for name, key in keys.items()}
-    someone = changes(cell) | changes(user)
+        someone = changes(cell) | changes(user)
     new = np.flatnonzero(someone | changes(number))
-    first, number = someone[new], number[new]
+    first, number = take(someone, new), take(number, new)
     following = np.full(len(new), NEVER, dtype=np.int64)
     following[:-1] = np.where(first[1:], NEVER, number[1:])
     return ActivePeriods(
-        step[new], user[new], number, {name: key.take(new) for name, key in keys.items()}, first, following
+        take(step, new), take(user, new), number, {name: key.take(new) for name, key in keys.items()}, first, following
     )

@@ -21,7 +21,7 @@ from journeymine.counting.runs import changes, runs_of
 from journeymine.counting.tabulate import Key, distinct_users, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.metrics.occurrence import Occurrence, at_steps, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.periods import by_quarter_hour, check_zone, local_time
 from journeymine.parallel import take
 
@@ -77,10 +77,11 @@ class Activity:
     def count(self, journeys: Journeys) -> Counts:
         """Read the wall clock at each step."""
         specs, step = self.specs(), self.event.steps(journeys)
-        journey = take(journeys.journey_of_step, step)
-        heads = journeys.heads
-        keys = {name: key.take(step) for name, key in step_keys(journeys, self.names).items()}
-        clock = wall_clock(take(journeys.coded.time, step), self.timezone)
+        journey, heads = at_steps(journeys.journey_of_step, step), journeys.heads
+        keys = {
+            name: Key(at_steps(key.codes, step), key.values) for name, key in step_keys(journeys, self.names).items()
+        }
+        clock = wall_clock(at_steps(journeys.coded.time, step), self.timezone)
         timed = {**keys, "weekday": Key(clock // HOURS, _numbers(1, WEEKDAYS)), "hour": Key(clock % HOURS, _HOURS)}
         cell, size = pack([*keys.values(), Key(clock, _CLOCK)], len(step))
         runs = runs_of(cell, size, journey)
@@ -89,11 +90,15 @@ class Activity:
         once[first] = True
         someone = np.zeros(len(step), dtype=bool)
         someone[first[changes(take(cell, first)) | changes(take(heads.user, take(journey, first)))]] = True
-        goal = (heads.goal_step >= 0)[journey] & (step == take(journeys.offsets[:-1] + heads.goal_step, journey))
+        goal = np.zeros(len(journeys.coded), dtype=bool)
+        goal[(journeys.offsets[:-1] + heads.goal_step)[heads.goal_step >= 0]] = True
         fold = take(take(journeys.folds, heads.user), journey)
-        values = {"n_journeys": once, "n_users": someone, "goals": goal}
+        values = {"n_journeys": once, "n_users": someone, "goals": at_steps(goal, step)}
         cells = tabulate(specs["cells"], timed, values, fold)
-        tables = {"cells": cells, "all": pl.concat([_steps_of(cells, specs["all"]), self._people(journeys, keys, journey, fold)])}
+        tables = {
+            "cells": cells,
+            "all": pl.concat([_steps_of(cells, specs["all"]), self._people(journeys, keys, journey, fold)]),
+        }
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
     def _people(
@@ -101,10 +106,13 @@ class Activity:
     ) -> pl.DataFrame:
         """Distinct users of each group."""
         group, size = pack(list(keys.values()), len(journey))
-        user = take(journeys.heads.user, journey)
-        rows = np.flatnonzero(distinct_users(group, user, np.ones(len(user), dtype=bool), size))
+        rows = np.flatnonzero(changes(journey) | changes(group))  # all that can be the first of a user in a group
+        user = take(journeys.heads.user, take(journey, rows))
+        everyone = np.ones(len(rows), dtype=bool)
+        rows = rows[distinct_users(take(group, rows), user, everyone, size)]
         values = {"n": np.zeros(len(rows), dtype=np.int64)}
-        return tabulate(self.specs()["all"], {name: key.take(rows) for name, key in keys.items()}, values, take(fold, rows))
+        some = {name: key.take(rows) for name, key in keys.items()}
+        return tabulate(self.specs()["all"], some, values, take(fold, rows))
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares of all steps of the group."""
@@ -152,8 +160,9 @@ def wall_clock(time: Ints, zone: str) -> npt.NDArray[np.uint8]:
 
     def read(instants: Ints) -> npt.NDArray[np.uint8]:
         local = local_time(instants, zone)
-        weekday = local.dt.weekday().to_numpy().astype(np.uint8) - np.uint8(1)
-        return weekday * np.uint8(HOURS) + local.dt.hour().to_numpy().astype(np.uint8)
+        hours = (local.dt.weekday().to_numpy() - 1).astype(np.uint8) * np.uint8(HOURS)
+        hours += local.dt.hour().to_numpy().astype(np.uint8)
+        return np.asarray(hours)
 
     return by_quarter_hour(time, read)
 
@@ -191,7 +200,7 @@ def activity(
     Notes
     -----
     All journeys count, whatever their status and however young; touches by the company do not. When the clocks go back
-    an hour holds two, when they go forward none. Null labels are ``"(unknown)"``. Merges exactly. Interval: Wilson,
+    an hour holds two, when they go forward none. Null labels are ``"(unknown)"``. Steps at one instant count each. Merges exactly. Interval: Wilson,
     clustered by user through the 64 folds.
     """
     measure = Activity(timezone=timezone, event=event, by=by)

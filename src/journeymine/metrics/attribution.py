@@ -211,7 +211,8 @@ def attribution(
     -----
     Null paths of the Markov chain are lost journeys, with all their touches; open ones are left out and counted in
     ``journeys``. Shapley values are those of Zhao et al. (2018) [1]_: φ_c = Σ_{S∋c} R(S) / |S|, R(S) being the
-    conversions of journeys whose set of channels is S. Null labels are ``"(unknown)"``. Merges exactly. Interval: the
+    conversions of journeys whose set of channels is S. Touches at one instant take the documented order. Null labels are
+    ``"(unknown)"``. Merges exactly. Interval: the
     jackknife over the 64 folds, the chain solved again without each; none for a chain of order 3 or more.
 
     References

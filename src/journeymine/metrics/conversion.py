@@ -187,7 +187,7 @@ def conversion(
 
     Notes
     -----
-    Left-truncated journeys are left out of the times only. Null labels are ``"(unknown)"``. Empty input gives no row
+    Left-truncated journeys are left out of the times only. Steps at one instant take the documented order. Null labels are ``"(unknown)"``. Empty input gives no row
     with `by` and one of nulls without. Merges exactly. Interval: Wilson (1927), clustered by user through the 64 folds;
     the times by Woodruff (1952); the mean value by the jackknife.
     """

@@ -194,7 +194,8 @@ def customer_value(
     -----
     Value is that of the steps that satisfy `event`, whatever `value_from` says; an absent one is 0, and without a value
     column the values are null. A customer with a negative sum counts as 0 in the quantiles only. Purchases in any
-    journey count. Merges exactly over users. Intervals: means by the jackknife over the 64 folds, quantiles by Woodruff,
+    journey count, whatever its status; each step that satisfies `event` is one, also a second one at the same instant. Null
+    labels are ``"(unknown)"``. Merges exactly over users. Intervals: means by the jackknife over the 64 folds, quantiles by Woodruff,
     shares by Wilson, each user standing once.
     """
     measure = CustomerValue(event={"goal": True} if event is None else event, within=within, by=by)

@@ -158,7 +158,8 @@ def decision_points(
 
     Notes
     -----
-    Only what lies before the goal counts, and no `lost_at` touchpoint, which is lost by definition. Comparison within the stage reached, see `metrics.contrast`; p-values are
+    Mature journeys are compared, open ones among them. Steps at one instant take the documented order, null labels are
+    ``"(unknown)"``. Only what lies before the goal counts, and no `lost_at` touchpoint, which is lost by definition. Comparison within the stage reached, see `metrics.contrast`; p-values are
     adjusted over all rows; those with under 30 mature journeys on either side are not tested. *Information gain*: entropy of converting or not, minus its mean given whether the journey
     passed, within stages, in bits [1]_. Merges exactly; the gain and the entropy carry no interval.
 

@@ -26,6 +26,7 @@ from journeymine.journeys.heads import SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.endings import still_running
 from journeymine.metrics.occurrence import check_free
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Dwell", "dwell"]
@@ -70,20 +71,22 @@ class Dwell:
         specs, heads = self.specs(), journeys.heads
         keys = step_keys(journeys, self.names)
         cell, size = pack(list(keys.values()), len(journeys.coded))
-        at, visits, time = stays(journeys, cell, size)
-        journey = journeys.journey_of_step[at]
-        asked = np.flatnonzero(heads.status[journey] != SERVICE)
-        at, visits, time, journey = at[asked], visits[asked], time[asked], journey[asked]
-        first_here = cell[journeys.offsets[:-1]][journey] == cell[at]
-        last_here = cell[journeys.offsets[1:] - 1][journey] == cell[at]
-        mature = heads.mature[journey]
-        truncated = mature & heads.left_truncated[journey] & first_here
-        running = mature & ~truncated & last_here & still_running(journeys)[journey]
+        at, journey, visits, time = stays(journeys, cell, size)
+        if np.any(heads.status == SERVICE):
+            asked = np.flatnonzero(take(heads.status, journey) != SERVICE)
+            at, journey, visits, time = take(at, asked), take(journey, asked), take(visits, asked), take(time, asked)
+        here = take(cell, at)
+        first_here = take(take(cell, journeys.offsets[:-1]), journey) == here
+        last_here = take(take(cell, journeys.offsets[1:] - 1), journey) == here
+        mature = take(heads.mature, journey)
+        truncated = take(heads.mature & heads.left_truncated, journey) & first_here
+        running = mature & ~truncated & last_here & take(still_running(journeys), journey)
         known = mature & ~truncated & ~running
-        user = heads.user[journey]
+        user = take(heads.user, journey)
+        fold = take(journeys.folds, user)
         values = {
             "n": known,
-            "n_users": distinct_users(cell[at], user, known, size),
+            "n_users": distinct_users(here, user, known, size),
             "n_visits": np.where(known, visits, 0),
             "running": running,
             "left_truncated": truncated,
@@ -92,14 +95,12 @@ class Dwell:
         }
         rows = np.flatnonzero(known)
         timed = {
-            **{name: key.take(at[rows]) for name, key in keys.items()},
-            "bucket": integer_key(bucket_of(time[rows])),
+            **{name: key.take(take(at, rows)) for name, key in keys.items()},
+            "bucket": integer_key(bucket_of(take(time, rows))),
         }
         tables = {
-            "places": tabulate(
-                specs["places"], {name: key.take(at) for name, key in keys.items()}, values, journeys.folds[user]
-            ),
-            "times": tabulate(specs["times"], timed, {}, journeys.folds[user[rows]]),
+            "places": tabulate(specs["places"], {name: key.take(at) for name, key in keys.items()}, values, fold),
+            "times": tabulate(specs["times"], timed, {}, take(fold, rows)),
         }
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
@@ -130,20 +131,21 @@ class Dwell:
         return {"dwell": answer}
 
 
-def stays(journeys: Journeys, cell: Ints, size: int) -> tuple[Ints, Ints, Ints]:
-    """Each (journey, cell): its first step there, the number of visits, and the µs spent in all of them."""
+def stays(journeys: Journeys, cell: Ints, size: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Each (journey, cell): its first step there, the journey, the number of visits, and the µs spent in all of them."""
     of_step, time = journeys.journey_of_step, journeys.coded.time
     visit = np.flatnonzero(changes(cell) | changes(of_step))
-    journey = of_step[visit]
-    # A visit lasts until the first step of the next one, the last of a journey until the journey's last step.
-    until = journeys.heads.end[journey]
-    inner = np.flatnonzero(journey[1:] == journey[:-1])
-    until[inner] = time[visit[inner + 1]]
-    runs = runs_of(cell[visit], size, journey)
     if not len(visit):
-        return visit, visit, visit
-    total = np.add.reduceat((until - time[visit])[runs.rows], runs.starts)
-    return visit[runs.first], runs.lengths, total
+        return visit, visit, visit, visit
+    journey, begins = take(of_step, visit), take(time, visit)
+    # A visit lasts until the first step of the next one, the last of a journey until the journey's last step.
+    ends = np.append(changes(journey)[1:], True)
+    until = np.append(begins[1:], 0)
+    until[ends] = take(journeys.heads.end, journey[ends])
+    until -= begins
+    runs = runs_of(take(cell, visit), size, journey)
+    first = runs.first
+    return take(visit, first), take(journey, first), runs.lengths, np.add.reduceat(take(until, runs.rows), runs.starts)
 
 
 def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confidence: float = 0.95) -> Result:

@@ -164,7 +164,8 @@ def friction(
     (see `metrics.detours`). Each journey is compared with the others that reached
     the same stage (see `metrics.contrast`), never naively; p-values are adjusted over all rows, those of the weeks among them (Benjamini–Hochberg), rows
     with under 30 mature journeys on either side are not tested. *At stake*: n × −difference, times the mean value of those who met it
-    and converted. An association, not a proof: who meets a friction may differ in other ways. Merges exactly.
+    and converted. An association, not a proof: who meets a friction may differ in other ways. Open journeys count among the mature ones.
+    Steps at one instant take the documented order, null labels are ``"(unknown)"``. Merges exactly.
     """
     measure = Friction(long_wait=long_wait, by=by)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

@@ -165,7 +165,8 @@ def handoffs(
     *Difference*: the share of crossing journeys that convert, minus that of the other journeys that reached the same stage
     (see `metrics.contrast`), adjusted for asking about all crossings (Benjamini–Hochberg). Rows with under 30 mature
     journeys (arrivals) on either side are not tested. Crossings at or after the goal are outside the comparison, and inside n_crossings. Open
-    journeys count in n once they are mature. Merges exactly.
+    journeys count in n once they are mature. Steps at one instant take the documented order. Null labels are
+    ``"(unknown)"``, and a step without an owner is of that one. Merges exactly.
     """
     measure = Handoffs(grain=grain, by=by)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

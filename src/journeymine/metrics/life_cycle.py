@@ -178,7 +178,7 @@ def life_cycle(
     Notes
     -----
     A period is complete when it is over at `observed_until`. Every journey counts, whatever its status; touches by the
-    company do not. Null labels are ``"(unknown)"``. Empty input gives no row. Merges exactly over users. Interval:
+    company do not; steps at one instant are one activity. Null labels are ``"(unknown)"``. Empty input gives no row. Merges exactly over users. Interval:
     Wilson, each user standing once in a row; the ratio by the jackknife over the 64 folds.
     """
     measure = LifeCycle(period=period, event=event, timezone=timezone, by=by)

@@ -15,8 +15,9 @@ from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.predicate import Predicate
 from journeymine.metrics.funnel_question import check_known, check_labels
+from journeymine.parallel import take
 
-__all__ = ["Occurrence", "check_free", "check_occurs", "check_vocabulary"]
+__all__ = ["Occurrence", "at_steps", "check_free", "check_occurs", "check_vocabulary"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -79,6 +80,11 @@ class Occurrence:
         if condition is None:
             return np.arange(n)
         return np.flatnonzero(condition.holds(journeys.coded.labels, journeys.coded.numbers, n))
+
+
+def at_steps(values: npt.NDArray[Any], step: Ints) -> npt.NDArray[Any]:
+    """One value per step of the journeys, at the steps that count; all of them need no copy."""
+    return values if len(step) == len(values) else take(values, step)
 
 
 def check_occurs(journeys: Journeys, *asked: Occurrence) -> None:

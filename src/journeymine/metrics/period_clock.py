@@ -90,7 +90,3 @@ class PeriodClock:
     def step(self) -> int:
         """How far one period is on that scale."""
         return 1 if self.calendar else microseconds(self.period)
-
-    def whole_by(self, begins: Ints, until: int) -> npt.NDArray[np.bool_]:
-        """Whether the period that begins at each reading is over by `until` (µs)."""
-        return np.asarray(begins + self.step <= int(self.read(np.array([until]))[0]), dtype=bool)

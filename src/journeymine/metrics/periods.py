@@ -18,6 +18,7 @@ __all__ = ["PERIODS", "by_quarter_hour", "check_zone", "local_time", "period_of"
 Ints = npt.NDArray[np.int64]
 Number = TypeVar("Number", bound=np.generic)
 _QUARTER = 900_000_000
+_FEW = 256
 
 PERIODS = {"day": "1d", "week": "1w", "month": "1mo"}
 """Names of periods, and how Polars calls their lengths; weeks begin on Monday."""
@@ -69,7 +70,7 @@ def by_quarter_hour(time: Ints, read: Callable[[Ints], npt.NDArray[Number]]) -> 
     Zones differ from UTC by whole quarters of an hour, today. Where one did not, in years before that, or where there are
     more quarters than instants, each instant is read.
     """
-    if not len(time):
+    if len(time) < _FEW:
         return read(time)
     quarter = time // _QUARTER
     first, last = int(quarter.min()), int(quarter.max())

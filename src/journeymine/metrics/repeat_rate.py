@@ -179,7 +179,7 @@ def repeat_rate(
     -----
     `so_far_share` in the row nth=1 is the classic repeat rate; it grows with the length of the log, which
     `repeated_share` does not. Each step that satisfies `event` is a purchase, also a second one at the same instant.
-    Purchases in any journey count. An event after t is in bin ⌈t ÷ bin⌉; who was watched for less than a bin is not
+    Purchases in any journey count, whatever its status. Null labels are ``"(unknown)"``. An event after t is in bin ⌈t ÷ bin⌉; who was watched for less than a bin is not
     asked about it. Merges exactly over users. Intervals as of `win_back`.
     """
     measure = RepeatRate(

@@ -16,7 +16,7 @@ from journeymine.counting.counts import TableSpec
 from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import Key, distinct_users, integer_key, pack, tabulate
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence
+from journeymine.metrics.occurrence import Occurrence, at_steps
 from journeymine.metrics.period_clock import PeriodClock, number_of
 
 __all__ = ["count_cells", "first_at_or_after"]
@@ -62,48 +62,56 @@ def count_cells(
     """The three tables of `Retention`."""
     coming = returned.steps(journeys)
     members = _members(journeys, entry.steps(journeys), coming, clock, cohort, recurring=recurring)
-    scale, paid = clock.read(journeys.coded.time[coming]), _running_value(journeys, coming)
+    scale, paid = clock.read(at_steps(journeys.coded.time, coming)), _running_value(journeys, coming)
     keys = {name: key.take(members.step) for name, key in step_keys(journeys, names).items()}
     in_cohort = {**keys, "cohort": integer_key(members.cohort)}
     fold = journeys.folds[members.user]
-    until = journeys.context.observed_until
+    now = int(clock.read(np.array([journeys.context.observed_until]))[0])
     cells, overall = [], []
     here = members.low
     for k in range(periods + 1):
         begins = members.begins + k * clock.step
         following = first_at_or_after(scale, here, members.high, begins + clock.step)
-        over = clock.whole_by(begins, until)
+        over = begins + clock.step <= now
         back = {
             "bounded": following > here,
             "unbounded": members.high > here,
             "cumulative": following > members.low,
         }[kind]
-        values = {"n": over, "retained": over & back}
+        values: dict[str, Any] = {"n": over, "retained": over & back}
         values["value"] = np.where(over, paid[following] - paid[members.own if k == 0 else here], 0)
         period = {"period": Key(np.zeros(len(fold), dtype=np.uint8), pl.Series([k], dtype=pl.Int64))}
         cells.append(tabulate(specs["cells"], {**in_cohort, **period}, values, fold))
-        overall.append(tabulate(specs["overall"], {**keys, **period}, values | _people(keys, members, values), fold))
+        if recurring:
+            people = _people(keys, members, values)
+            overall.append(tabulate(specs["overall"], {**keys, **period}, values | people, fold))
         here = following
     truncated = journeys.coded.time[members.step] < journeys.context.log_start + journeys.rules.idle_us
     sizes = {"n_cohort": np.ones(len(fold), dtype=bool), "left_truncated": truncated}
+    together = pl.concat(cells)
+    once = [pl.col("n").alias("n_users"), pl.col("retained").alias("users_retained")]  # each user is a member once
     return {
-        "cells": pl.concat(cells),
+        "cells": together,
         "cohorts": tabulate(specs["cohorts"], in_cohort, sizes),
-        "overall": pl.concat(overall),
+        "overall": pl.concat(overall)
+        if recurring
+        else specs["overall"].merge([together.with_columns(once).select(list(specs["overall"].schema))]),
     }
 
 
 def _members(
     journeys: Journeys, entries: Ints, coming: Ints, clock: PeriodClock, cohort: str, *, recurring: bool
 ) -> Members:
-    user_of_step = journeys.heads.user[journeys.journey_of_step]
-    user, time = user_of_step[entries], journeys.coded.time[entries]
+    user_of_step = np.repeat(journeys.heads.user, journeys.lengths)
+    user, time = at_steps(user_of_step, entries), at_steps(journeys.coded.time, entries)
     number = number_of(time, cohort, clock.zone)
     new = changes(user)
     if recurring:
         new |= changes(number)
     step = entries[new]
-    high = np.searchsorted(user_of_step[coming], user[new], side="right")
+    last = np.zeros(len(journeys.users), dtype=np.int64)  # steps of each user end where the last of its journeys does
+    last[journeys.heads.user] = journeys.offsets[1:]
+    high = np.searchsorted(coming, last[user[new]], side="left")
     return Members(
         step=step,
         user=user[new],

@@ -189,7 +189,7 @@ def stage_reach(
     -----
     Unlike in `drop_off`, a journey that skips a stage has reached it, and everybody has reached the first; a journey of
     unmapped touchpoints only stands in the first. Over mature journeys, open ones among them; service journeys are
-    outside. A log without stages has one. Order and ties inside a stage play no part. Merges exactly. Interval: Wilson,
+    outside. A log without stages has one. Order and ties inside a stage play no part. Null labels are ``"(unknown)"``. Merges exactly. Interval: Wilson,
     clustered by user through the folds.
     """
     measure = StageReach(by=by, channel_of=channel_of)

@@ -180,7 +180,7 @@ def time_to_convert(
     touchpoint, or `idle` after the last step (at the start of the user's next journey if that comes first): before
     that nobody could know. A curve ends after 20,000 bins, where whoever is left is censored. Without a goal, journeys
     that ended count as lost. Left-truncated journeys are left out and counted, ``service`` is outside. Restricted means
-    are up to one bin too long. Merges exactly. Intervals: Wilson with
+    are up to one bin too long. Steps at one instant take the documented order, null labels are ``"(unknown)"``. Merges exactly. Intervals: Wilson with
     the effective number of trials from the jackknife over the 64 folds; the mean by the jackknife.
 
     References

@@ -157,7 +157,8 @@ def win_back(
     -----
     A journey is lost at its `lost_at` touchpoint, or `idle` after its last step: only then could a pause become a loss,
     so the time runs from there. The next journey may be of any status. Open and converted journeys are outside, and a
-    journey need not be mature. A user with several lost journeys counts with each. Merges exactly over users.
+    journey need not be mature. A user with several lost journeys counts with each. Null labels are
+    ``"(unknown)"``. Steps at one instant take the documented order. Merges exactly over users.
     Intervals: Wilson clustered by user through the 64 folds, by the effective number of trials for the censored share;
     quantiles by Woodruff.
     """

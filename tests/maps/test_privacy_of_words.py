@@ -16,8 +16,10 @@ import polars as pl
 import pytest
 
 import journeymine as jm
+from journeymine.counting import Result, count_in_memory, finish
 from journeymine.maps.evidence import Estimate
-from journeymine.maps.privacy_rounding import step_of
+from journeymine.maps.privacy_rounding import rounded, step_of, unknown_numbers
+from journeymine.maps.questions import CLAIMS, map_measures
 from journeymine.maps.specification import MapSpecification
 from tests.maps.test_privacy import STAGES
 
@@ -247,3 +249,41 @@ def test_who_came_back_cannot_be_had_from_a_stage_less_its_places(seed: int, n_u
         rest = sum(d.n_lost or 0 for d in hidden) - back
         assert back == 0 or back >= K
         assert rest == 0 or rest >= K
+
+
+def answers() -> dict[str, Result]:
+    """What a map of the sample asks, as counted."""
+    journeys = jm.build_journeys(jm.sample(users=1500))
+    asked = map_measures(journeys.coded.labels, scale=(1, 5))
+    return {name: finish(measure, count_in_memory(measure, journeys)) for name, measure in asked.items()}
+
+
+def test_every_number_beside_the_picture_is_known_to_be_rounded_or_kept() -> None:
+    """A measure that gets another column or table of numbers must say in `privacy_rounding` how a map may tell it."""
+    untold = {("friction", "ways"), ("decisions", "branching")}
+    met = set()
+    for name, result in answers().items():
+        fields = rounded(name, result, STEP)
+        if not fields:
+            assert name not in (*CLAIMS, "satisfaction")
+            continue
+        met.add(name)
+        dropped = {(name, table) for table in result.tables if table not in fields["tables"]}
+        assert dropped <= untold, (
+            f"say in privacy_rounding how a map tells {dropped - untold}, or here that it does not"
+        )
+        for table, frame in {name: result.frame, **result.tables}.items():
+            assert (name, table) in untold or unknown_numbers(table, frame) == []
+    assert met == {*CLAIMS, "satisfaction"}
+
+
+def test_what_nobody_said_how_to_tell_is_not_handed_on() -> None:
+    friction = answers()["friction"]
+    later = dataclasses.replace(
+        friction,
+        frame=friction.frame.with_columns(n_more=pl.col("n"), more_share=pl.lit(0.5), words=pl.lit("x")),
+        tables={**friction.tables, "more": friction.tables["weeks"]},
+    )
+    fields = rounded("friction", later, STEP)
+    assert set(fields["tables"]) == {"weeks"}
+    assert fields["frame"].columns == [*friction.frame.columns, "words"]

@@ -5,6 +5,9 @@ and example paths are counts of other journeys. A reader who subtracted such a c
 other, could learn how few did what is withheld. So they are told in round numbers: a count to a multiple of at least twice
 `min_group`, a share to a whole per cent (a tenth of one where the journeys are many), amounts to two figures. Whatever
 is computed with them is then known to within more than `min_group`, and never exactly.
+
+A table or a number that this module does not know is not handed on: whoever adds one to a measure must say here how it is
+told before a map can tell it.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import polars as pl
 
 from journeymine.counting.result import Result
 
-__all__ = ["rounded", "step_of"]
+__all__ = ["rounded", "step_of", "unknown_numbers"]
 
 MANY = 200
 """Steps of journeys from which a share may have a tenth of a per cent: that is then several journeys still."""
@@ -42,6 +45,19 @@ _PARTS = ("converted_with", "converted_without", "lost_at_share", "lost_otherwis
 _STAKES = ("conversions_at_stake", "value_at_stake")
 _AMOUNTS = {"friction": _STAKES, "weeks": _STAKES, "decisions": ("lift",)}
 _SCORES = {"satisfaction": ("emotion",), "dips": ("emotion",)}
+_TESTS = ("p_value", "p_adjusted")
+_KEPT = {
+    "friction": ("n_times", "n_users", *_TESTS),
+    "weeks": ("n_times", "n_users", *_TESTS),
+    "handoffs": ("n_crossings", "n_ping_pong", "n_users", "lost_at", "difference", "p_lost", "p_lost_adjusted", "p50_s",
+                 "p90_s", *_TESTS),
+    "decisions": ("n_users", "information_gain_bits", *_TESTS),
+    "paths": ("n_steps", "n", "n_users", "share", "covered", "service", "conversion", "mean_duration_s", "value"),
+    "satisfaction": ("n_users", "mean", "csat_share", "dissatisfied_share", "nps", "response_share", "converted_answered",
+                     "converted_silent"),
+    "dips": ("n_users", "emotion_rest", "n_rest", "difference", *_TESTS),
+}  # fmt: skip
+"""What stays as it is: no map tells it, or it decides only what is told."""
 
 
 def step_of(min_group: int) -> int:
@@ -64,13 +80,19 @@ def rounded(name: str, result: Result, step: int) -> dict[str, Any]:
     """Return the changed fields of one answer of the map, by its name there."""
     if name not in _COUNTS:
         return {}
-    tables = {key: _table(key, table, step) for key, table in result.tables.items()}
+    tables = {key: _table(key, table, step) for key, table in result.tables.items() if key in _COUNTS}
     return {"frame": _table(name, result.frame, step), "tables": tables}
 
 
+def unknown_numbers(name: str, frame: pl.DataFrame) -> list[str]:
+    """Columns of numbers of a rounded table that nobody has said anything about."""
+    named = [names for told in (_COUNTS, _SHARES, _AMOUNTS, _SCORES, _KEPT) for names in told.get(name, ())]
+    known = {f"{column}{limit}" for column in named for limit in _LIMITS}
+    return [column for column, dtype in frame.schema.items() if dtype.is_numeric() and column not in known]
+
+
 def _table(name: str, frame: pl.DataFrame, step: int) -> pl.DataFrame:
-    if name not in _COUNTS:
-        return frame
+    frame = frame.drop(unknown_numbers(name, frame))
     counts = [_count(column, step).cast(frame.schema[column]) for column in _COUNTS[name]]
     shares = [_share(column, _size(name), step) for column in _there(frame, _SHARES.get(name, ()))]
     amounts = [pl.col(column).round_sig_figs(2) for column in _there(frame, _AMOUNTS.get(name, ()))]

@@ -19,9 +19,11 @@ TOUCHPOINTS = (
     "call", "review", "refund", "login", "wishlist", "store_visit", "push", *(f"page_{i:02d}" for i in range(14)),
 )  # fmt: skip
 CHANNELS = ("web", "app", "email", "paid_search", "social", "store", "call_centre", "direct")
-SHAPES = ("plain", "rich", "one_big_user", "zipf_users", "many_touchpoints", "unsorted", "long_ids", "user_sorted")
-"""Plain; with value and score; one user with 5 % of all events (a million of 2e7); users by Zipf's law; 10,000 touchpoints; rows shuffled; ids
-of 36 characters; rows user by user."""
+SHAPES = (
+    "plain", "rich", "one_big_user", "zipf_users", "many_touchpoints", "even_touchpoints", "unsorted", "long_ids", "user_sorted",
+)  # fmt: skip
+"""Plain; with value and score; one user with 5 % of all events (a million of 2e7); users by Zipf's law; 10,000 touchpoints by Zipf's law, as
+pages of a site are visited; 10,000 each as likely, so that hardly an edge occurs twice; rows shuffled; ids of 36 characters; rows user by user."""
 
 _DAYS, _START, _US_PER_DAY = 180, 1_700_000_000_000_000, 86_400_000_000
 _EVENTS_PER_USER = 20
@@ -46,14 +48,10 @@ def _log(n: int, shape: str) -> pl.DataFrame:
         users[rng.random(n) < 0.05] = 0
     elif shape == "zipf_users":
         users = np.minimum(rng.zipf(1.3, n), n_users) - 1
-    names = (
-        [f"page_{i:05d}" for i in range(10_000 - 1)] + ["order_placed"] if shape == "many_touchpoints" else TOUCHPOINTS
-    )
-    if shape == "many_touchpoints":
-        touchpoints = rng.integers(0, len(names), n)
-    else:
-        weight = 1 / np.arange(1, len(names) + 1)
-        touchpoints = rng.choice(len(names), n, p=weight / weight.sum())
+    many = shape in ("many_touchpoints", "even_touchpoints")
+    names = [*TOUCHPOINTS, *(f"page_{i:05d}" for i in range(10_000 - len(TOUCHPOINTS)))] if many else TOUCHPOINTS
+    weight = np.ones(len(names)) if shape == "even_touchpoints" else 1 / np.arange(1, len(names) + 1)
+    touchpoints = rng.choice(len(names), n, p=weight / weight.sum())
     time = np.sort(rng.integers(0, _DAYS * _US_PER_DAY, n)) + _START
     frame = pl.DataFrame(
         {

@@ -13,8 +13,9 @@ import polars as pl
 __all__ = ["Answer", "Blocked", "Difference", "Number", "Quantile", "Share", "SolvedShare"]
 
 Floats = npt.NDArray[np.float64]
-BLOCK = 1 << 14
-"""Rows of a `Blocked` estimate made at a time: 64 folds of them fit in a processor's cache."""
+BLOCK = 1 << 12
+"""Rows of a `Blocked` estimate made at a time: 64 folds of them fit in a processor's cache, and rows that few folds fill are mostly
+among themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import polars as pl
 
 from journeymine.counting.path_text import text_of
 from journeymine.counting.runs import changes, sort_cells
+from journeymine.parallel import on_all_cores, take
 
 __all__ = ["merge_coded", "spelled"]
 
@@ -56,8 +57,8 @@ def merge_coded(frames: Sequence[pl.DataFrame], keys: Sequence[str], how: Mappin
         packed += code - low
     first, add = _densely(packed, size) if size <= _ROOM * len(packed) + _FEW else _by_sorting(packed, size)
     columns = {name: together[name].gather(first) for name in keys}
-    for name, merge in how.items():
-        columns[name] = pl.Series(add(_ADD[merge], together[name].to_numpy()))
+    added = on_all_cores(lambda name: pl.Series(add(_ADD[how[name]], together[name].to_numpy())), how)
+    columns.update(zip(how, added, strict=True))
     return pl.DataFrame(columns)
 
 
@@ -65,7 +66,7 @@ def _by_sorting(packed: Ints, size: int) -> tuple[Ints, _Add]:
     """A row of each key, in order of the keys, and how to add up a column by key."""
     there, order = sort_cells(packed, size)
     starts = np.flatnonzero(changes(there))
-    return order.take(starts), lambda ufunc, values: ufunc.reduceat(values.take(order), starts)
+    return take(order, starts), lambda ufunc, values: ufunc.reduceat(take(values, order), starts)
 
 
 def _densely(packed: Ints, size: int) -> tuple[Ints, _Add]:

@@ -26,7 +26,8 @@ def flows(
     rank = {name: i for i, name in enumerate(stages)}
     labels = list(drawn)
     between = edges.filter(pl.col("from").is_in(labels) & pl.col("to").is_in(labels))
-    kept = between.sort("n_journeys", "from", "to", descending=[True, False, False]).head(most)
+    heaviest = pl.coalesce("n_journeys", "n")
+    kept = between.sort(heaviest, "from", "to", descending=[True, False, False]).head(most)
     return tuple(
         Flow(
             source=row["from"],

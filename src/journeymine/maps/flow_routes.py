@@ -157,14 +157,12 @@ def _strokes(flows: Sequence[Flow], plan: Plan) -> list[float]:
     for flow in flows:
         if flow.source != flow.target:
             right = plan.cells[flow.source][0] <= plan.cells[flow.target][0]
-            sides[flow.source, right] += flow.n_journeys
-            sides[flow.target, plan.cells[flow.source][0] >= plan.cells[flow.target][0]] += flow.n_journeys
-    largest = max((flow.n_journeys for flow in flows if flow.source != flow.target), default=1) or 1
+            sides[flow.source, right] += flow.weight
+            sides[flow.target, plan.cells[flow.source][0] >= plan.cells[flow.target][0]] += flow.weight
+    largest = max((flow.weight for flow in flows if flow.source != flow.target), default=1) or 1
     scale = min(PORT_ROOM / (max(sides.values(), default=1) or 1), MAX_STROKE / largest)
     widest = {True: 3.0, False: MAX_STROKE}
-    return [
-        round(min(max(MIN_STROKE, flow.n_journeys * scale), widest[flow.source == flow.target]), 2) for flow in flows
-    ]
+    return [round(min(max(MIN_STROKE, flow.weight * scale), widest[flow.source == flow.target]), 2) for flow in flows]
 
 
 def _ports(flows: Sequence[Flow], plan: Plan, strokes: Sequence[float]) -> dict[tuple[int, int], float]:

@@ -175,7 +175,7 @@ def _split(nodes: list[Node], limit: int) -> tuple[list[Node], list[Node]]:
 
 def _ranked_flows(spec: MapSpecification, ends: dict[str, tuple[int, int]]) -> tuple[Flow, ...]:
     """The flows between drawn touchpoints, most used first, cut where more ink would show less."""
-    flows = sorted(drawable(spec.flows, ends), key=lambda flow: (-flow.n_journeys, -flow.n, flow.source, flow.target))
+    flows = sorted(drawable(spec.flows, ends), key=lambda flow: (-flow.weight, -flow.n, flow.source, flow.target))
     return tuple(flows[:MAX_ROUTES])
 
 

@@ -42,7 +42,7 @@ def journey_map(
     title, who, scenario : what the header says.
     currency : of the values, as an ISO 4217 code; by default the log's.
     report : the state of the log, for the foot of the map; by default that of the journeys.
-    zoom : ``"channel"``, segments or other labels: the same map for each of the three largest groups of that kind, as further
+    zoom : ``"channel"``, segments or other labels: the same map for each of the eight largest groups of that kind, as further
         views. Each is counted anew, so this wants journeys. Pain points, moments of truth and example paths are judged on all
         journeys only.
     min_group : places, flows and example paths that fewer users stand behind are left out, and what would give them

@@ -19,6 +19,7 @@ from journeymine.maps.compose_flows import MAX_FLOWS
 from journeymine.maps.compose_places import node_id
 from journeymine.maps.disclosure import Figure, complement
 from journeymine.maps.privacy_counts import ENDS, Key, is_few, least, place_key, rows_with_users, unpublished
+from journeymine.maps.privacy_nested import close_to_all, nested
 from journeymine.maps.privacy_part import CONVERSIONS, Layer, Part, read_part
 from journeymine.maps.privacy_rounding import rounded, step_of
 from journeymine.maps.privacy_tables import emptied
@@ -60,6 +61,10 @@ def withhold(
             while more := _shares_to_withhold(part, few, min_group):
                 few |= more
     shown = [_shown(answers, few, min_group) for answers in (results, *beside)]
+    close = set[Key]().union(*(nested(answers, min_group) for answers in shown))
+    shown = [
+        _finished(tables, answers, close, min_group) for tables, answers in zip(shown, (results, *beside), strict=True)
+    ]
     return {name: _also(result, [other.get(name) for other in shown[1:]]) for name, result in shown[0].items()}
 
 
@@ -68,7 +73,15 @@ def _shown(results: Mapping[str, Result], few: set[Key], min_group: int) -> dict
     shown = {name: replace(result, **emptied(name, result, few, alone, min_group)) for name, result in results.items()}
     step = step_of(min_group)
     shown = {name: replace(result, **rounded(name, result, step)) for name, result in shown.items()}
-    shown |= _totals(shown, min_group) | _stakes(shown)
+    return shown | _totals(shown, min_group)
+
+
+def _finished(
+    shown: Mapping[str, Result], results: Mapping[str, Result], close: set[Key], min_group: int
+) -> dict[str, Result]:
+    """Without what is told of nearly all of a larger group, and what follows from other figures that are gone."""
+    shown = {**shown, **close_to_all(shown, close, min_group)}
+    shown |= _stakes(shown)
     return shown | _returns(shown, results, min_group)
 
 

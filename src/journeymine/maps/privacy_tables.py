@@ -11,7 +11,7 @@ from journeymine.counting.result import Result
 from journeymine.maps.compose_places import node_id
 from journeymine.maps.privacy_counts import ENDS, Key, edge_key, edge_keys, is_few, least, place_key, rows_with_users
 
-__all__ = ["emptied"]
+__all__ = ["SHARES", "blank", "emptied"]
 
 Row = dict[str, Any]
 
@@ -69,7 +69,7 @@ def _changed(frame: pl.DataFrame, rows: Iterable[Row]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=frame.schema, orient="row")
 
 
-def _blank(row: Row, *names: str, reason: str = "") -> Row:
+def blank(row: Row, *names: str, reason: str = "") -> Row:
     """The row without these numbers and their limits."""
     empty = {f"{name}{limit}": None for name in names for limit in ("", "_lower", "_upper") if f"{name}{limit}" in row}
     return {**row, **empty, **({"reason": reason} if reason and "reason" in row else {})}
@@ -79,13 +79,13 @@ def _headline(row: Row, behind: Mapping[str, int], few: set[Key], min_group: int
     out = {**row, **{name: None for name in ("converted", "lost", "open") if ("header", name) in few}}
     rest = least(row["n"] - row["converted"], row["n"], row["n_users"], behind.get("share_rest", 0))
     if {("header", "converted"), ("header", "mature")} & few or is_few(rest, min_group):
-        out = {**_blank(out, "share", reason=f"fewer than {min_group} users"), "converted": None}
+        out = {**blank(out, "share", reason=f"fewer than {min_group} users"), "converted": None}
     if ("header", "mature") in few:
         out["n"] = None
     young = least(row["immature"], row["n_journeys"], row["n_users_all"])
     if row["n_users_all"] < min_group:
         hidden = ("n_journeys", "n_users_all", "n", "converted", "lost", "open", "value")
-        out = {**_blank(out, "share", reason=f"fewer than {min_group} users"), **dict.fromkeys(hidden)}
+        out = {**blank(out, "share", reason=f"fewer than {min_group} users"), **dict.fromkeys(hidden)}
     if is_few(young, min_group) and row["immature"] < min_group:
         out["n"] = None
     if (
@@ -97,14 +97,14 @@ def _headline(row: Row, behind: Mapping[str, int], few: set[Key], min_group: int
 
 
 def _share(row: Row, key: Key, few: set[Key], reason: str) -> Row:
-    return {**_blank(row, "conversion", "value", reason=reason), "mature": None} if key in few else row
+    return {**blank(row, "conversion", "value", reason=reason), "mature": None} if key in few else row
 
 
 def _node(row: Row, few: set[Key], reason: str) -> Row:
     if ("node", row["label"]) in few:
-        return {**_blank(row, "conversion", "value", reason=reason), "n": None, "n_journeys": None, "mature": None}
+        return {**blank(row, "conversion", "value", reason=reason), "n": None, "n_journeys": None, "mature": None}
     if ("share", "node", row["label"]) in few:
-        return {**_blank(row, "conversion", "value", reason=reason), "mature": None}
+        return {**blank(row, "conversion", "value", reason=reason), "mature": None}
     return row
 
 
@@ -159,16 +159,16 @@ def _places(
             if name == "channels" and node in few:
                 continue
             out = {
-                **_blank(out, *(share for share in (*_SHARES, "lost_share", "value_at_stake") if share in out)),
+                **blank(out, *(share for share in (*SHARES, "lost_share", "value_at_stake") if share in out)),
                 "n": None,
             }
-        for share, (part, whole) in _SHARES.items():
+        for share, (part, whole) in SHARES.items():
             if share not in row:
                 continue
             count = row[whole] or 0
             ends = ((row[part], behind.get(share, 0)), (count - row[part], behind.get(f"{share}_rest", 0)))
             if any(is_few(least(n, row["n"], row["n_users"], folds), min_group) for n, folds in ends):
-                out = _blank(out, share, *(("value_at_stake",) if share == "converted_share" else ()))
+                out = blank(out, share, *(("value_at_stake",) if share == "converted_share" else ()))
         if name == "stages":
             out = _stage(out, few)
         if out != row and "reason" in out:
@@ -176,7 +176,7 @@ def _places(
         yield out
 
 
-_SHARES = {
+SHARES = {
     "went_on_share": ("went_on", "n"),
     "converted_share": ("converted_later", "n"),
     "came_back_share": ("came_back", "lost_here"),
@@ -188,5 +188,5 @@ def _stage(row: Row, few: set[Key]) -> Row:
     if ("stage", row["stage"], "open") in few:
         row["open_here"] = None
     if ("stage", row["stage"], "lost") in few:
-        row = {**_blank(row, "lost_share", "came_back_share", "came_back_p50_s", "value_at_stake"), "lost_here": None}
+        row = {**blank(row, "lost_share", "came_back_share", "came_back_p50_s", "value_at_stake"), "lost_here": None}
     return row

@@ -69,7 +69,7 @@ def simplify(spec: MapSpecification, *, nodes: int = 18, flows: int = 28) -> tup
     ids = {node.id for node in kept}
     among = sorted(
         (flow for flow in spec.flows if flow.source in ids and flow.target in ids and flow.source != flow.target),
-        key=lambda flow: (-flow.n_journeys, -flow.n, flow.source, flow.target),
+        key=lambda flow: (-flow.weight, -flow.n, flow.source, flow.target),
     )
     chosen = {(flow.source, flow.target) for flow in (*among[:flows], *_strongest(among))}
     return kept, [flow for flow in among if (flow.source, flow.target) in chosen]
@@ -101,7 +101,7 @@ def lay_out_process(spec: MapSpecification) -> ProcessLayout | None:
         return None
     ends, arcs = _ends(spec, kept)
     index = {node.id: i for i, node in enumerate(kept)}
-    arcs = [(index[f.source], index[f.target], f.n_journeys, f.p50_s) for f in flows] + arcs
+    arcs = [(index[f.source], index[f.target], f.weight, f.p50_s) for f in flows] + arcs
     graph = graphlay.Graph()
     for i in range(len(kept) + len(ends)):
         inner = i < len(kept)

@@ -143,7 +143,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """From one node to the next: `n` times, in `n_journeys` journeys, `p50_s` and `p90_s` seconds apart.
+    """From one node to the next: `n` times, in `n_journeys` journeys (None: withheld), `p50_s` and `p90_s` seconds apart.
 
     `is_back`: to an earlier stage. `is_handover`: from one channel to another. A node that repeats has a flow to itself.
     """
@@ -151,12 +151,17 @@ class Flow:
     source: str
     target: str
     n: int
-    n_journeys: int
+    n_journeys: int | None
     p50_s: float | None = None
     p90_s: float | None = None
     converted: Estimate | None = None
     is_back: bool = False
     is_handover: bool = False
+
+    @property
+    def weight(self) -> int:
+        """How heavy it is drawn: by journeys, or by times where those are withheld."""
+        return self.n if self.n_journeys is None else self.n_journeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from journeymine.maps.wording import compact, count, duration, legible, plural, 
 if TYPE_CHECKING:
     from journeymine.maps.flow_routes import Route
     from journeymine.maps.layout import Band, Cell, MapLayout, PlacedNode
-    from journeymine.maps.specification import MapSpecification
+    from journeymine.maps.specification import Flow, MapSpecification
 
 __all__ = ["channel_name", "default_flow_count", "draw_lanes", "flow_name", "name_lanes", "node_name", "path_data"]
 
@@ -61,7 +61,7 @@ def flow_name(names: dict[str, str], route: Route) -> str:
         else ""
     )
     time = f", median {duration(flow.p50_s)}" if flow.p50_s is not None else ""
-    return f"{kind}{names[flow.source]} → {names[flow.target]}: {plural(flow.n_journeys, 'journey')}{time}"
+    return f"{kind}{names[flow.source]} → {names[flow.target]}: {_how_many(flow)}{time}"
 
 
 def draw_lanes(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: bool) -> Svg:
@@ -100,10 +100,14 @@ def _lane_name(spec: MapSpecification, band: Band) -> Svg:
     if lane.n_journeys is not None:
         parts.append(label(14, y + 1, plural(lane.n_journeys, "journey"), "quiet"))
         y += 15
-    if lane.converted is not None:
+    if lane.converted is not None and lane.converted.value is not None:
         parts.append(label(14, y + 1, f"{share(lane.converted)} convert", "quiet"))
     note = f"{legible(band.name)}: {plural(lane.n_journeys, 'journey')}"
     return group(title(note), *parts, class_=f"c{band.index % N_LANE_COLOURS}")
+
+
+def _how_many(flow: Flow) -> str:
+    return plural(flow.n, "time") if flow.n_journeys is None else plural(flow.n_journeys, "journey")
 
 
 def _worst(layout: MapLayout) -> Cell | None:

@@ -96,7 +96,7 @@ def _label_points(layout: ProcessLayout) -> dict[int, Point]:
     taken = [node.box for node in layout.nodes]
     found: dict[int, Point] = {}
     for i, edge in sorted(enumerate(layout.edges), key=lambda item: (-item[1].n_journeys, item[0]))[:MOST_LABELS]:
-        texts = (compact(edge.n_journeys), duration(edge.p50_s) if edge.p50_s is not None else "")
+        texts = (_often(edge), duration(edge.p50_s) if edge.p50_s is not None else "")
         wide = max(width(text, 9.5) for text in texts) + 4
         for x, y in _along(edge.points):
             box = Box(x - wide / 2, y - 7, wide, 14)
@@ -105,6 +105,15 @@ def _label_points(layout: ProcessLayout) -> dict[int, Point]:
                 found[i] = (x, y)
                 break
     return found
+
+
+def _in_times(edge: ProcessEdge) -> bool:
+    """Whether the number of journeys is withheld, and it is told how many times instead."""
+    return edge.flow is not None and edge.flow.n_journeys is None
+
+
+def _often(edge: ProcessEdge) -> str:
+    return compact(edge.n_journeys) + ("×" if _in_times(edge) else "")
 
 
 def _along(points: tuple[Point, ...]) -> Iterator[Point]:
@@ -124,7 +133,7 @@ def _edge(
 ) -> Svg:
     stroke = round(max(1.0, 7.0 * edge.n_journeys / most), 2)
     time = f", median {duration(edge.p50_s)}" if edge.p50_s is not None else ""
-    note = f"{names[edge.source]} → {names[edge.target]}: {plural(edge.n_journeys, 'journey')}{time}"
+    note = f"{names[edge.source]} → {names[edge.target]}: {plural(edge.n_journeys, 'time' if _in_times(edge) else 'journey')}{time}"
     parts = [title(note), element("path", d=_rounded(edge.points), stroke_width=stroke)]
     (x, y), (to_x, to_y) = edge.points[-2], edge.points[-1]
     along = (1 if to_x > x else -1) if abs(to_x - x) > abs(to_y - y) else 0
@@ -138,7 +147,7 @@ def _edge(
     parts.append(element("path", d=tip, class_="tip"))
     if at is not None:
         x, y = at[0], at[1] + 3
-        parts.append(label(x, y, compact(edge.n_journeys), "t9 halo by-frequency", anchor="middle"))
+        parts.append(label(x, y, _often(edge), "t9 halo by-frequency", anchor="middle"))
         if edge.p50_s is not None:
             parts.append(label(x, y, duration(edge.p50_s), "t9 halo by-time", anchor="middle"))
     if edge.flow is None:

@@ -177,7 +177,7 @@ def _flows(spec: MapSpecification) -> Table:
     names = {
         node.id: " · ".join(legible(part) for part in (node.touchpoint, node.channel) if part) for node in spec.nodes
     }
-    flows = sorted(spec.flows, key=lambda f: (-f.n_journeys, -f.n, f.source, f.target))
+    flows = sorted(spec.flows, key=lambda f: (-f.weight, -f.n, f.source, f.target))
     return table_of(
         "flows",
         "Flows",

@@ -15,7 +15,7 @@ from journeymine.journeys.journeys import Journeys
 
 __all__ = ["Bools", "Group", "groups"]
 
-MOST = 3
+MOST = 8
 """Most zooms of one kind: each is a whole map on the page."""
 SMALLEST = 0.03
 """Smallest share of the journeys that is worth a map of its own."""

@@ -1,0 +1,234 @@
+"""A finished map as an auditor reads it: every figure shown is an equation, and no small group may be its solution."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import Phase, given, settings
+from scipy.optimize import linprog
+from scipy.sparse import csr_matrix
+
+import journeymine as jm
+from journeymine.maps.evidence import Estimate
+from journeymine.maps.specification import MapSpecification
+from tests.maps.test_privacy import K, logs, mapped, moves
+from tests.maps.test_privacy_of_words import map_of
+
+MOST = 60
+"""About how many small figures of one map are tried: each takes two linear programs."""
+OTHER = "(any touchpoint that is not drawn)"
+
+
+# --- one size less another ------------------------------------------------------------------------------------------
+
+
+def layers(n: int | None, found: Estimate | None) -> dict[str, int]:
+    """A set of journeys: all of them, the mature, those that convert and those that do not, as far as they are told."""
+    mature = found.n if found is not None else None
+    won = round(found.value * mature) if found is not None and found.value is not None and mature else None
+    told = {"all": n, "mature": mature, "converted": won, "rest": None if won is None else (mature or 0) - won}
+    return {name: size for name, size in told.items() if size is not None}
+
+
+def sets_and_what_they_lie_in(spec: MapSpecification) -> Iterator[tuple[str, dict[str, int], list[str]]]:
+    header = spec.header
+    top = {"all": header.n_journeys, "mature": header.n_mature, "converted": header.n_converted}
+    if header.n_mature is not None and header.n_converted is not None:
+        top["rest"] = header.n_mature - header.n_converted
+    yield "all", {name: size for name, size in top.items() if size is not None}, []
+    for lane in spec.lanes:
+        yield f"lane {lane.name}", layers(lane.n_journeys, lane.converted), ["all"]
+    for stage in spec.stages:
+        yield f"stage {stage.name}", {"mature": stage.n_reached} if stage.n_reached is not None else {}, ["all"]
+    for place in spec.drop_offs:
+        size = {"mature": place.n_reached} if place.n_reached is not None else {}
+        yield f"place {place.stage} {place.channel}", size, [f"stage {place.stage}", "all"]
+    around = {}
+    for node in spec.nodes:
+        around[node.id] = [f"lane {node.channel}", f"stage {node.stage}", f"place {node.stage} {node.channel}", "all"]
+        yield f"node {node.id}", layers(node.n_journeys, node.converted), around[node.id]
+    for flow in spec.flows:
+        ends = [flow.source, flow.target]
+        yield (
+            f"flow {flow.source} {flow.target}",
+            layers(flow.n_journeys, flow.converted),
+            [*(f"node {end}" for end in ends), *(name for end in ends for name in around[end])],
+        )
+    for end in spec.terminals:
+        judged = {"converted": ("mature", "converted"), "lost": ("mature", "rest"), "open": ("mature", "rest")}
+        names = judged.get(end.status, ("all",))
+        yield f"{end.status} {end.node}", dict.fromkeys(names, end.n_journeys), [f"node {end.node}"]
+
+
+def small_differences(spec: MapSpecification, k: int) -> list[tuple[str, str, str, int]]:
+    sets = list(sets_and_what_they_lie_in(spec))
+    sizes = {name: size for name, size, _ in sets}
+    found = [
+        (layer, name, outer, sizes[outer][layer] - n)
+        for name, size, around in sets
+        for outer in around
+        for layer, n in size.items()
+        if outer in sizes and layer in sizes[outer]
+    ]
+    found += [
+        ("young", name, name, size["all"] - size["mature"]) for name, size, _ in sets if {"all", "mature"} <= set(size)
+    ]
+    return [each for each in found if 0 < each[-1] < k]
+
+
+# --- every balance at once ------------------------------------------------------------------------------------------
+
+
+class Balances:
+    """What a map says of moves between touchpoints, as linear equations over counts that cannot be below zero."""
+
+    def __init__(self, spec: MapSpecification) -> None:
+        self.index: dict[tuple[str, ...], int] = {}
+        self.rows: list[dict[int, float]] = []
+        self.sums: list[float] = []
+        place = {node.id: f"{node.stage}|{node.channel}" for node in spec.nodes}
+        cells = sorted({*place.values(), *(f"{d.stage}|{d.channel}" for d in spec.drop_offs)})
+        labels = [*place, *(f"{OTHER} {cell}" for cell in cells), OTHER]
+        place |= {f"{OTHER} {cell}": cell for cell in cells} | {OTHER: "?|?"}
+        ends = ("converted", "lost", "open", "young", "ended", "service")
+        out = {a: [("move", a, b) for b in labels] + [("end", a, s) for s in ends] for a in labels}
+        into = {b: [("move", a, b) for a in labels] + [("start", b)] for b in labels}
+        for label in labels:
+            self.say(
+                {
+                    **dict.fromkeys(out[label], 1.0),
+                },
+                None,
+            )
+            self.balance(into[label], out[label])
+        for node in spec.nodes:
+            if node.n is not None:
+                self.say(dict.fromkeys(out[node.id], 1.0), node.n)
+            for near in node.before:
+                if near.node:
+                    self.say({("move", near.node, node.id): 1.0}, near.n)
+            for near in node.after:
+                if near.node:
+                    self.say({("move", node.id, near.node): 1.0}, near.n)
+        for flow in spec.flows:
+            self.say({("move", flow.source, flow.target): 1.0}, flow.n)
+        for end in spec.terminals:
+            key = ("start", end.node) if end.status == "start" else ("end", end.node, end.status)
+            self.say({key: 1.0}, end.n_journeys)
+        for drop in spec.drop_offs:
+            here = [a for a in labels if place[a] == f"{drop.stage}|{drop.channel}"]
+            self.say({("end", a, "lost"): 1.0 for a in here}, drop.n_lost)
+        header = spec.header
+        self.say({("start", a): 1.0 for a in labels}, header.n_journeys)
+        for status, n in (("converted", header.n_converted), ("lost", header.n_lost), ("open", header.n_open)):
+            self.say({("end", a, status): 1.0 for a in labels}, n)
+        self.say({("end", a, s): 1.0 for a in labels for s in ends[:3]}, header.n_mature)
+
+    def at(self, key: tuple[str, ...]) -> int:
+        return self.index.setdefault(key, len(self.index))
+
+    def say(self, weights: dict[tuple[str, ...], float], total: float | None) -> None:
+        row = {self.at(key): weight for key, weight in weights.items()}
+        if total is not None:
+            self.rows.append(row)
+            self.sums.append(float(total))
+
+    def balance(self, into: Sequence[tuple[str, ...]], out: Sequence[tuple[str, ...]]) -> None:
+        row: dict[int, float] = defaultdict(float)
+        for key in into:
+            row[self.at(key)] += 1.0
+        for key in out:
+            row[self.at(key)] -= 1.0
+        self.rows.append(dict(row))
+        self.sums.append(0.0)
+
+    def bounds(self, key: tuple[str, ...]) -> tuple[float, float]:
+        """Least and most that the count can be."""
+        at = [(i, j, w) for i, row in enumerate(self.rows) for j, w in row.items()]
+        rows, columns, weights = zip(*at, strict=True)
+        known = csr_matrix((weights, (rows, columns)), shape=(len(self.rows), len(self.index)))
+        aim = np.zeros(len(self.index))
+        aim[self.index[key]] = 1.0
+        found = []
+        for sign in (1.0, -1.0):
+            solved = linprog(sign * aim, A_eq=known, b_eq=np.array(self.sums), bounds=(0, None), method="highs")
+            assert solved.status in (0, 3), solved.message
+            found.append(sign * solved.fun if solved.status == 0 else math.inf)
+        return found[0], found[1]
+
+
+def pinned(journeys: jm.Journeys, spec: MapSpecification, k: int) -> list[tuple[tuple[str, ...], float, float]]:
+    """Moves, starts and ends of 1 to k − 1 users whose number the map's figures determine."""
+    drawn = {node.id for node in spec.nodes}
+    users: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for user, tail, head, status, _ in moves(journeys):
+        if {tail, head} - {""} <= drawn:
+            users[("start", head) if not tail else ("end", tail, status) if not head else ("move", tail, head)].add(
+                user
+            )
+    balances = Balances(spec)
+    few = [key for key, who in sorted(users.items()) if len(who) < k and key in balances.index]
+    found = []
+    for key in few[:: max(len(few) // MOST, 1)]:
+        low, high = balances.bounds(key)
+        if high < math.inf and math.ceil(low - 1e-6) == math.floor(high + 1e-6):
+            found.append((key, low, high))
+    return found
+
+
+# --- what is asked of a map -----------------------------------------------------------------------------------------
+
+
+@given(logs())
+@settings(max_examples=20, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+def test_no_two_sizes_of_an_odd_log_leave_a_few_and_no_balance_pins_a_few(log: pl.DataFrame) -> None:
+    journeys, spec = mapped(log)
+    assert small_differences(spec, K) == []
+    assert pinned(journeys, spec, K) == []
+
+
+@pytest.mark.parametrize(("seed", "n_users"), [(2, 60), (7, 400)])
+def test_no_two_sizes_leave_a_few(seed: int, n_users: int) -> None:
+    assert small_differences(map_of(seed, n_users, min_group=1).spec, K)
+    assert small_differences(map_of(seed, n_users).spec, K) == []
+
+
+@cache
+def sample(min_group: int) -> tuple[jm.Journeys, MapSpecification]:
+    journeys = jm.build_journeys(jm.sample(users=500))
+    return journeys, jm.journey_map(journeys, min_group=min_group).spec
+
+
+def test_the_sample_tells_nothing_of_a_few() -> None:
+    journeys, spec = sample(10)
+    assert small_differences(sample(1)[1], 10)
+    assert small_differences(spec, 10) == []
+    assert pinned(journeys, spec, 10) == []
+    assert len(spec.flows) > 10, "a map that shows nothing gives nothing away, and is none"
+
+
+def test_a_log_of_three_columns_tells_nothing_of_a_few() -> None:
+    steps = sample(10)[0].steps.select("user", "timestamp", "touchpoint")
+    events = jm.read_events(steps, user="user", timestamp="timestamp", touchpoint="touchpoint")
+    spec = jm.journey_map(jm.build_journeys(events, goal="order_placed"), min_group=10).spec
+    assert small_differences(spec, 10) == []
+    assert len(spec.flows) > 10
+
+
+def test_the_auditor_sees_what_is_laid_open() -> None:
+    users, days = [f"u{i}" for i in range(12)], [f"{i + 1:02d}" for i in range(12)]
+    first = {"user": users, "what": ["a"] * 11 + ["b"], "ts": [f"2026-01-{day}" for day in days]}
+    then = {"user": users, "what": ["c"] * 12, "ts": [f"2026-02-{day}" for day in days]}
+    log = pl.concat([pl.DataFrame(first), pl.DataFrame(then)]).with_columns(where=pl.lit("x"))
+    events = jm.read_events(log, user="user", timestamp="ts", touchpoint="what", channel="where", timezone="UTC",
+                            stages={"look": ["a", "b"], "buy": ["c"]})  # fmt: skip
+    journeys = jm.build_journeys(events, goal="c", idle="60d")
+    spec = jm.journey_map(journeys, min_group=1).spec
+    assert pinned(journeys, spec, K)
+    assert small_differences(spec, K)

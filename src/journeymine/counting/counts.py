@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.merging import merge_coded, spelled
+from journeymine.counting.merging import coded, merge_coded, spelled
 from journeymine.errors import MergeError
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.rules import JourneyRules
@@ -30,6 +30,8 @@ __all__ = ["FORMAT", "Basis", "Counts", "Merge", "TableSpec"]
 Merge = Literal["sum", "min", "max", "wide", "users"]
 """How a column merges. ``"users"`` counts distinct users: parts of the users add up, but the same user may stand in several
 nights, so over nights the largest count is kept, which is a lower bound."""
+_MANY = 4096
+"""Rows from which text is worth being coded before it is grouped and sorted."""
 FORMAT = 1
 """Version of the stored form of counts."""
 
@@ -77,6 +79,9 @@ class TableSpec:
         merged = merge_coded(frames, self.key_names, how)
         if merged is None:
             together = pl.concat([spelled(frame) for frame in frames])
+            recoded = merge_coded([coded(together)], self.key_names, how) if together.height >= _MANY else None
+            merged = None if recoded is None else spelled(recoded)
+        if merged is None:
             aggregates = [getattr(pl.col(column), merge)() for column, merge in how.items()]
             if self.key_names:
                 merged = together.group_by(self.key_names).agg(aggregates).sort(self.key_names)

@@ -12,7 +12,7 @@ from journeymine.counting.path_text import text_of
 from journeymine.counting.runs import changes, sort_cells
 from journeymine.parallel import on_all_cores, take
 
-__all__ = ["merge_coded", "spelled"]
+__all__ = ["coded", "merge_coded", "spelled"]
 
 Ints = npt.NDArray[np.int64]
 _ADD = {"sum": np.add, "min": np.minimum, "max": np.maximum}
@@ -25,6 +25,12 @@ def spelled(frame: pl.DataFrame) -> pl.DataFrame:
     """The same table with plain strings for codes, and text for paths."""
     paths = [text_of(frame[name]) for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
     return frame.with_columns(pl.col(pl.Enum).cast(pl.String), *paths)
+
+
+def coded(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same table with codes for plain strings: integers are grouped and sorted several times faster than text."""
+    text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    return frame.cast({name: pl.Enum(frame[name].unique().drop_nulls().sort()) for name in text})
 
 
 def merge_coded(frames: Sequence[pl.DataFrame], keys: Sequence[str], how: Mapping[str, str]) -> pl.DataFrame | None:

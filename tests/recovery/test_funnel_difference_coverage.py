@@ -65,4 +65,5 @@ def test_funnels_and_differences_cover_over_many_simulations(scenario: Scenario)
         covered = sum(run[name] for run in runs) / len(runs)
         sys.stdout.write(f"| {scenario} | {name} | {len(runs) * size:,} | {covered:.1%} |\n")
         if MANY >= 1_000:
-            assert 0.93 <= covered <= 0.97, name
+            # Quantiles end at the edges of their buckets, and so do the limits: rather wide than narrow.
+            assert 0.93 <= covered <= (0.98 if "median" in name else 0.97), name

@@ -149,3 +149,10 @@ def test_a_breakdown_into_a_crowd_is_refused(whose: str) -> None:
     events = read_events(frame, timestamp="t", time_unit="s", touchpoint="what", attributes=["page"])
     with pytest.raises(QuestionError, match=r"10,001 labels(?s:.*)Hint"):
         conversion(build_journeys(events, goal="x"), by="page", channel_of=whose)
+
+
+def test_a_log_without_values_has_no_mean_value() -> None:
+    log = pl.DataFrame({"user": ["a", "a", "b"], "s": [0, 60, 0], "what": ["visit", "won", "visit"]})
+    events = read_events(log, user="user", timestamp="s", time_unit="s", touchpoint="what")
+    row = conversion(build_journeys(events, goal="won", observed_until=200 * 86_400_000_000)).frame.row(0, named=True)
+    assert (row["converted"], row["value"], row["mean_value"]) == (1, 0, None)

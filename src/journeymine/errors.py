@@ -89,10 +89,10 @@ class UnknownLabelError(JourneymineError):
     """A touchpoint, channel, stage, segment or column that does not occur."""
 
     @classmethod
-    def naming(cls, kind: str, label: str, known: Iterable[str]) -> UnknownLabelError:
+    def naming(cls, kind: str, label: object, known: Iterable[str]) -> UnknownLabelError:
         """Build the error for `label`, with the nearest of the `known` labels as the way out."""
         known = sorted(known)
-        near = difflib.get_close_matches(label, known, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(str(label), known, n=3, cutoff=0.5)
         listed = near or known[:8]
         more = "" if near or len(known) <= len(listed) else f" … ({len(known)} in all)"
         hint = f"nearest: {', '.join(map(repr, near))}" if near else f"there are: {', '.join(map(repr, listed))}{more}"

@@ -25,7 +25,7 @@ WINDOWS = {
     "attribution": ("lookback", "half_life"), "conversion": ("horizon",), "customer_value": ("within",),
     "first_contact_resolution": ("within",), "friction": ("long_wait",), "funnel": ("within",), "repeat_rate": ("bin", "horizon"),
     "stickiness": ("windows",), "time_to_convert": ("bin", "horizon"), "win_back": ("bin", "horizon"), "retention": ("period",),
-    "life_cycle": ("period",),
+    "life_cycle": ("period",), "choose_order": ("lookback",),
 }  # fmt: skip
 """Arguments that are a time."""
 NEEDS_A_GOAL = {"customer_value", "repeat_rate"}
@@ -41,7 +41,17 @@ NAMED: list[tuple[str, dict[str, Any]]] = [
     ("funnel", {"steps": ["visit"], "exclude": [{"step": "nosuch", "between": [1, 2]}]}), ("waiting", {"start": []}),
     ("attribution", {"rules": []}), ("attribution", {"lookback": "400d"}), ("markov", {"order": 0}), ("variants", {"max_steps": 0}),
     ("conversion", {"channel_of": "nosuch"}), ("retention", {"periods": 0}), ("choose_order", {"max_order": 0}),
-    ("choose_order", {"grain": "nosuch"}),
+    ("choose_order", {"grain": "nosuch"}), ("choose_order", {"lookback": "400d"}), ("variants", {"max_steps": 2.5}),
+    ("variants", {"max_steps": "all"}), ("attribution", {"rules": "last_non_direct", "direct": "nosuch"}),
+    ("attribution", {"rules": "nosuch"}), ("attribution", {"rules": "w_shaped"}), ("attribution", {"order": 0}),
+    ("satisfaction", {"scale": {"nosuch": (1, 5)}}), ("satisfaction", {"scale": (5, 1)}), ("satisfaction", {"scale": (1, 2)}),
+    ("funnel", {"same": "nosuch"}), ("funnel", {"steps": ["visit"]}), ("funnel", {"at": 9}), ("funnel", {"unit": "nosuch"}),
+    ("funnel", {"sequence": "nosuch"}), ("funnel", {"ties": "nosuch"}), ("funnel", {"trend": "nosuch"}), ("stickiness", {"windows": []}),
+    ("stickiness", {"windows": ["7h"]}), ("retention", {"kind": "nosuch"}), ("retention", {"cohort": "nosuch"}),
+    ("retention", {"periods": 10**9}), ("repeat_rate", {"max_nth": 0}), ("markov", {"order": 99}), ("opportunities", {"fdr": 0}),
+    ("opportunities", {"fdr": 2}), ("opportunities", {"confidence": 2}), ("time_to_convert", {"channel_of": "nosuch"}),
+    ("stage_reach", {"channel_of": "nosuch"}), ("win_back", {"channel_of": "nosuch"}),
+    *((name, {"timezone": "Nowhere/Here"}) for name in ("activity", "life_cycle", "retention", "stickiness")),
 ]  # fmt: skip
 
 
@@ -75,7 +85,18 @@ def test_every_short_form_of_a_measure_is_here() -> None:
     public = {name: getattr(jm, name) for name in jm.__all__}
     measures = [value for value in public.values() if isinstance(value, type) and hasattr(value, "specs")]
     assert len(SHORT) == len([each for each in measures if each.__name__ != "Measure"])
-    assert set(takes("by")) >= set(SHORT) - {"variants", "typical_order"}
+    assert set(takes("by")) == set(SHORT)
+
+
+def test_every_time_and_every_label_that_can_be_given_is_here() -> None:
+    """A new argument of a kind that can be bad in these ways must be tried in them."""
+    for name in set(SHORT) | {"choose_order"}:
+        parameters = inspect.signature(getattr(jm, name)).parameters
+        times = {each for each, what in parameters.items() if "Duration" in str(what.annotation)}
+        assert times <= set(WINDOWS.get(name, ())), name
+        named = {each for asked, arguments in NAMED if asked == name for each in arguments}
+        assert {"grain", "middle", "direct", "scale", "exclude", "same"} & set(parameters) <= named, name
+        assert {"event", "entry", "returned", "support", "start", "until", "steps"} & set(parameters) <= named, name
 
 
 @pytest.mark.parametrize("name", takes("by"))
@@ -84,6 +105,47 @@ def test_an_unknown_column_to_break_down_by(name: str) -> None:
         ask(name, built(), by="plam")
     with pytest.raises(JourneymineError, match=r"twice(?s:.*)Hint"):
         ask(name, built(), by=["plan", "plan"])
+
+
+@pytest.mark.parametrize("by", [5, [None], [5], "", ["plan", ""]], ids=str)
+@pytest.mark.parametrize("name", takes("by"))
+def test_what_can_be_no_column(name: str, by: Any) -> None:
+    with pytest.raises(JourneymineError, match="Hint"):
+        ask(name, built(), by=by)
+
+
+@pytest.mark.parametrize("grain", [None, 5, ""], ids=str)
+@pytest.mark.parametrize("name", [*takes("grain"), "choose_order"])
+def test_what_can_be_no_grain(name: str, grain: Any) -> None:
+    with pytest.raises(JourneymineError, match="Hint"):
+        ask(name, built(), grain=grain)
+
+
+@pytest.mark.parametrize("condition", [[], 5, "", {}, {"nosuch": 1}, [None]], ids=str)
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [(name, each) for each in ("event", "entry", "returned", "support", "start", "until") for name in takes(each)],
+)
+def test_what_can_be_no_condition(name: str, argument: str, condition: Any) -> None:
+    with pytest.raises(JourneymineError, match="Hint"):
+        ask(name, built(), **{argument: condition})
+
+
+@pytest.mark.parametrize(("name", "arguments"), [
+    ("conversion", {"horizon": "400d"}), ("customer_value", {"within": "400d"}), ("funnel", {"within": "400d"}),
+    ("first_contact_resolution", {"within": "400d"}), ("friction", {"long_wait": "400d"}), ("stickiness", {"windows": ["400d"]}),
+    ("retention", {"period": "400d"}), ("time_to_convert", {"bin": "400d", "horizon": "800d"}),
+    ("win_back", {"bin": "400d", "horizon": "800d"}), ("repeat_rate", {"bin": "400d", "horizon": "800d"}),
+])  # fmt: skip
+def test_a_time_longer_than_the_log(name: str, arguments: dict[str, Any]) -> None:
+    """Nobody was watched that long: no number, and the row says why."""
+    result = ask(name, built(), **arguments)
+    assert result.frame.height <= 40
+    headline = next(each for each in result.frame.columns if f"{each}_lower" in result.frame.columns)
+    if name != "time_to_convert":
+        assert result.frame[headline].null_count() + (result.frame[headline] == 0).sum() <= result.frame.height
+    unknown = result.frame.filter(pl.col(headline).is_null())
+    assert "reason" not in unknown.columns or not unknown["reason"].null_count()
 
 
 @pytest.mark.parametrize(("name", "arguments"), NAMED, ids=[f"{n}-{'-'.join(a)}-{i}" for i, (n, a) in enumerate(NAMED)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +53,8 @@ def as_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
     >>> as_names("channel"), as_names(None), as_names(["stage", "channel"])
     (('channel',), (), ('stage', 'channel'))
     """
+    if not isinstance(by, str | Iterable | None):
+        raise QuestionError(f"by={by!r} names no column", hint="give a name such as 'channel', or a list of names")
     names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
     if len(set(names)) != len(names):
         raise QuestionError(f"by={list(names)} names a column twice", hint="name each once")

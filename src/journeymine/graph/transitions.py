@@ -133,7 +133,8 @@ def transitions(
     Notes
     -----
     The time of an edge is the next step's timestamp minus this one's, to the microsecond; quantiles are within 0.8 %.
-    Steps at the same instant follow in the documented order and their edge takes 0 s. A company touch is no step.
+    Steps at the same instant follow in the documented order and their edge takes 0 s. A company touch is no step. Null labels
+    are ``"(unknown)"``. Journeys of every status are in it, those still open leave by an edge of their own.
     Merges exactly. Interval: Wilson, clustered by user through the folds; none on the times, which keep no folds.
     """
     measure = Transitions(grain=grain, by=by)

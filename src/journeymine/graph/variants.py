@@ -51,8 +51,8 @@ class Variants:
     schema_version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        if self.max_steps < 1:
-            raise QuestionError(f"max_steps={self.max_steps}", hint="give at least 1")
+        if type(self.max_steps) is not int or self.max_steps < 1:
+            raise QuestionError(f"max_steps={self.max_steps!r}", hint="give a whole number, at least 1")
         object.__setattr__(self, "by", as_names(self.by))
         check_free(self.names, "path")
 

@@ -19,7 +19,7 @@ from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
-from journeymine.errors import QuestionError
+from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.events.coded import Coded
 from journeymine.graph.markov_counts import chain_spec
 from journeymine.graph.markov_states import check_order
@@ -38,6 +38,8 @@ __all__ = ["Attribution", "attribution"]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 _SUM: Merge = "sum"
+DIRECT = ("direct",)
+"""Channels that the last non-direct rule passes over, where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Attribution:
     lookback: Duration | None = None
     half_life: Duration = "7d"
     include_goal: bool = False
-    direct: Sequence[str] = ("direct",)
+    direct: Sequence[str] = DIRECT
     middle: Any = None
     order: int = 1
 
@@ -169,7 +171,7 @@ def attribution(
     lookback: Duration | None = None,
     half_life: Duration = "7d",
     include_goal: bool = False,
-    direct: Sequence[str] = ("direct",),
+    direct: Sequence[str] = DIRECT,
     middle: Any = None,
     order: int = 1,
     confidence: float = 0.95,
@@ -225,7 +227,18 @@ def attribution(
         direct=direct, middle=middle, order=order,
     )  # fmt: skip
     measure.check({"touchpoint": journeys.coded.labels["touchpoint"].labels})
+    _check_direct(measure, journeys)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+
+
+def _check_direct(measure: Attribution, journeys: Journeys) -> None:
+    """Refuse direct channels that do not occur, save the one that is meant where nothing is said."""
+    if "last_non_direct" not in measure.asked or "channel" not in journeys.coded.labels:
+        return
+    known = {label for coded in touch_labels(journeys, "channel") for label in coded.labels}
+    for channel in measure.direct:
+        if channel not in (*known, *DIRECT):
+            raise UnknownLabelError.naming("channel", channel, known)
 
 
 def _is_in(coded: Coded, names: Sequence[str]) -> Bools:

@@ -155,7 +155,7 @@ def drop_off(journeys: Journeys, *, by: str | Sequence[str] | None = None, confi
     greatest lower limit (see `metrics.comparable`; the same rule as in `opportunities`). Which one that is is taken as
     known by the interval. Where nothing is comparable the stake is null, not 0; without a value column, value_at_stake
     is null. A step of an
-    unmapped touchpoint is in the stage ``"(unmapped)"``. Journeys of status ``service`` are outside. Merges exactly.
+    unmapped touchpoint is in the stage ``"(unmapped)"``; other null labels are ``"(unknown)"``. Journeys of status ``service`` are outside. Merges exactly.
     """
     names = as_names(by) or default_places(journeys)
     measure = DropOff(by=names)

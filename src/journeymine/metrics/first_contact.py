@@ -47,7 +47,9 @@ class FirstContact:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", as_names(self.by))
-        object.__setattr__(self, "support", Predicate.parse(self.support or SUPPORT, name="support"))
+        object.__setattr__(
+            self, "support", Predicate.parse(SUPPORT if self.support is None else self.support, name="support")
+        )
         microseconds(self.within, name="within")
 
     @property
@@ -154,7 +156,7 @@ def first_contact_resolution(
 
     Notes
     -----
-    A case is a chain of contacts of one user with no pause longer than `within`, over journeys. Ties belong to one case.
+    A case is a chain of contacts of one user with no pause longer than `within`, over journeys. Ties belong to one case, null labels are ``"(unknown)"``.
     Counts whole users, so it needs a ledger over nights. Interval: Wilson, clustered by user.
     """
     measure = FirstContact(support=support, within=within, by=by)

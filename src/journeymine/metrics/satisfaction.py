@@ -21,7 +21,7 @@ from journeymine.counting.result import Result
 from journeymine.counting.runs import runs_of
 from journeymine.counting.tabulate import Key, distinct_users, key_of, pack, tabulate
 from journeymine.counting.tally import Tally
-from journeymine.errors import QuestionError
+from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.journeys.heads import CONVERTED, SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import stage_key
@@ -214,7 +214,7 @@ def satisfaction(
     Raises
     ------
     QuestionError : no scores, no scale, several scales, or scores outside the scale.
-    UnknownLabelError : `by` or `comments` names no column.
+    UnknownLabelError : `by` or `comments` names no column, or `scale` a touchpoint that does not occur.
 
     Notes
     -----
@@ -226,6 +226,9 @@ def satisfaction(
     chosen = scale_of(journeys.events) if scale is None else scale
     names = as_names(by) or (("stage",) if journeys.stages else ("touchpoint",))
     measure = Satisfaction(by=names, scale=chosen)
+    for touchpoint, *_ in measure.scale:
+        if touchpoint not in (ALL, *journeys.coded.labels["touchpoint"].labels):
+            raise UnknownLabelError.naming("touchpoint", touchpoint, journeys.coded.labels["touchpoint"].labels)
     result = finish(measure, count_in_memory(measure, journeys), confidence=confidence)
     if comments is None:
         return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 
@@ -43,3 +44,19 @@ def test_onward_shares_multiply_to_the_conversion_share() -> None:
 def test_the_stage_cannot_break_itself_down() -> None:
     with pytest.raises(QuestionError, match="stage"):
         stage_reach(build((Row("a", 0, "visit", "web", None, None, None, None),)), by="stage")
+
+
+def test_a_share_of_one_rests_on_users_and_not_on_folds() -> None:
+    log = pl.DataFrame({
+        "user": [f"u{i}" for i in range(500) for _ in range(3)], "s": [60 * (i % 3) for i in range(1_500)],
+        "what": ["visit", "basket", "won"] * 500,
+    })  # fmt: skip
+    events = jm.read_events(
+        log, user="user", timestamp="s", time_unit="s", touchpoint="what",
+        stages={"looking": ["visit"], "buying": ["basket"], "bought": ["won"]},
+    )  # fmt: skip
+    journeys = jm.build_journeys(events, goal="won", idle="1d", observed_until=10 * 86_400_000_000)
+    frame = jm.stage_reach(journeys).frame
+    assert frame["onward_share"].to_list() == [1, 1, 1]
+    # Wilson's lower limit with 500 users and Student's quantile for 64 folds; with 64 trials it would be 0.94.
+    assert frame["onward_share_lower"].to_list() == pytest.approx([500 / (500 + 1.99834**2)] * 3, rel=1e-5)

@@ -101,6 +101,9 @@ class StageReach:
             judged[:, last] = onward[:, last] = 0
         else:
             judged = here
+        users = _users_at_least(
+            tally, _group_of_rows(tally, groups, self.names), groups.height if self.names else 1, stages
+        )
         return {
             "stage_reach": Answer(
                 keys=keys,
@@ -108,7 +111,7 @@ class StageReach:
                     "n": whole.sum(axis=0).astype(np.int64),
                     "n_reached": here.sum(axis=0).astype(np.int64),
                     "n_onward": onward.sum(axis=0).astype(np.int64),
-                    "onward_share": Share(onward, judged),
+                    "onward_share": Share(onward, judged, users=np.maximum(users, (judged > 0).sum(axis=0))),
                     "reached_share": Share(here, whole, certain=keys["stage"].to_numpy() == stages[0]),
                 },
                 reasons=[
@@ -135,14 +138,7 @@ def by_stage(tally: Tally, names: Sequence[str], basis: Basis) -> tuple[pl.DataF
     stages = stages_of(basis)
     groups = tally.rows.select(names).unique(maintain_order=True).sort(names) if names else pl.DataFrame()
     size = groups.height if names else 1
-    group = np.zeros(len(tally), dtype=np.int64)
-    if names:
-        numbered = tally.rows.select(names).join(
-            groups.with_row_index("_g"), on=list(names), how="left", maintain_order="left"
-        )
-        group = numbered["_g"].to_numpy().astype(np.int64)
-    rank = {stage: at for at, stage in enumerate(stages)}
-    at = np.array([rank.get(stage, 0) for stage in tally.rows["stage"]], dtype=np.int64)
+    group, at = _group_of_rows(tally, groups, names), _ranks(tally, stages)
     n, won = tally.by_fold("n"), tally.by_fold("converted")
     furthest, converted = np.zeros((2, len(n), size, len(stages)))
     np.add.at(furthest.transpose(1, 2, 0), (group, at), (n - won).T)
@@ -151,6 +147,31 @@ def by_stage(tally: Tally, names: Sequence[str], basis: Basis) -> tuple[pl.DataF
     # From each stage on: those who end at it or later, and all who convert.
     reached = np.flip(np.cumsum(np.flip(furthest, axis=2), axis=2), axis=2) + total_won[:, :, None]
     return groups, reached[:, :, 0], np.concatenate((reached, total_won[:, :, None]), axis=2)
+
+
+def _group_of_rows(tally: Tally, groups: pl.DataFrame, names: Sequence[str]) -> Ints:
+    """The number of each row's group."""
+    if not names:
+        return np.zeros(len(tally), dtype=np.int64)
+    numbered = tally.rows.select(names).join(
+        groups.with_row_index("_g"), on=list(names), how="left", maintain_order="left"
+    )
+    return numbered["_g"].to_numpy().astype(np.int64)
+
+
+def _ranks(tally: Tally, stages: Sequence[str]) -> Ints:
+    rank = {stage: at for at, stage in enumerate(stages)}
+    return np.array([rank.get(stage, 0) for stage in tally.rows["stage"]], dtype=np.int64)
+
+
+def _users_at_least(tally: Tally, group: Ints, size: int, stages: Sequence[str]) -> Ints:
+    """Users that at least reach each stage of each group: as many as got no further than one of the stages from it on.
+
+    Who made several journeys may stand at several furthest stages, so these are not added up.
+    """
+    most = np.zeros((size, len(stages)), dtype=np.int64)
+    np.maximum.at(most, (group, _ranks(tally, stages)), tally.total("n_users"))
+    return np.flip(np.maximum.accumulate(np.flip(most, axis=1), axis=1), axis=1).reshape(-1)
 
 
 def _furthest(journeys: Journeys) -> Key:

@@ -52,3 +52,24 @@ def many_journeys(n: int, *, touchpoints: int, channels: int, stages: int, seed:
 def _weights(n: int, fall: float) -> np.ndarray:
     weight = 1 / np.arange(1, n + 1) ** fall
     return weight / weight.sum()
+
+
+def every_touchpoint_on_every_channel(n: int, *, seed: int = 5) -> jm.Journeys:
+    """About `n` journeys over 200 touchpoints, each on each of 20 channels, in 12 stages: 4,000 nodes, no habit at all."""
+    rng = np.random.default_rng(seed)
+    length = rng.geometric(0.2, n).clip(1, 40)
+    of = np.repeat(np.arange(n), length)
+    names = [f"touchpoint_{i:03d}" for i in range(200)]
+    channels = [f"channel_{i:02d}" for i in range(20)]
+    seconds = START + rng.integers(0, DAYS * 86_400, n)[of] + np.arange(len(of)) % 40 * 3_000
+    log = pl.DataFrame(
+        {
+            "user": pl.Series(rng.integers(0, n * 2 // 3, n)[of]).cast(pl.String),
+            "at": pl.Series(seconds * 1_000_000).cast(pl.Datetime("us", "UTC")),
+            "what": pl.Series(names).gather(rng.integers(0, 200, len(of))),
+            "where": pl.Series(channels).gather(rng.integers(0, 20, len(of))),
+        }
+    )
+    phases = {f"stage_{s:02d}": [name for i, name in enumerate(names) if i * 12 // 200 == s] for s in range(12)}
+    events = jm.read_events(log, user="user", timestamp="at", touchpoint="what", channel="where", stages=phases)
+    return jm.build_journeys(events, goal=names[50], idle="30d")

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+import journeymine as jm
+from journeymine.maps.html import PAGE_BYTES, to_html
 from journeymine.maps.specification import MapSpecification
 from tests.browser.conftest import Opened
+from tests.browser.logs import every_touchpoint_on_every_channel
 from tests.browser.views import one_customer, side_by_side, zoomed
 from tests.maps.fixtures import bare_log, hostile, sized
 from tests.maps.retailer import retailer
@@ -68,6 +71,20 @@ def test_nothing_overlaps_at_the_corners_of_what_is_promised(show: Show, corner:
     loose = page.evaluate(BOXES, ".canvas:not([hidden]) .strip[data-row=lanes] text:not(.badge-text):not(.node text)")
     for box in boxes:
         assert overlaps([box, *loose], slack=2.5) == []
+
+
+def test_every_touchpoint_on_every_channel_stays_readable(show: Show) -> None:
+    """A log of 4,000 nodes: the 200 that matter most are drawn, in 20 lanes and 12 stages, and the page stays light."""
+    spec = jm.journey_map(every_touchpoint_on_every_channel(3_000), min_group=1).spec
+    assert (len(spec.nodes), len(spec.lanes), len(spec.stages)) == (200, 20, 12)
+    assert len(to_html(spec).encode()) < PAGE_BYTES
+    opened = show(spec)
+    assert opened.said == []
+    boxes = opened.page.evaluate(BOXES, ".canvas:not([hidden]) .node .box")
+    assert len(boxes) > 150
+    assert overlaps(boxes) == []
+    texts = opened.page.evaluate(BOXES, ".canvas:not([hidden]) svg text:not(.badge-text)")
+    assert overlaps(texts, slack=2.5) == []
 
 
 @pytest.mark.parametrize("name", MAPS)

@@ -69,9 +69,12 @@ def complement(figures: Sequence[Figure], min_group: int, sums: Collection[Hasha
     heads = {index[name] for name in sums if name in index}
     while True:
         small = [i for i in small if merged.find(ends[i][0]) != merged.find(ends[i][1])]
-        bare = _uncovered([(merged.find(ends[i][0]), merged.find(ends[i][1])) for i in small], len(index))
-        if bare is None:
+        _contract([(merged.find(ends[i][0]), merged.find(ends[i][1])) for i in small], merged, heads, len(index))
+        # What lies on a cycle stays on it: what is left lies on none.
+        small = [i for i in small if merged.find(ends[i][0]) != merged.find(ends[i][1])]
+        if not small:
             return sorted(withheld)
+        bare = (merged.find(ends[small[0]][0]), merged.find(ends[small[0]][1]))
         others = (
             {merged.find(ends[i][0]) for i in small if merged.find(ends[i][1]) == bare[1]}
             if bare[1] in heads
@@ -105,18 +108,23 @@ class _Merged:
         self.parent[self.find(b)] = self.find(a)
 
 
-def _uncovered(small: list[tuple[int, int]], n: int) -> tuple[int, int] | None:
-    """The first small edge that lies on no directed cycle of withheld edges."""
+def _contract(small: list[tuple[int, int]], merged: _Merged, heads: Collection[int], n: int) -> None:
+    """Make one place of those that directed cycles of small withheld edges tie together.
+
+    A cut between two of them is crossed in both directions, so it says nothing; any other cut is one of the contracted
+    graph. A large log has many small flows, and nearly all of them lie on cycles.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     if not small:
-        return None
-    tails, heads = np.array(small).T
-    graph = coo_array((np.ones(len(small)), (tails, heads)), shape=(n, n))
+        return
+    tails, heads_of = np.array(small).T
+    graph = coo_array((np.ones(len(small)), (tails, heads_of)), shape=(n, n))
     _, component = connected_components(graph, directed=True, connection="strong")
-    bare = np.flatnonzero(component[tails] != component[heads])
-    return small[bare[0]] if len(bare) else None
+    first: dict[int, int] = {}
+    for place in sorted({end for edge in small for end in edge}, key=lambda place: (place not in heads, place)):
+        merged.join(first.setdefault(int(component[place]), place), place)
 
 
 def _path(

@@ -52,6 +52,8 @@ class Places:
 
     def owner(self, **labels: str) -> str:
         """Who owns most of the journeys that come by there; ``""`` where nobody is named."""
+        if self.frame["owner"].is_in(["", UNKNOWN]).all():
+            return ""
         known = self.within(**labels).filter((pl.col("owner") != "") & (pl.col("owner") != UNKNOWN))
         by_owner = known.group_by("owner").agg(pl.col("n_reached").sum())
         return (

@@ -166,7 +166,7 @@ def _members(spec: MapSpecification) -> dict[tuple[int, int], list[Node]]:
 
 
 def _use(node: Node) -> tuple[int, int, str]:
-    return (-(node.n_journeys or 0), -(node.n or 0), node.id)
+    return (-node.weight, -(node.n or 0), node.id)
 
 
 def _split(nodes: list[Node], limit: int) -> tuple[list[Node], list[Node]]:

@@ -65,7 +65,7 @@ def simplify(spec: MapSpecification, *, nodes: int = 18, flows: int = 28) -> tup
     nodes : how many touchpoints at most.
     flows : how many flows at most, besides each touchpoint's strongest way in and way out.
     """
-    kept = sorted(spec.nodes, key=lambda node: (-(node.n_journeys or 0), node.id))[:nodes]
+    kept = sorted(spec.nodes, key=lambda node: (-node.weight, node.id))[:nodes]
     ids = {node.id for node in kept}
     among = sorted(
         (flow for flow in spec.flows if flow.source in ids and flow.target in ids and flow.source != flow.target),

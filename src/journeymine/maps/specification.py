@@ -140,6 +140,11 @@ class Node:
     after: tuple[Neighbour, ...] = ()
     examples: tuple[str, ...] = ()
 
+    @property
+    def weight(self) -> int:
+        """By what it is ranked: journeys, or times where those are withheld."""
+        return (self.n if self.n_journeys is None else self.n_journeys) or 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:

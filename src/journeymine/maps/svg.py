@@ -21,6 +21,7 @@ from journeymine.maps.svg_lanes import draw_lanes, name_lanes
 from journeymine.maps.svg_lower_rows import lower_rows
 from journeymine.maps.svg_overlays import draw_overlays, overlay_name
 from journeymine.maps.svg_rows import Row, stage_rows
+from journeymine.maps.text_metrics import wrap
 
 if TYPE_CHECKING:
     from journeymine.maps.specification import MapSpecification
@@ -32,7 +33,7 @@ _NARROWEST = 900.0
 _LEGEND = (
     ("same", "from one touchpoint to the next"),
     ("handover", "hand-over to another channel"),
-    ("back", "back-step to an earlier stage"),
+    ("back", "back-step to an earlier column"),
 )
 
 
@@ -108,7 +109,24 @@ def _still_rows(spec: MapSpecification, layout: MapLayout, wide: float) -> list[
     if spec.comparison is not None:
         markup, height = side_by_side(spec, spec.comparison)
         rows = [*rows, Row("comparison", height + 26, markup)]
-    return [*rows, *_map_rows(spec, layout, prefix="", live=False), *finding_rows(spec, wide)]
+    return [*rows, *_map_rows(spec, layout, prefix="", live=False), *finding_rows(spec, wide), *_foot(spec, wide)]
+
+
+def _foot(spec: MapSpecification, wide: float) -> list[Row]:
+    """What a reader of the picture alone must know of the figures, in small print."""
+    mature = next((each.text for each in spec.method.definitions if each.term == "mature"), "")
+    said = [f"Mature: {mature}." if mature else "", spec.method.intervals, *spec.method.exclusions]
+    lines = wrap(" ".join(filter(None, said)), 11, wide, lines=6)
+    if not any(lines):
+        return []
+    rule = element("line", x1=0, x2=wide, y1=8, y2=8, class_="rule")
+    return [
+        Row(
+            "foot",
+            22.0 + 15 * len(lines),
+            join(rule, *(label(0, 28 + 15 * i, line, "quiet") for i, line in enumerate(lines))),
+        )
+    ]
 
 
 def _map_rows(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: bool) -> list[Row]:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, TypeAlias
 from journeymine.maps.markup import Svg, element, group, join, label, number, title
 from journeymine.maps.svg_rows import Row, row_label, whisker
 from journeymine.maps.text_metrics import fit, wrap
-from journeymine.maps.wording import count, duration, interval, legible, plural, score, share, share_interval
+from journeymine.maps.wording import (
+    UNKNOWN_FIGURE,
+    count,
+    duration,
+    interval,
+    legible,
+    plural,
+    score,
+    share,
+    share_interval,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +48,13 @@ def lower_rows(spec: MapSpecification, layout: MapLayout) -> list[Row]:
 def _lost(pairs: list[tuple[Stage, Column]]) -> Row:
     parts, lowest = [], 60.0
     for stage, column in pairs:
-        if stage.n_lost_here is None:
-            continue
         x, room = column.x + 2, column.width - 4
+        if stage.n_lost_here is None:
+            if stage.lost_here is not None and stage.lost_here.reason:
+                # Withheld because a few were lost here, or because it would give away a few elsewhere.
+                parts.append(label(x, 20, UNKNOWN_FIGURE, "t18 quiet"))
+                parts.append(label(x, 36, fit("not shown, for privacy", 11, room), "quiet"))
+            continue
         parts.append(label(x, 20, count(stage.n_lost_here), "t18 bad" if stage.n_lost_here else "t18 quiet"))
         y = 36.0
         if stage.lost_here is not None:

@@ -172,6 +172,10 @@ def _dwell(pairs: list[tuple[Stage, Column]]) -> Row:
         if stage.dwell_p50_s is None:
             parts.append(label(column.x + 2, 18, UNKNOWN_FIGURE, "quiet"))
             continue
+        if not stage.dwell_p50_s and not stage.dwell_p90_s:
+            parts.append(label(column.x + 2, 18, "a moment", "t13"))
+            parts.append(label(column.x + 2, 33, fit("one step for most", 11, column.width), "quiet"))
+            continue
         parts.append(label(column.x + 2, 18, f"{duration(stage.dwell_p50_s)}", "t13"))
         slow = f"1 in 10 over {duration(stage.dwell_p90_s)}" if stage.dwell_p90_s is not None else "median"
         parts.append(label(column.x + 2, 33, fit(slow, 11, column.width), "quiet"))

@@ -33,10 +33,12 @@ def summary(
                 figures=(FigureRef(label="conversion", ref="header"),),
             )
         )
-    losing = [stage for stage in stages if stage.n_lost_here and stage.lost_here and stage.lost_here.value is not None]
-    total = sum(stage.n_lost_here or 0 for stage in losing)
-    if losing and total:
-        worst = max(losing, key=lambda stage: stage.n_lost_here or 0)
+    losing = [stage for stage in stages if stage.n_lost_here]
+    known = sum(stage.n_lost_here or 0 for stage in losing)
+    total = known if header.n_lost is None else header.n_lost
+    worst = max(losing, key=lambda stage: stage.n_lost_here or 0, default=None)
+    # Where the losses of some stage are not known, they must be too few to be the most.
+    if worst is not None and (worst.n_lost_here or 0) > total - known:
         said.append(
             Sentence(
                 text=f"{_most(worst.n_lost_here or 0, total)} {legible(worst.name)}: {worst.n_lost_here:,} of {total:,}.",

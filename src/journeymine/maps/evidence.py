@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "NEARLY_ALL",
     "Definition",
     "Estimate",
     "ExampleJourney",
@@ -17,6 +18,10 @@ __all__ = [
     "QualityRow",
     "Sentence",
 ]
+
+
+NEARLY_ALL = "all but"
+"""How a reason begins where a size is withheld because too few are left beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

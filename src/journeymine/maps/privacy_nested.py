@@ -19,6 +19,7 @@ import polars as pl
 
 from journeymine.counting.result import Result
 from journeymine.maps.compose_places import node_id
+from journeymine.maps.evidence import NEARLY_ALL
 from journeymine.maps.privacy_counts import ENDS, edge_key, place_key
 from journeymine.maps.privacy_tables import SHARES, blank
 
@@ -142,7 +143,7 @@ def _ends(edges: pl.DataFrame) -> Iterator[tuple[str, _Sizes]]:
 
 def close_to_all(shown: Mapping[str, Result], withheld: set[Name], min_group: int) -> dict[str, Result]:
     """Return the answers that change when these sizes are withheld."""
-    reason = f"all but fewer than {min_group} users"
+    reason = f"{NEARLY_ALL} fewer than {min_group} users"
 
     def sized(row: dict[str, Any], name: Name, mature: str, *shares: str) -> dict[str, Any]:
         if ("judged", *name) in withheld:

@@ -57,7 +57,7 @@ def _lost(pairs: list[tuple[Stage, Column]]) -> Row:
             continue
         parts.append(label(x, 20, count(stage.n_lost_here), "t18 bad" if stage.n_lost_here else "t18 quiet"))
         y = 36.0
-        if stage.lost_here is not None:
+        if stage.lost_here is not None and stage.lost_here.value is not None:
             text = f"{share(stage.lost_here)} of those here"
             detail = share_interval(stage.lost_here)
             parts.append(group(title(detail), label(x, y, fit(text, 11, room), "t11")))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from journeymine.maps.evidence import NEARLY_ALL
 from journeymine.maps.markup import NOTHING, Svg, element, group, join, label, number, title
 from journeymine.maps.text_metrics import fit, width, wrap
 from journeymine.maps.wording import UNKNOWN_FIGURE, count, duration, legible, plural, share, share_interval
@@ -114,9 +115,11 @@ def _names(pairs: list[tuple[Stage, Column]], layout: MapLayout, margin: str) ->
 
 def _reach(spec: MapSpecification, pairs: list[tuple[Stage, Column]]) -> Row:
     """Write how many reach each stage over a river as wide as they are many; what is lost drips out below."""
-    most = max(stage.n_reached or 0 for stage, _ in pairs) or 1
+    widest = max(stage.n_reached or 0 for stage, _ in pairs) or 1
+    most = max(widest, spec.header.n_mature or 0) if any(map(_nearly_all, (stage for stage, _ in pairs))) else widest
     base, parts = 50.0 + _RIVER, []
-    tops = [base - _RIVER * (stage.n_reached or 0) / most for stage, _ in pairs]
+    sizes = [most if _nearly_all(stage) else stage.n_reached or 0 for stage, _ in pairs]
+    tops = [base - _RIVER * size / most for size in sizes]
     path = f"M{number(pairs[0][1].x)} {number(base)}V{number(tops[0])}"
     for i, (_, column) in enumerate(pairs):
         edge = column.x + column.width
@@ -127,7 +130,7 @@ def _reach(spec: MapSpecification, pairs: list[tuple[Stage, Column]]) -> Row:
             path += f"C{number(middle)} {number(tops[i])} {number(middle)} {number(tops[i + 1])} {number(ahead)} {number(tops[i + 1])}"
     parts.append(element("path", d=f"{path}V{number(base)}Z", class_="river"))
     for stage, column in pairs:
-        parts.append(label(column.x + 2, 20, count(stage.n_reached), "t18"))
+        parts.append(label(column.x + 2, 20, "nearly all" if _nearly_all(stage) else count(stage.n_reached), "t18"))
         reached = stage.reached.value if stage.reached else None
         if reached is None and spec.header.n_journeys and stage.n_reached is not None:
             reached = stage.n_reached / spec.header.n_journeys
@@ -148,6 +151,11 @@ def _reach(spec: MapSpecification, pairs: list[tuple[Stage, Column]]) -> Row:
             )
     deepest = max((_RIVER * (stage.n_lost_here or 0) / most for stage, _ in pairs), default=0.0)
     return Row("reach", base + max(8.0, deepest) + 8, join(*parts), row_label("Journeys that reach the stage"))
+
+
+def _nearly_all(stage: Stage) -> bool:
+    """Whether its size is withheld because too few journeys stay out of it."""
+    return stage.n_reached is None and stage.reached is not None and stage.reached.reason.startswith(NEARLY_ALL)
 
 
 def _shares(name: str, pairs: list[tuple[Stage, Column]], of: Callable[[Stage], Estimate | None]) -> Row:

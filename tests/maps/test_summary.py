@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from journeymine.maps.compose_words import summary
+from journeymine.maps.evidence import NEARLY_ALL, Estimate
+from journeymine.maps.specification import Header, MapSpecification, Stage
+from journeymine.maps.svg import to_svg
+
+HEADER = Header(title="t", n_users=900, n_journeys=1000, n_mature=1000, n_lost=600)
+
+
+def said(*lost: int | None) -> str:
+    stages = tuple(Stage(name=f"s{i}", n_reached=500, n_lost_here=n) for i, n in enumerate(lost))
+    return " ".join(sentence.text for sentence in summary(HEADER, stages, ()))
+
+
+def test_the_stage_that_loses_most_is_named_against_all_that_are_lost() -> None:
+    assert said(400, 150, 50) == "Most lost journeys leave from s0: 400 of 600."
+    assert said(250, 200, 150) == "No stage loses more journeys than s0: 250 of 600."
+
+
+def test_nothing_is_said_where_a_stage_that_is_not_shown_could_lose_more() -> None:
+    assert said(200, 100, None) == ""
+    assert said(400, 100, None) == "Most lost journeys leave from s0: 400 of 600."
+
+
+def test_a_stage_that_nearly_all_reach_is_drawn_as_wide_as_all(shop: MapSpecification) -> None:
+    most = replace(
+        shop.stages[-1], n_reached=None, reached=Estimate(value=None, reason=f"{NEARLY_ALL} fewer than 10 users")
+    )
+    assert "nearly all" in to_svg(replace(shop, stages=(*shop.stages[:-1], most)))
+    assert "nearly all" not in to_svg(shop)

@@ -32,6 +32,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 DENSE = 600
 """Chains of up to this many states are solved as dense matrices, with replicates; larger ones sparse, and once."""
+_DENSE_ONCE = 3_000
+"""Up to this many states, one dense inverse (seconds, 72 MB) answers for all groups where a factorisation for each took minutes."""
 _BATCH = 1 << 22
 _FEW = 16
 
@@ -145,13 +147,16 @@ def removal_effects(flow: Flow, groups: Sequence[Ints], yields: Sequence[Floats]
     R, K = start.shape
     lost = [np.full((R, len(groups)), np.nan) for _ in yields]
     if K > DENSE:
-        one = _removed_sparse(K, source, target, probability[0], start[0], groups, [b[0] for b in yields])
-        for found, effect in zip(lost, one, strict=True):
-            found[0] = effect
-        return lost
+        # Small groups need but a few columns of N, and large chains have no room for all of it.
+        if K > _DENSE_ONCE or max(map(len, groups), default=0) <= _FEW:
+            one = _removed_sparse(K, source, target, probability[0], start[0], groups, [b[0] for b in yields])
+            for found, effect in zip(lost, one, strict=True):
+                found[0] = effect
+            return lost
+        R = 1
     step = max(1, _BATCH // max(K * K, 1))  # so many replicates at a time that their matrices stay small
     for low in range(0, R, step):
-        part = slice(low, low + step)
+        part = slice(low, min(low + step, R))
         N = fundamental(K, source, target, probability[part])
         v = np.einsum("rk,rkl->rl", start[part], N)
         for found, b in zip(lost, yields, strict=True):

@@ -17,7 +17,7 @@ __all__ = ["made_ahead", "n_workers", "on_all_cores", "take"]
 Item = TypeVar("Item")
 Out = TypeVar("Out")
 Number = TypeVar("Number", bound=np.generic)
-_SCRATCH_BYTES = 33_000_000
+_SCRATCH_BYTES = 17_000_000
 _AT_ONCE = 1 << 16
 
 

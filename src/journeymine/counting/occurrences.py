@@ -18,7 +18,7 @@ from journeymine.stats.wide import normalise, split
 __all__ = ["Occurrences", "Sums", "sum_where"]
 
 Ints = npt.NDArray[np.int64]
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 19
 _DENSE = 1 << 23
 """Up to this many possible numbers, each has a place of its own."""
 

@@ -16,10 +16,11 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MISSING
-from journeymine.events.coded import CodedEvents, Codes, narrow, recode
+from journeymine.events.coded import Coded, CodedEvents, Codes, narrow, recode
 from journeymine.events.parquet_labels import ParquetLabels, UnreadableLabelsError, label_columns
 from journeymine.events.raw_log import RawLog, memory_queries, naming_file
 from journeymine.events.sources import LogFile
+from journeymine.parallel import on_all_cores
 
 __all__ = ["BatchedLog", "read_batches", "suits_batches"]
 
@@ -142,9 +143,12 @@ class _Kept:
 
     def coded(self) -> CodedEvents:
         """The rows, coded."""
-        labels = {}
-        for name, known in self._categories.items():
-            labels[name] = recode([self._codes.pop(name)[: self.n]], [None, *(label or None for label in known)])
+
+        def coded(name: str) -> Coded:
+            known = [None, *(label or None for label in self._categories[name])]
+            return recode([self._codes.pop(name)[: self.n]], known)
+
+        labels = dict(zip(self._categories, on_all_cores(coded, self._categories), strict=True))
         numbers = {name: numbers[: self.n] for name, numbers in self._numbers.items()}
         return CodedEvents(
             user=pl.concat(self._users),

@@ -19,6 +19,7 @@ from journeymine.parallel import take
 
 __all__ = ["Coded", "CodedEvents", "Codes", "code_strings", "narrow", "recode"]
 
+_FEW = 3
 _CODE_TYPES = (np.uint8, np.uint16, np.uint32)
 Codes = npt.NDArray[np.unsignedinteger]
 
@@ -41,6 +42,20 @@ class Coded:
     def take(self, rows: npt.NDArray[np.integer]) -> Coded:
         """The same vocabulary over the given rows."""
         return Coded(take(self.codes, rows), self.labels)
+
+    def among(self, wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Rows whose label is flagged in `wanted`, which has one entry per label.
+
+        >>> Coded(np.array([0, 1, 1, 2], dtype=np.uint8), ("a", "b", "c")).among(np.array([True, False, True])).tolist()
+        [True, False, False, True]
+        """
+        which = np.flatnonzero(wanted)
+        if len(which) > _FEW:
+            return take(wanted, self.codes)
+        found = np.zeros(len(self.codes), dtype=bool)
+        for code in which:  # comparing small integers is ten times as fast as looking them up
+            found |= self.codes == code
+        return found
 
 
 @dataclass(frozen=True, slots=True)

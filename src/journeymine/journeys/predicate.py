@@ -30,7 +30,6 @@ import numpy.typing as npt
 from journeymine.columns import MICRO, MISSING, UNKNOWN, UNMAPPED, escape_reserved
 from journeymine.errors import RulesError, UnknownLabelError
 from journeymine.events.coded import Coded
-from journeymine.parallel import take
 
 __all__ = ["Predicate"]
 
@@ -134,7 +133,7 @@ class Predicate:
         if not len(coded.labels):
             return np.zeros(len(coded), dtype=bool)
         wanted = np.array([label not in _ABSENT and self._accepts(label) for label in coded.labels], dtype=bool)
-        return np.asarray(take(wanted, coded.codes), dtype=bool)
+        return coded.among(wanted)
 
     def _accepts(self, label: str) -> bool:
         """Whether a label that is there satisfies a leaf; ours are quoted where they read like one of the library's."""

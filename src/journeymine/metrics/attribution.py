@@ -31,7 +31,6 @@ from journeymine.metrics.attribution_estimate import credits_of
 from journeymine.metrics.attribution_rules import COUNTED, chosen_rules
 from journeymine.metrics.attribution_touches import check_lookback, touch_labels, touches_of
 from journeymine.metrics.funnel_question import check_known
-from journeymine.parallel import take
 
 __all__ = ["Attribution", "attribution"]
 
@@ -244,4 +243,4 @@ def _check_direct(measure: Attribution, journeys: Journeys) -> None:
 def _is_in(coded: Coded, names: Sequence[str]) -> Bools:
     if not coded.labels:
         return np.zeros(len(coded), dtype=bool)
-    return take(np.array([label in names for label in coded.labels], dtype=bool), coded.codes)
+    return coded.among(np.array([label in names for label in coded.labels], dtype=bool))

@@ -14,7 +14,7 @@ __all__ = ["Answer", "Blocked", "Difference", "Number", "Quantile", "Share", "So
 
 Floats = npt.NDArray[np.float64]
 BLOCK = 1 << 12
-"""Rows of a `Blocked` estimate made at a time: 64 folds of them fit in a processor's cache, and rows that few folds fill are mostly
+"""Rows of a `Blocked` estimate made at a time: 64 folds of them fit in a processor's cache, and rows that few folds fill are
 among themselves."""
 
 
@@ -106,14 +106,23 @@ class Blocked:
     ----------
     n_rows : rows in all.
     make : a `Share`, a `Number`, or counts by fold, of a range of rows; no row depends on another.
+    order : which row of the answer each of those rows is.
     """
 
     n_rows: int
     make: Callable[[slice], Any]
+    order: npt.NDArray[np.int64]
 
     def __iter__(self) -> Iterator[Any]:
         for start in range(0, max(self.n_rows, 1), BLOCK):
             yield self.make(slice(start, start + BLOCK))
+
+    def together(self, parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """What was found of each block as one array, in the order of the answer."""
+        found = np.concatenate(parts)
+        placed = np.empty_like(found)
+        placed[self.order] = found
+        return placed
 
 
 @dataclass(frozen=True, slots=True)

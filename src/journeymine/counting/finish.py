@@ -82,13 +82,21 @@ def least_users(answer: Answer) -> pl.DataFrame:
     """
     found: dict[str, Any] = {name: answer.keys[name] for name in answer.keys.columns}
     for name, value in answer.columns.items():
+        parts: dict[str, list[npt.NDArray[np.int64]]] = {}
         for block in value if isinstance(value, Blocked) else (value,):
             if isinstance(block, Share):
                 for suffix, part in (("", block.successes), ("_rest", block.trials - block.successes)):
-                    found.setdefault(name + suffix, []).append(_least(part, block.once))
+                    parts.setdefault(name + suffix, []).append(_least(part, block.once))
+        found.update({each: _together(value, least) for each, least in parts.items()})
     for name, value in answer.people.items():
-        found[name] = [_least(part, None) for part in (value if isinstance(value, Blocked) else (value,))]
-    return pl.DataFrame({n: np.concatenate(parts) if isinstance(parts, list) else parts for n, parts in found.items()})
+        parts_of = value if isinstance(value, Blocked) else (value,)
+        found[name] = _together(value, [_least(part, None) for part in parts_of])
+    return pl.DataFrame(found)
+
+
+def _together(value: Any, parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """What was found of each block of a number, or of all of it at once."""
+    return value.together(parts) if isinstance(value, Blocked) else parts[0]
 
 
 def _least(part: npt.NDArray[Any], once: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
@@ -158,7 +166,7 @@ def _series(values: npt.NDArray[np.float64]) -> pl.Series:
 def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, bool]:
     if isinstance(value, Blocked):
         blocks = [_interval(block, confidence, n_rows)[0] for block in value]
-        return Interval(*(np.concatenate([getattr(part, f.name) for part in blocks]) for f in fields(Interval))), True
+        return Interval(*(value.together([getattr(part, f.name) for part in blocks]) for f in fields(Interval))), True
     if isinstance(value, Share):
         found = share_interval(
             value.successes, value.trials, users=value.users, each_user_once=value.once, confidence=confidence

@@ -11,6 +11,7 @@ import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.runs import changes, sort_cells
+from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS, replicates
 from journeymine.stats.shares import MIN_FOLDS
 from journeymine.stats.wide import to_float
@@ -95,6 +96,19 @@ class Tally:
             column, there
         )
         return out
+
+    def fullest_last(self) -> tuple[Tally, Ints]:
+        """The same with the rows that fill the fewest folds in front, and without their keys; and where each of them was.
+
+        `closely` lays a range of rows out by as many folds as its fullest row fills.
+        """
+        row = self.frame["_row"].to_numpy().astype(np.int64)
+        order = np.argsort(np.bincount(row, minlength=len(self)), kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        ordered, cells = sort_cells(take(place, row), len(order))
+        columns = self.frame.drop(self.rows.columns, "_row")[pl.Series(cells)]
+        return Tally(self.spec, self.rows, columns.with_columns(_row=pl.Series(ordered)), self.present), order
 
     def _cells(self, rows: slice) -> tuple[slice, Ints, int]:
         """Where a range of rows stands in the frame, the row of each of its cells from 0, and the number of rows."""

@@ -19,11 +19,12 @@ from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import PART, count_in_memory
 from journeymine.counting.runs import changes, runs_of
 from journeymine.counting.tabulate import Key, coded_key, fold_key, integer_key, pack, tabulate, tabulate_runs
-from journeymine.counting.tally import Tally, histogram_of
+from journeymine.counting.tally import Tally, row_groups
 from journeymine.graph.transition_cells import count_cells, fits
 from journeymine.graph.transition_graph import TransitionGraph
 from journeymine.journeys.heads import CONVERTED, STATUSES
 from journeymine.journeys.journeys import Journeys
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 from journeymine.stats.shares import MIN_FOLDS
 
@@ -84,29 +85,26 @@ class Transitions:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Edges and nodes with their weights."""
-        edges, times = tallies["edges"], tallies["times"]
-        on_edge = times.rows.hstack(
-            pl.DataFrame(
-                {
-                    # NumPy rounds a quotient to the nearest; Polars multiplies by the reciprocal.
-                    "mean_s": times["time"] / MICRO / times["n"],
-                    "min_s": times.frame["least"].to_numpy() / MICRO,
-                    "max_s": times.frame["greatest"].to_numpy() / MICRO,
-                }
-            )
-        )
-        # Start and end edges take no time: their row of times is null.
-        known = edges.rows.join(
-            on_edge, on=times.rows.columns, how="left", nulls_equal=True, maintain_order="left"
-        ).select("mean_s", "min_s", "max_s")
-        histogram = histogram_of(tallies["histogram"], edges.rows.drop("status"))
+        edges, times, histogram = tallies["edges"], tallies["times"], tallies["histogram"]
+        # Start and end edges take no time. The others come in the order of their times, and of their histograms.
+        timed = np.flatnonzero((edges.rows["from"].is_not_null() & edges.rows["to"].is_not_null()).to_numpy())
+        taken = {
+            # NumPy rounds a quotient to the nearest; Polars multiplies by the reciprocal.
+            "mean_s": times["time"] / MICRO / times["n"],
+            "min_s": times.frame["least"].to_numpy() / MICRO,
+            "max_s": times.frame["greatest"].to_numpy() / MICRO,
+        }
+        of_edge = take(timed, row_groups(histogram.rows, times.rows.columns))
+        by_edge = histogram.frame.select(pl.Series("group", of_edge), "bucket", "n")
         seconds = {
-            "p50_s": Quantile(histogram, 0.5, 1 / MICRO, interval=False),
-            "p90_s": Quantile(histogram, 0.9, 1 / MICRO, interval=False),
-            "p95_s": Quantile(histogram, 0.95, 1 / MICRO, interval=False),
+            "p50_s": Quantile(by_edge, 0.5, 1 / MICRO, interval=False),
+            "p90_s": Quantile(by_edge, 0.9, 1 / MICRO, interval=False),
+            "p95_s": Quantile(by_edge, 0.95, 1 / MICRO, interval=False),
         }
         return {
-            "edges": _answer(edges, {**{name: known[name] for name in known.columns}, **seconds}),
+            "edges": _answer(
+                edges, {**{name: _on(timed, each, len(edges)) for name, each in taken.items()}, **seconds}
+            ),
             "nodes": _answer(tallies["nodes"], {}),
         }
 
@@ -234,33 +232,41 @@ def _weights(spec: TableSpec, keys: Mapping[str, Key], journey: Ints, journeys: 
     return tabulate_runs(spec, keys, at, starts, values, fold)
 
 
+def _on(rows: Ints, values: npt.NDArray[np.float64], n_rows: int) -> pl.Series:
+    """`values` on some of the rows, null on the others."""
+    found = np.full(n_rows, np.nan)
+    found[rows] = values
+    return pl.Series(found).fill_nan(None)
+
+
 def _answer(tally: Tally, more: Mapping[str, object]) -> Answer:
-    users, n_journeys = tally.total("n_users"), tally.total("n_journeys")
+    laid, order = tally.fullest_last()
+    users, n_journeys = laid.total("n_users"), laid.total("n_journeys")
 
     def conversion(rows: slice) -> Share:
-        won, mature = tally.closely("converted", rows), tally.closely("mature", rows)
+        won, mature = laid.closely("converted", rows), laid.closely("mature", rows)
         return Share(won, mature, users=users[rows], once=users[rows] == n_journeys[rows])
 
     def value(rows: slice) -> Number:
-        trials = tally.closely("n_journeys", rows)
+        trials = laid.closely("n_journeys", rows)
         if len(trials) < MIN_FOLDS:  # no interval, so replicates of anything will do
             return Number(
-                np.repeat(tally.closely("value", rows).sum(axis=0, keepdims=True) / MICRO, len(trials) + 1, 0), trials
+                np.repeat(laid.closely("value", rows).sum(axis=0, keepdims=True) / MICRO, len(trials) + 1, 0), trials
             )
-        return Number(tally.spread("value", rows) / MICRO, trials[tally.present])
+        return Number(laid.spread("value", rows) / MICRO, trials[laid.present])
 
     def immature(rows: slice) -> npt.NDArray[np.float64]:
-        return tally.closely("n_journeys", rows) - tally.closely("mature", rows)
+        return laid.closely("n_journeys", rows) - laid.closely("mature", rows)
 
     return Answer(
         keys=tally.rows,
         columns={
             **{name: tally.total(name) for name in ("n", "n_journeys", "n_users", "mature", "converted")},
-            "conversion": Blocked(len(tally), conversion),
-            "value": Blocked(len(tally), value),
+            "conversion": Blocked(len(tally), conversion, order),
+            "value": Blocked(len(tally), value, order),
             **more,
         },
-        users=users,
+        users=tally.total("n_users"),
         converting=tally.total("converted"),
-        people={"immature": Blocked(len(tally), immature)},
+        people={"immature": Blocked(len(tally), immature, order)},
     )

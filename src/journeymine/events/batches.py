@@ -26,7 +26,7 @@ __all__ = ["BatchedLog", "read_batches", "suits_batches"]
 
 _MOST_FILES = 8
 """More are read several at once, each whole."""
-_MANY_ROWS = 1 << 20
+_MANY_ROWS = 1 << 22
 """From here on, importing what reads dictionaries costs less than it saves."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.columns import UNKNOWN
 from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer
@@ -205,7 +206,7 @@ def attribution(
 
     Raises
     ------
-    UnknownLabelError : `grain` or `by` names no column.
+    UnknownLabelError : `grain` or `by` names no column; `direct` names a channel that the log does not have.
     QuestionError : an unknown rule, the W without `middle`, a `lookback` longer than journeys reach.
 
     Notes
@@ -231,12 +232,12 @@ def attribution(
 
 
 def _check_direct(measure: Attribution, journeys: Journeys) -> None:
-    """Refuse direct channels that do not occur, save the one that is meant where nothing is said."""
+    """Refuse direct channels that do not occur, save what is meant where nothing is said, and a channel that is not known."""
     if "last_non_direct" not in measure.asked or "channel" not in journeys.coded.labels:
         return
     known = {label for coded in touch_labels(journeys, "channel") for label in coded.labels}
     for channel in measure.direct:
-        if channel not in (*known, *DIRECT):
+        if channel not in (*known, *DIRECT, UNKNOWN):
             raise UnknownLabelError.naming("channel", channel, known)
 
 

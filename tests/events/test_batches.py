@@ -122,6 +122,20 @@ def test_dictionaries_of_any_writer_are_read(tmp_path: Path, monkeypatch: pytest
     assert found.frame.equals(jm.read_events(frame, **schema).frame)
 
 
+def test_a_touchpoint_of_no_letters_is_missing_in_a_dictionary_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_MANY_ROWS", 0)
+    monkeypatch.setattr(parquet_labels, "_MOST_BYTES", 1_000)
+    frame = pl.DataFrame({"user": ["a"] * 6, "t": range(6), "what": ["x", "", None, "y", "", "x"]})
+    frame.write_parquet(tmp_path / "log.parquet")
+    schema = {"timestamp": "t", "time_unit": "s", "touchpoint": "what", "max_quarantine_share": 1.0}
+    found, expected = jm.read_events(tmp_path / "log.parquet", **schema), jm.read_events(frame, **schema)
+    assert parquet_labels.label_columns(found._log.files[0]) == {"touchpoint": "what"}
+    assert found.frame.equals(expected.frame)
+    assert found.quarantine["row"].to_list() == expected.quarantine["row"].to_list() == [1, 2, 4]
+
+
 def test_only_labels_that_repeat_are_taken_from_dictionaries(tmp_path: Path) -> None:
     n = 20_000
     frame = pl.DataFrame(

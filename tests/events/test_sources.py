@@ -354,7 +354,12 @@ def test_one_pass_serves_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(coded is seen[0] for coded in seen)
 
 
-def test_what_was_handed_out_stays_as_it_was_when_events_are_ordered() -> None:
+def test_what_was_handed_out_stays_as_it_was_when_events_are_ordered(monkeypatch: pytest.MonkeyPatch) -> None:
+    from journeymine.events import order as order_module
+
+    # Chunks and buckets of a few rows, as a log of millions has: rows change places.
+    monkeypatch.setattr(order_module, "_CHUNK_BITS", 3)
+    monkeypatch.setattr(order_module, "_BUCKET", 1)
     events: Events = read_events(log(), SCHEMA)
     before = events.coded()
     copy = before.user.to_list(), before.timestamp.tolist(), {n: c.decode().to_list() for n, c in before.labels.items()}

@@ -51,8 +51,9 @@ class LogSpan:
 class Events:
     """A raw log and the canonical events in it. Made by `read_events`; never changes; safe to share between threads.
 
-    Nothing but names and types is read until a property needs rows. `coded`, `frame`, `report` and `quarantine` make
-    one pass in memory and keep what it yields; `scan`, `survey` and `span` stream.
+    Nothing but names and types is read until a property needs rows. `coded`, `ordered`, `frame`, `report` and
+    `quarantine` make one pass in memory and keep what it yields, in order once it was ordered; `scan`, `survey` and
+    `span` stream.
     """
 
     def __init__(

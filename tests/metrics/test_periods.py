@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import journeymine as jm
-from journeymine.metrics.activity import wall_clock
-from journeymine.metrics.periods import period_of
+from journeymine.metrics.activity_hours import hour_of_week
+from journeymine.metrics.periods import by_quarter_hour, period_of
 from tests.metrics.test_bad_arguments import built
 
 ZONES = [
@@ -35,7 +35,8 @@ def test_days_and_hours_are_those_of_the_zone(zone: str, year: int, days: int) -
     time = low + random.integers(0, days * 86_400_000_000, 3_000)
     time[:4] = low + np.array([0, 1, 900_000_000, 899_999_999])
     local = [(epoch + timedelta(microseconds=int(t))).astimezone(ZoneInfo(zone)) for t in time]
-    assert wall_clock(time, zone).tolist() == [each.weekday() * 24 + each.hour for each in local]
+    hours = by_quarter_hour(time, lambda instants: hour_of_week(instants, zone))
+    assert hours.tolist() == [each.weekday() * 24 + each.hour for each in local]
     assert period_of(time, "day", zone).tolist() == [each.date().toordinal() - 719_163 for each in local]
     mondays = [each.date() - timedelta(days=each.weekday()) for each in local]
     assert period_of(time, "week", zone).tolist() == [each.toordinal() - 719_163 for each in mondays]

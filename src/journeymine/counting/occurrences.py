@@ -34,7 +34,9 @@ class Occurrences:
 
     def __init__(self, size: int) -> None:
         """`size` : numbers are below it."""
-        self.kind: type[np.uint32] | type[np.int64] = np.uint32 if size <= 1 << 32 else np.int64
+        self.kind: type[np.uint16] | type[np.uint32] | type[np.int64] = (
+            np.uint16 if size <= 1 << 16 else np.uint32 if size <= 1 << 32 else np.int64
+        )
         self._dense = np.zeros(size, dtype=np.int64) if size <= _DENSE else None
         self._waiting: list[npt.NDArray[Any]] = []
         self._n_waiting = 0

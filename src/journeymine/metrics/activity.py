@@ -10,25 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.counting.by import as_names, step_keys
+from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import changes, runs_of
-from journeymine.counting.tabulate import Key, distinct_users, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, at_steps, check_free, check_occurs, check_vocabulary
-from journeymine.metrics.periods import by_quarter_hour, check_zone, local_time
-from journeymine.parallel import take
+from journeymine.metrics.activity_hours import count_hours
+from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.metrics.periods import check_zone
 
 __all__ = ["Activity", "activity"]
 
 Ints = npt.NDArray[np.int64]
-WEEKDAYS, HOURS = 7, 24
 
 
 @dataclass(frozen=True)
@@ -76,43 +73,13 @@ class Activity:
 
     def count(self, journeys: Journeys) -> Counts:
         """Read the wall clock at each step."""
-        specs, step = self.specs(), self.event.steps(journeys)
-        journey, heads = at_steps(journeys.journey_of_step, step), journeys.heads
-        keys = {
-            name: Key(at_steps(key.codes, step), key.values) for name, key in step_keys(journeys, self.names).items()
-        }
-        clock = wall_clock(at_steps(journeys.coded.time, step), self.timezone)
-        timed = {**keys, "weekday": Key(clock // HOURS, _numbers(1, WEEKDAYS)), "hour": Key(clock % HOURS, _HOURS)}
-        cell, size = pack([*keys.values(), Key(clock, _CLOCK)], len(step))
-        runs = runs_of(cell, size, journey)
-        first = runs.first
-        once = np.zeros(len(step), dtype=bool)
-        once[first] = True
-        someone = np.zeros(len(step), dtype=bool)
-        someone[first[changes(take(cell, first)) | changes(take(heads.user, take(journey, first)))]] = True
-        goal = np.zeros(len(journeys.coded), dtype=bool)
-        goal[(journeys.offsets[:-1] + heads.goal_step)[heads.goal_step >= 0]] = True
-        fold = take(take(journeys.folds, heads.user), journey)
-        values = {"n_journeys": once, "n_users": someone, "goals": at_steps(goal, step)}
-        cells = tabulate(specs["cells"], timed, values, fold)
-        tables = {
-            "cells": cells,
-            "all": pl.concat([_steps_of(cells, specs["all"]), self._people(journeys, keys, journey, fold)]),
-        }
+        specs = self.specs()
+        tables = count_hours(journeys, self.event, self.names, self.timezone, specs)
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
-    def _people(
-        self, journeys: Journeys, keys: Mapping[str, Key], journey: Ints, fold: npt.NDArray[np.integer]
-    ) -> pl.DataFrame:
-        """Distinct users of each group."""
-        group, size = pack(list(keys.values()), len(journey))
-        rows = np.flatnonzero(changes(journey) | changes(group))  # all that can be the first of a user in a group
-        user = take(journeys.heads.user, take(journey, rows))
-        everyone = np.ones(len(rows), dtype=bool)
-        rows = rows[distinct_users(take(group, rows), user, everyone, size)]
-        values = {"n": np.zeros(len(rows), dtype=np.int64)}
-        some = {name: key.take(rows) for name, key in keys.items()}
-        return tabulate(self.specs()["all"], some, values, take(fold, rows))
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: hours are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares of all steps of the group."""
@@ -137,34 +104,6 @@ def _group_rows(cells: Tally, everything: Tally) -> Ints:
     groups = everything.rows.with_row_index("_group")
     found = cells.rows.join(groups, on=everything.rows.columns, how="left", nulls_equal=True, maintain_order="left")
     return found["_group"].cast(pl.Int64).to_numpy()
-
-
-def _numbers(first: int, last: int) -> pl.Series:
-    return pl.Series(np.arange(first, last + 1))
-
-
-_HOURS, _CLOCK = _numbers(0, HOURS - 1), _numbers(0, WEEKDAYS * HOURS - 1)
-
-
-def _steps_of(cells: pl.DataFrame, spec: TableSpec) -> pl.DataFrame:
-    """The steps of each group without its users, from the cells."""
-    return cells.select(*spec.key_names, "n", pl.lit(0, dtype=pl.Int64).alias("n_users"))
-
-
-def wall_clock(time: Ints, zone: str) -> npt.NDArray[np.uint8]:
-    """Hour of the week on the wall clock of a zone, from 0 for Monday's first.
-
-    >>> wall_clock(np.array([23 * 3_600_000_000]), "UTC"), wall_clock(np.array([23 * 3_600_000_000]), "Europe/Berlin")
-    (array([95], dtype=uint8), array([96], dtype=uint8))
-    """
-
-    def read(instants: Ints) -> npt.NDArray[np.uint8]:
-        local = local_time(instants, zone)
-        hours = (local.dt.weekday().to_numpy() - 1).astype(np.uint8) * np.uint8(HOURS)
-        hours += local.dt.hour().to_numpy().astype(np.uint8)
-        return np.asarray(hours)
-
-    return by_quarter_hour(time, read)
 
 
 def activity(

@@ -64,6 +64,11 @@ class Occurrence:
         names = self.condition.touchpoints()
         return " or ".join(map(repr, names)) if names and len(names) <= 3 else "a step as asked for"
 
+    @property
+    def any_step(self) -> bool:
+        """Whether every step counts."""
+        return self.condition is None and not self.goal
+
     def steps(self, journeys: Journeys) -> Ints:
         """Positions of the steps that count, ascending: user after user, each in order of time.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.errors import QuestionError
+from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import take
 
-__all__ = ["PERIODS", "by_quarter_hour", "check_zone", "local_time", "period_of"]
+__all__ = ["PERIODS", "WallClock", "by_quarter_hour", "check_zone", "local_time", "period_of"]
 
 Ints = npt.NDArray[np.int64]
 Number = TypeVar("Number", bound=np.generic)
@@ -65,20 +67,53 @@ def local_time(time: Ints, zone: str) -> pl.Series:
 
 
 def by_quarter_hour(time: Ints, read: Callable[[Ints], npt.NDArray[Number]]) -> npt.NDArray[Number]:
-    """``read(time)`` of what wall clocks tell to the hour, read once for each quarter of an hour and then looked up.
+    """``read(time)`` of what wall clocks tell to the hour, looked up where that pays; see `WallClock`."""
+    if len(time) < _FEW:
+        return read(time)
+    return WallClock.between(int(time.min()), int(time.max()), len(time), read).at(time)
+
+
+@dataclass(frozen=True, slots=True)
+class WallClock(Generic[Number]):
+    """What wall clocks tell to the hour, read once for each quarter of an hour and then looked up.
 
     Zones differ from UTC by whole quarters of an hour, today. Where one did not, in years before that, or where there are
     more quarters than instants, each instant is read.
+
+    Attributes
+    ----------
+    read : what the clock tells at instants.
+    first : the quarter of an hour, since 1970, that the table begins with.
+    table : what it tells in each quarter; None where each instant is read.
     """
-    if len(time) < _FEW:
-        return read(time)
-    quarter = time // _QUARTER
-    first, last = int(quarter.min()), int(quarter.max())
-    if last - first >= len(time):
-        return read(time)
-    begins = np.arange(first, last + 1) * _QUARTER
-    table = read(begins)
-    if not np.array_equal(table, read(begins + (_QUARTER - 1))):
-        return read(time)
-    quarter -= first
-    return take(table, quarter)
+
+    read: Callable[[Ints], npt.NDArray[Number]]
+    first: int
+    table: npt.NDArray[Number] | None
+
+    @classmethod
+    def between(
+        cls, low: int, high: int, n_instants: int, read: Callable[[Ints], npt.NDArray[Number]]
+    ) -> WallClock[Number]:
+        """A clock for about `n_instants` instants from `low` to `high`."""
+        first, last = low // _QUARTER, high // _QUARTER
+        if last - first >= n_instants:
+            return cls(read, first, None)
+        begins = np.arange(first, last + 1) * _QUARTER
+        table = read(begins)
+        return cls(read, first, table if np.array_equal(table, read(begins + (_QUARTER - 1))) else None)
+
+    @classmethod
+    def of(cls, journeys: Journeys, read: Callable[[Ints], npt.NDArray[Number]]) -> WallClock[Number]:
+        """A clock for the steps of some journeys."""
+        if not len(journeys):
+            return cls(read, 0, None)
+        return cls.between(int(journeys.heads.start.min()), int(journeys.heads.end.max()), len(journeys.coded), read)
+
+    def at(self, time: Ints) -> npt.NDArray[Number]:
+        """What it tells at each instant."""
+        if self.table is None:
+            return self.read(time)
+        quarter = time // _QUARTER
+        quarter -= self.first
+        return take(self.table, quarter)

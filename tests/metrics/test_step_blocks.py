@@ -1,0 +1,37 @@
+"""What is counted block by block does not depend on the blocks, nor on how groups are numbered."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+import journeymine as jm
+from journeymine.counting.parts import count_in_memory
+from journeymine.metrics import Activity
+from tests.metrics.test_bad_arguments import built
+
+BLOCKS = "journeymine.metrics.step_blocks"
+GOAL = {"goal": True}
+
+
+@pytest.mark.parametrize("by", [None, ["channel", "plan"]])
+@pytest.mark.parametrize("event", [None, GOAL])
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_blocks_and_numbers_of_groups_do_not_show(
+    monkeypatch: pytest.MonkeyPatch, by: Any, event: Any, zone: str
+) -> None:
+    measures = [Activity(timezone=zone, event=event, by=by)]
+    journeys = built()
+    expected = [count_in_memory(measure, journeys) for measure in measures]
+    assert all(any(table.height for table in counts.tables.values()) for counts in expected)
+    monkeypatch.setattr(sys.modules[BLOCKS], "BLOCK", 7)
+    assert all(count_in_memory(measure, journeys).equals(c) for measure, c in zip(measures, expected, strict=True))
+    monkeypatch.setattr(sys.modules[BLOCKS], "_MOST_GROUPS", 0)
+    assert all(count_in_memory(measure, journeys).equals(c) for measure, c in zip(measures, expected, strict=True))
+
+
+def test_no_journeys_have_no_hours() -> None:
+    journeys = built()
+    assert jm.activity(journeys.range(0, 0), by="channel").frame.is_empty()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from journeymine.errors import QuestionError, RulesError, UnknownLabelError
 from journeymine.metrics import Retention, retention
-from journeymine.metrics.retention_counts import first_at_or_after
+from journeymine.metrics.retention_members import first_at_or_after
 from tests.metrics.months import HOUR, ZONES, by_user, first_day, later, monthly_logs
 from tests.oracles.logs import START, Row, build
 

@@ -9,7 +9,7 @@ import pytest
 
 import journeymine as jm
 from journeymine.counting.parts import count_in_memory
-from journeymine.metrics import Activity
+from journeymine.metrics import Activity, Retention
 from tests.metrics.test_bad_arguments import built
 
 BLOCKS = "journeymine.metrics.step_blocks"
@@ -22,7 +22,11 @@ GOAL = {"goal": True}
 def test_blocks_and_numbers_of_groups_do_not_show(
     monkeypatch: pytest.MonkeyPatch, by: Any, event: Any, zone: str
 ) -> None:
-    measures = [Activity(timezone=zone, event=event, by=by)]
+    measures = [
+        Activity(timezone=zone, event=event, by=by),
+        Retention(entry=event, timezone=zone, by=by, period="day", recurring=True),
+        Retention(returned=event, timezone=zone, by=by, period="36h"),
+    ]
     journeys = built()
     expected = [count_in_memory(measure, journeys) for measure in measures]
     assert all(any(table.height for table in counts.tables.values()) for counts in expected)

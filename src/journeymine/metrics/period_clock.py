@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,10 @@ import polars as pl
 
 from journeymine.durations import Duration, describe, microseconds
 from journeymine.errors import QuestionError
-from journeymine.metrics.periods import PERIODS, check_zone, period_of
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.periods import PERIODS, WallClock, by_quarter_hour, check_zone, first_day
 
-__all__ = ["PeriodClock", "check_calendar", "date_of_number", "number_of"]
+__all__ = ["PeriodClock", "check_calendar", "date_of_number", "number_of", "numbers_of"]
 
 Ints = npt.NDArray[np.int64]
 _MONDAY = 3  # days from Thursday 1970-01-01 back to a Monday
@@ -34,7 +36,16 @@ def number_of(time: Ints, period: str, zone: str) -> Ints:
     ... )
     (array([0, 1]), array([1]))
     """
-    days = period_of(time, period, zone)
+    return by_quarter_hour(time, lambda instants: _number(instants, period, zone))
+
+
+def numbers_of(journeys: Journeys, period: str, zone: str) -> WallClock[np.int32]:
+    """The same for steps of the journeys, asked block by block."""
+    return WallClock.of(journeys, lambda instants: _number(instants, period, zone).astype(np.int32))
+
+
+def _number(time: Ints, period: str, zone: str) -> Ints:
+    days = first_day(time, period, zone)
     if period == "week":
         return (days + _MONDAY) // 7
     return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) if period == "month" else days
@@ -85,6 +96,10 @@ class PeriodClock:
     def read(self, time: Ints) -> Ints:
         """Numbers of calendar periods; for a fixed length, the µs as they are."""
         return number_of(time, self.period, self.zone) if self.calendar else time
+
+    def reader(self, journeys: Journeys) -> Callable[[Ints], npt.NDArray[np.integer]]:
+        """`read` for steps of the journeys, asked block by block."""
+        return numbers_of(journeys, self.period, self.zone).at if self.calendar else lambda time: time
 
     @property
     def step(self) -> int:

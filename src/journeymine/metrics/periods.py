@@ -15,7 +15,7 @@ from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import take
 
-__all__ = ["PERIODS", "WallClock", "by_quarter_hour", "check_zone", "local_time", "period_of"]
+__all__ = ["PERIODS", "WallClock", "by_quarter_hour", "check_zone", "first_day", "local_time", "period_of"]
 
 Ints = npt.NDArray[np.int64]
 Number = TypeVar("Number", bound=np.generic)
@@ -56,9 +56,12 @@ def period_of(time: npt.NDArray[np.int64], period: str, zone: str) -> npt.NDArra
     ... ]
     ['2023-12-25', '2024-01-01']
     """
-    return by_quarter_hour(
-        time, lambda t: local_time(t, zone).dt.date().dt.truncate(PERIODS[period]).cast(pl.Int64).to_numpy()
-    )
+    return by_quarter_hour(time, lambda instants: first_day(instants, period, zone))
+
+
+def first_day(time: Ints, period: str, zone: str) -> Ints:
+    """As `period_of`, each instant read."""
+    return local_time(time, zone).dt.date().dt.truncate(PERIODS[period]).cast(pl.Int64).to_numpy()
 
 
 def local_time(time: Ints, zone: str) -> pl.Series:

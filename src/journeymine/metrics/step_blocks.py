@@ -15,10 +15,10 @@ from journeymine.graph.transition_cells import BLOCK
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, at_steps
 
-__all__ = ["StepBlock", "StepBlocks"]
+__all__ = ["Positions", "StepBlock", "StepBlocks"]
 
 Ints = npt.NDArray[np.int64]
-_MOST_GROUPS = 1 << 30
+_MOST_GROUPS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,20 @@ class StepBlock:
     group: Ints
 
 
+class Positions:
+    """Positions of the steps that count, range by range."""
+
+    def __init__(self, journeys: Journeys, event: Occurrence) -> None:
+        self._steps = None if event.any_step else event.steps(journeys)
+
+    def inside(self, first: int, n_steps: int) -> Ints:
+        """Those in a range of steps, counted from its first."""
+        if self._steps is None:
+            return np.arange(n_steps)
+        low, high = np.searchsorted(self._steps, (first, first + n_steps))
+        return np.asarray(self._steps[low:high] - first)
+
+
 class StepBlocks:
     """Blocks that stay in the processor's cache; groups are combinations of labels.
 
@@ -49,7 +63,7 @@ class StepBlocks:
 
     def __init__(self, journeys: Journeys, event: Occurrence, names: Sequence[str]) -> None:
         """`names` : the columns whose labels are combined."""
-        self._steps = None if event.any_step else event.steps(journeys)
+        self._positions = Positions(journeys, event)
         self._journeys, self._names = journeys.with_grains(names), names
         self._values = {name: key.values for name, key in step_keys(self._journeys.range(0, 0), names).items()}
         self.n_groups = int(np.prod([max(len(known), 1) for known in self._values.values()], dtype=object))
@@ -65,21 +79,15 @@ class StepBlocks:
         """The blocks, in the order of the users."""
         first = 0
         for block in self._journeys.parts(BLOCK):
-            there = slice(first, first + len(block.coded))
-            step = self._steps_of(there)
+            n_steps = len(block.coded)
+            step = self._positions.inside(first, n_steps)
             if self._rare is None:
                 keys = step_keys(block, self._names).values()
                 group, _ = pack([Key(at_steps(key.codes, step), key.values) for key in keys], len(step))
             else:
-                group = at_steps(self._rare[there], step)
+                group = at_steps(self._rare[first : first + n_steps], step)
             yield StepBlock(block, first, step, group)
-            first = there.stop
-
-    def _steps_of(self, there: slice) -> Ints:
-        if self._steps is None:
-            return np.arange(there.stop - there.start)
-        low, high = np.searchsorted(self._steps, (there.start, there.stop))
-        return np.asarray(self._steps[low:high] - there.start)
+            first += n_steps
 
     def spelled(self, group: Ints) -> dict[str, pl.Series]:
         """The labels of groups, one column per name."""

@@ -19,7 +19,8 @@ class Case:
     answers : what comes out, in a few words.
     prepare : makes what the case starts from, out of the path of the log; not timed.
     run : the timed part, given what `prepare` returned.
-    against : names of the cases of other tools that give the same answer; the table has a ratio for each.
+    against : names of the cases of other tools that give the same answer, or (``… bare``) the plain figure of it; the
+        table has a ratio for each.
     largest : more events than this are not tried (another tool's memory, or patience).
     shape : of the log it needs (see `logs`): ``"rich"`` for questions about stages, value and scores.
     after : for a measure on journeys already built, the cases that build them: from events, and from the file.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import journeymine as jm
+from benchmarks.bare_queries import BARE
 from benchmarks.case import Case
 from benchmarks.queries import QUERIES
 
@@ -127,7 +128,9 @@ RICH_MEASURES: Mapping[str, tuple[str, Ask]] = {
 
 
 def _peers(name: str) -> tuple[str, ...]:
-    return (f"duckdb {name}", f"chdb {name}") if name in QUERIES else ()
+    """Those that give the same answer, and those that give the plain figure of it."""
+    asked = [name] * (name in QUERIES) + [f"{name} bare"] * (name in BARE)
+    return tuple(f"{engine} {each}" for each in asked for engine in ("duckdb", "chdb"))
 
 
 def _measures(

@@ -6,8 +6,10 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from benchmarks.bare_queries import BARE
 from benchmarks.case import Case
-from benchmarks.queries import CLICKHOUSE, DUCKDB, QUERIES, Query
+from benchmarks.queries import QUERIES
+from benchmarks.sql import CLICKHOUSE, DUCKDB, Query
 
 __all__ = ["CASES", "ask_chdb", "ask_duckdb"]
 
@@ -66,10 +68,11 @@ def _polars_shift(path: str) -> Any:
 
 
 def _put(engine: str, ask: Callable[[str], Any], words: Mapping[str, str]) -> list[Case]:
-    """Each question to one engine."""
+    """Each question to one engine, and the plain figure of it."""
+    bare = {f"{name} bare": query for name, query in BARE.items()}
     return [
         Case(f"{engine} {name}", query.answers, str, _asking(ask, words, query), shape=query.shape)
-        for name, query in {**_COUNTS, **QUERIES}.items()
+        for name, query in {**_COUNTS, **QUERIES, **bare}.items()
         if words is DUCKDB or name != "sessions"
     ]
 

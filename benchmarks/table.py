@@ -71,8 +71,13 @@ def print_table(rows: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> Non
             f"{row['case']:<24}{row['log']:<24}{row['seconds']:>9.3f}{row['cpu_seconds']:>9.3f}"
             f"{row['ns_per_event']:>9.0f}{row['cpu_ns_per_event']:>10.0f}{row['bytes_per_event']:>8.0f}{row['load']:>6.1f}"
             f"{_two(parts[0]):>9}{_two(parts[1]):>8}  "
-            + ", ".join(f"{name.split()[0]} {_two(each)}" for name, each in others if each is not None)
+            + ", ".join(f"{_tool(name, row['case'])} {_two(each)}" for name, each in others if each is not None)
         )
+
+
+def _tool(other: str, case: str) -> str:
+    """What a ratio is over: the tool alone where it gives the same answer, and ``bare`` beside it for the plain figure."""
+    return other.replace(f" {case}", "")
 
 
 def _two(ratio: float | None) -> str:

@@ -9,6 +9,7 @@ import pytest
 import journeymine as jm
 from benchmarks import logs, ours, peers
 from benchmarks.__main__ import main
+from benchmarks.bare_queries import BARE
 from benchmarks.case import Case
 from benchmarks.queries import QUERIES
 from benchmarks.worker import main as run_case
@@ -50,10 +51,12 @@ def test_every_measure_has_a_case(tmp_path: Path) -> None:
 
 def test_all_that_is_compared_is_there() -> None:
     known = {case.name for case in [*ours.CASES, *peers.CASES]} | {"pm4py", "retentioneering"}
-    known |= {f"chdb {name}" for name in ("lead", *QUERIES)}  # where chdb is not installed
+    known |= {
+        f"chdb {name}" for name in ("lead", *QUERIES, *(f"{each} bare" for each in BARE))
+    }  # where chdb is not installed
     for case in ours.CASES:
         assert {*case.against, *case.after} <= known
-    assert set(QUERIES) <= {case.name for case in ours.CASES}
+    assert set(QUERIES) == set(BARE) <= {case.name for case in ours.CASES}
 
 
 def test_measures_have_their_share_of_building_and_their_peers(
@@ -62,18 +65,28 @@ def test_measures_have_their_share_of_building_and_their_peers(
     root = Path(__file__).parent.parent.parent
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(root))
-    names = ["build", "way", "activity", "duckdb activity", "duckdb lead", "build rich", "customer_value"]
+    names = ["build", "way", "activity", "duckdb activity", "duckdb activity bare", "duckdb lead", "build rich",
+             "customer_value"]  # fmt: skip
     main(["--sizes", "3e3", "4e3", "--repeat", "1", "--measures", "--cases", *names])
     written = json.loads(Path("build/benchmarks.json").read_text())
     by = {(row["case"], row["log"]): row for row in written["cases"]}
     # No `way`, no `lead`: those are no measures on journeys already built.
-    assert {name for name, _ in by} == {"build", "activity", "duckdb activity", "build rich", "customer_value"}
-    assert len(by) == 10
+    assert {name for name, _ in by} == {
+        "build",
+        "activity",
+        "duckdb activity",
+        "duckdb activity bare",
+        "build rich",
+        "customer_value",
+    }
+    assert len(by) == 12
     # Compared is what ran one after the other.
-    assert [name for name, log in by if log == "3,000"][2:4] == ["activity", "duckdb activity"]
-    for found, column, other in (("shares_of_build", "seconds", "build"), ("ratios", "cpu_seconds", "duckdb activity")):
-        each = next(row for row in written[found] if (row["case"], row["log"]) == ("activity", "3,000"))
-        assert each["against"] == other
+    assert [name for name, log in by if log == "3,000"][2:5] == ["activity", "duckdb activity", "duckdb activity bare"]
+    for found, column, other in (("shares_of_build", "seconds", "build"), ("ratios", "cpu_seconds", "duckdb activity"),
+                                 ("ratios", "seconds", "duckdb activity bare")):  # fmt: skip
+        each = next(
+            row for row in written[found] if (row["case"], row["log"], row["against"]) == ("activity", "3,000", other)
+        )
         assert each[column] == pytest.approx(by["activity", "3,000"][column] / by[other, "3,000"][column])
     assert {row["against"] for row in written["shares_of_build"]} == {"build", "build rich"}
     assert "÷ build" in capsys.readouterr().out

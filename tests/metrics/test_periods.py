@@ -46,7 +46,7 @@ def test_stickiness_counts_the_same_with_a_place_for_each_number_and_by_sorting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dense = jm.stickiness(built(), by=["channel", "plan"], windows=["2d", "9d"])
-    monkeypatch.setattr(sys.modules["journeymine.metrics.stickiness"], "_DENSE", 0)
+    monkeypatch.setattr(sys.modules["journeymine.counting.occurrences"], "_DENSE", 0)
     sparse = jm.stickiness(built(), by=["channel", "plan"], windows=["2d", "9d"])
     assert dense.frame.equals(sparse.frame)
     assert dense.tables["days"].equals(sparse.tables["days"])

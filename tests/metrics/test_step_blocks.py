@@ -9,7 +9,7 @@ import pytest
 
 import journeymine as jm
 from journeymine.counting.parts import count_in_memory
-from journeymine.metrics import Activity, Retention
+from journeymine.metrics import Activity, LifeCycle, Retention, Stickiness
 from tests.metrics.test_bad_arguments import built
 
 BLOCKS = "journeymine.metrics.step_blocks"
@@ -26,6 +26,8 @@ def test_blocks_and_numbers_of_groups_do_not_show(
         Activity(timezone=zone, event=event, by=by),
         Retention(entry=event, timezone=zone, by=by, period="day", recurring=True),
         Retention(returned=event, timezone=zone, by=by, period="36h"),
+        LifeCycle(event=event, timezone=zone, by=by, period="week"),
+        Stickiness(event=event, timezone=zone, by=by, windows=["2d", "9d"]),
     ]
     journeys = built()
     expected = [count_in_memory(measure, journeys) for measure in measures]
@@ -36,6 +38,6 @@ def test_blocks_and_numbers_of_groups_do_not_show(
     assert all(count_in_memory(measure, journeys).equals(c) for measure, c in zip(measures, expected, strict=True))
 
 
-def test_no_journeys_have_no_hours() -> None:
-    journeys = built()
-    assert jm.activity(journeys.range(0, 0), by="channel").frame.is_empty()
+@pytest.mark.parametrize("ask", [jm.activity, jm.retention, jm.life_cycle, jm.stickiness])
+def test_of_no_journeys_nothing_is_told(ask: Any) -> None:
+    assert ask(built().range(0, 0), by="channel").frame.is_empty()

@@ -16,10 +16,9 @@ from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import integer_key, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.active_periods import active_periods
+from journeymine.metrics.life_cycle_counts import count_states
 from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.period_clock import check_calendar, date_of_number, number_of
 from journeymine.metrics.periods import check_zone
@@ -74,33 +73,13 @@ class LifeCycle:
 
     def count(self, journeys: Journeys) -> Counts:
         """Compare each user's periods with the ones before and after."""
-        spec = self.specs()["states"]
-        found = active_periods(journeys, self.event, self.names, self.period, self.timezone)
-        fold = journeys.folds[found.user]
-        before = np.empty_like(found.number)
-        before[1:] = found.number[:-1]
-        direct = ~found.first
-        direct[1:] &= found.number[1:] - before[1:] == 1
-        early = journeys.coded.time[found.step] < journeys.context.log_start + journeys.rules.idle_us
-        nobody = np.zeros(len(fold), dtype=bool)
-        active = tabulate(
-            spec,
-            {**found.keys, "period": integer_key(found.number)},
-            {
-                "new": found.first,
-                "returning": direct,
-                "resurrected": ~found.first & ~direct,
-                "dormant": nobody,
-                "left_truncated": found.first & early,
-            },
-            fold,
-        )
-        now = int(number_of(np.array([journeys.context.observed_until]), self.period, self.timezone)[0])
-        gone = np.flatnonzero((found.following > found.number + 1) & (found.number < now))
-        keys = {name: key.take(gone) for name, key in found.keys.items()}
-        values = dict.fromkeys(spec.values, nobody[gone]) | {"dormant": ~nobody[gone]}
-        dormant = tabulate(spec, {**keys, "period": integer_key(found.number[gone] + 1)}, values, fold[gone])
-        return Counts.of(question_of(self), basis_of(journeys), self.specs(), {"states": pl.concat([active, dormant])})
+        specs = self.specs()
+        states = count_states(journeys, self.event, self.names, self.period, self.timezone, specs["states"])
+        return Counts.of(question_of(self), basis_of(journeys), specs, {"states": states})
+
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: users are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """States, the share retained, and the quick ratio."""

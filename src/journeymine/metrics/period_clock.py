@@ -14,7 +14,7 @@ from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.periods import PERIODS, WallClock, by_quarter_hour, check_zone, first_day
 
-__all__ = ["PeriodClock", "check_calendar", "date_of_number", "number_of", "numbers_of"]
+__all__ = ["PeriodClock", "check_calendar", "date_of_number", "number_of", "numbers_between", "numbers_of"]
 
 Ints = npt.NDArray[np.int64]
 _MONDAY = 3  # days from Thursday 1970-01-01 back to a Monday
@@ -42,6 +42,14 @@ def number_of(time: Ints, period: str, zone: str) -> Ints:
 def numbers_of(journeys: Journeys, period: str, zone: str) -> WallClock[np.int32]:
     """The same for steps of the journeys, asked block by block."""
     return WallClock.of(journeys, lambda instants: _number(instants, period, zone).astype(np.int32))
+
+
+def numbers_between(journeys: Journeys, period: str, zone: str) -> tuple[int, int]:
+    """Numbers of the first and the last period in which the journeys have a step."""
+    heads = journeys.heads
+    bounds = np.array([heads.start.min(), heads.end.max()] if len(heads) else [0, 0])
+    low, high = number_of(bounds, period, zone)
+    return int(low), int(high)
 
 
 def _number(time: Ints, period: str, zone: str) -> Ints:

@@ -14,7 +14,7 @@ from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import distinct_users
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence
-from journeymine.metrics.period_clock import PeriodClock, number_of
+from journeymine.metrics.period_clock import PeriodClock, numbers_between
 from journeymine.metrics.retention_members import Members, Returns, UserClock
 from journeymine.metrics.step_blocks import Positions, StepBlock, StepBlocks
 from journeymine.parallel import take
@@ -62,9 +62,7 @@ class _Cells:
         self.blocks, self.clock, self.n_periods, self.kind, self.recurring = blocks, clock, n_periods, kind, recurring
         self.users = UserClock(journeys, clock, cohort, recurring=recurring)
         self.now = int(clock.read(np.array([journeys.context.observed_until]))[0])
-        heads = journeys.heads
-        bounds = np.array([heads.start.min(), heads.end.max()] if len(heads) else [0, 0])
-        self.first_cohort, last = (int(number) for number in number_of(bounds, cohort, clock.zone))
+        self.first_cohort, last = numbers_between(journeys, cohort, clock.zone)
         self.n_cohorts = last - self.first_cohort + 1
         n_cells = blocks.n_groups * self.n_cohorts
         self.sizes = Occurrences(n_cells * 2)

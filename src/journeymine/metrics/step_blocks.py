@@ -58,18 +58,19 @@ class StepBlocks:
 
     Attributes
     ----------
+    journeys : of all users.
     n_groups : how many there may be.
     """
 
     def __init__(self, journeys: Journeys, event: Occurrence, names: Sequence[str]) -> None:
         """`names` : the columns whose labels are combined."""
         self._positions = Positions(journeys, event)
-        self._journeys, self._names = journeys.with_grains(names), names
-        self._values = {name: key.values for name, key in step_keys(self._journeys.range(0, 0), names).items()}
+        self.journeys, self._names = journeys.with_grains(names), names
+        self._values = {name: key.values for name, key in step_keys(self.journeys.range(0, 0), names).items()}
         self.n_groups = int(np.prod([max(len(known), 1) for known in self._values.values()], dtype=object))
         self._rare: Ints | None = None
         if self.n_groups > _MOST_GROUPS:  # only with enormous alphabets: number those that occur
-            keys = step_keys(self._journeys, names)
+            keys = step_keys(self.journeys, names)
             packed, _ = pack(list(keys.values()), len(journeys.coded))
             _, first, self._rare = np.unique(packed, return_index=True, return_inverse=True)
             self._values = {name: gathered(key.values, key.codes[first]) for name, key in keys.items()}
@@ -78,7 +79,7 @@ class StepBlocks:
     def __iter__(self) -> Iterator[StepBlock]:
         """The blocks, in the order of the users."""
         first = 0
-        for block in self._journeys.parts(BLOCK):
+        for block in self.journeys.parts(BLOCK):
             n_steps = len(block.coded)
             step = self._positions.inside(first, n_steps)
             if self._rare is None:

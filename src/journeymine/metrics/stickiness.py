@@ -15,30 +15,23 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.occurrences import Occurrences
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import changes
-from journeymine.counting.tabulate import Key, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.active_periods import ActivePeriods, active_periods
 from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.period_clock import date_of_number, number_of
 from journeymine.metrics.periods import check_zone
+from journeymine.metrics.stickiness_counts import count_days
 from journeymine.metrics.survival import groups_of
-from journeymine.parallel import take
-from journeymine.stats.folds import FOLDS
 
 __all__ = ["Stickiness", "stickiness"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 _DAY = 86_400_000_000
-_DENSE = 1 << 20
-"""Up to this many possible numbers are counted without sorting."""
 NOT_WHOLE = "the window reaches beyond the days that the log covers whole"
 NO_DAY = "no window lies inside the days that the log covers whole"
 
@@ -89,25 +82,13 @@ class Stickiness:
 
     def count(self, journeys: Journeys) -> Counts:
         """Where each user enters and leaves each window that ends on a day."""
-        specs = self.specs()
-        found = active_periods(journeys, self.event, self.names, "day", self.timezone)
-        people = _people(found, specs["users"], journeys.folds)
-        widths = _days_of(self.windows)
-        cells = _Cells.of(found, journeys.folds, max(widths))
-        active, days = cells.counted(cells.cell), []
-        for width in widths:
-            # A window of w days that ends on a day holds a user from an active day until w days after it, or until the
-            # next active day takes over: whoever leaves does so before somebody enters.
-            enters = np.flatnonzero(found.first | (found.number - _before(found.number) >= width))
-            leaves = np.append(enters[1:] - 1, len(found.number) - 1) if len(enters) else enters
-            window = pl.lit(width, dtype=pl.Int64).alias("window_days")
-            changes_by = {+1: take(cells.cell, enters), -1: take(cells.cell, leaves) + width * FOLDS}
-            change = [cells.frame(*cells.counted(there), sign) for sign, there in changes_by.items()]
-            days += [part.with_columns(window) for part in (cells.frame(*active, 0), *change)]
-        table = pl.concat(days).select(list(specs["days"].schema))
-        users = pl.concat([people.with_columns(pl.lit(w, dtype=pl.Int64).alias("window_days")) for w in widths])
-        tables = {"days": table, "users": users.select(list(specs["users"].schema))}
+        specs, widths = self.specs(), _days_of(self.windows)
+        tables = count_days(journeys, self.event, self.names, widths, self.timezone, specs)
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: days are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Stickiness over all days, and day by day."""
@@ -138,67 +119,6 @@ class Stickiness:
         return {"summary": summary, "days": _daily(tally, day, seen, within, whole, now)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """Each active day of a user as one number: its group, the day from `low`, and the user's fold in the lowest digit."""
-
-    keys: Mapping[str, Key]
-    n_groups: int
-    cell: Ints
-    low: int
-    span: int
-
-    @classmethod
-    def of(cls, found: ActivePeriods, folds: npt.NDArray[np.uint8], reach: int) -> _Cells:
-        """Number the days; the span has room for `reach` days more."""
-        packed, _ = pack(list(found.keys.values()), len(found.number))
-        new = changes(packed)  # rows of a group are together
-        low = int(found.number.min()) if len(new) else 0
-        span = (int(found.number.max()) if len(new) else 0) - low + 1 + reach
-        cell = found.number - low
-        if found.keys:
-            cell += (np.cumsum(new) - 1) * span
-        cell *= FOLDS
-        cell += take(folds, found.user)
-        at = np.flatnonzero(new)
-        return cls({name: key.take(at) for name, key in found.keys.items()}, len(at), cell, low, span)
-
-    def counted(self, cells: Ints) -> tuple[Ints, Ints]:
-        """The numbers that occur among `cells`, and how often."""
-        size = self.n_groups * self.span * FOLDS
-        if size <= _DENSE:
-            n = np.bincount(cells, minlength=size)
-            there = np.flatnonzero(n)
-            return there, n[there]
-        seen = Occurrences(size)
-        seen.add(cells.astype(seen.kind))
-        return seen.counted()
-
-    def frame(self, there: Ints, n: Ints, sign: int) -> pl.DataFrame:
-        """Rows of the table of days: who was active, or, with a sign, who enters or leaves."""
-        day, fold = there // FOLDS, (there % FOLDS).astype(np.uint8)
-        keys = {name: key.take(day // self.span) for name, key in self.keys.items()}
-        labels = {name: key.values.gather(pl.Series(key.codes).cast(pl.UInt32)) for name, key in keys.items()}
-        nobody = np.zeros(len(n), dtype=np.int64)
-        return pl.DataFrame(
-            {
-                **labels,
-                "day": self.low + day % self.span,
-                "fold": fold,
-                "active": nobody if sign else n,
-                "change": sign * n,
-            }
-        )
-
-
-def _people(found: ActivePeriods, spec: TableSpec, folds: npt.NDArray[np.uint8]) -> pl.DataFrame:
-    """Distinct users of each group."""
-    rows = np.flatnonzero(found.first)
-    of_group = TableSpec({name: pl.String for name in spec.keys if name != "window_days"}, spec.values)
-    some = {name: key.take(rows) for name, key in found.keys.items()}
-    return tabulate(of_group, some, {}, take(folds, take(found.user, rows)))
-
-
 def _daily(tally: Tally, day: Ints, seen: Floats, within: Floats, whole: npt.NDArray[np.bool_], now: int) -> Answer:
     """One row per window and day up to today."""
     shown = np.flatnonzero(day <= now)
@@ -220,12 +140,6 @@ def _lasting(day: Ints, begin: Ints, end: int) -> Floats:
     until = np.append(day[1:], max(end, int(day[-1])))
     days: Floats = np.maximum(np.minimum(until, end) - np.maximum(day, begin), 0).astype(np.float64)
     return days
-
-
-def _before(number: Ints) -> Ints:
-    before = np.empty_like(number)
-    before[:1], before[1:] = 0, number[:-1]
-    return before
 
 
 def _days_of(windows: Sequence[Duration]) -> list[int]:

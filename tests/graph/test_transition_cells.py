@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import polars as pl
 import pytest
 
 import journeymine as jm
-from journeymine.counting import estimates, occurrences, tally
+from journeymine.counting import long_tables, occurrences, packed
 from journeymine.counting.counts import Counts
-from journeymine.counting.parts import PART
-from journeymine.graph import transition_cells
-from journeymine.graph.transitions import Transitions, _tables
+from journeymine.counting.merging import spelled
+from journeymine.events.coded import Coded
+from journeymine.graph import transition_cells, transition_rows
+from journeymine.graph.transitions import Transitions
 
 TOUCHPOINTS = ["ad", "visit", "order", "call", "éà", "start"]
 
@@ -42,7 +45,7 @@ def journeys(n: int, seed: int, value: bool = True) -> jm.Journeys:
 def test_cells_equal_tables(monkeypatch: pytest.MonkeyPatch, grain: str, by: list[str] | None, value: bool) -> None:
     made = journeys(6_000, seed=len(grain), value=value)
     measure = Transitions(grain=grain, by=by)
-    tables = _tables(made, grain, measure.names, measure.specs())
+    tables = transition_rows.count_rows(made, grain, measure.names, measure.specs())
     expected = Counts.of("", None, measure.specs(), tables).tables  # type: ignore[arg-type]
     for block in (50, 1 << 17):
         monkeypatch.setattr(transition_cells, "BLOCK", block)
@@ -52,13 +55,31 @@ def test_cells_equal_tables(monkeypatch: pytest.MonkeyPatch, grain: str, by: lis
             assert found[name].equals(table), name
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "value"), [(transition_rows, "BLOCK", 40), (transition_rows, "_BITS", 20), (packed, "_ROOM", 1)]
+)
+def test_tables_come_out_in_order_however_rows_are_cut_and_packed(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: int
+) -> None:
+    made = journeys(3_000, seed=4)
+    plan = Coded((made.heads.user % 2).astype(np.uint8), ("pro", "basic"))  # not in order
+    made, measure = made.replace(segments={"plan": plan}), Transitions(by=["plan", "channel"])
+    usual = transition_rows.count_rows(made, "touchpoint", measure.names, measure.specs())
+    merged = Counts.of("", None, measure.specs(), usual).tables  # type: ignore[arg-type]
+    monkeypatch.setattr(module, name, value)
+    other = transition_rows.count_rows(made, "touchpoint", measure.names, measure.specs())
+    for table, frame in merged.items():
+        assert spelled(usual[table]).equals(frame)
+        assert spelled(other[table]).equals(frame)
+
+
 def test_few_labels_are_counted_in_cells_and_many_in_tables() -> None:
     made = journeys(6_000, seed=1)
     assert Transitions().steps_at_once(made) is None
     random = np.random.default_rng(3)
     rows = pl.DataFrame({"user": random.integers(0, 9, 2_000), "t": np.arange(2_000), "what": np.arange(2_000) % 700})
     events = jm.read_events(rows, timestamp="t", time_unit="s", touchpoint="what")
-    assert Transitions().steps_at_once(jm.build_journeys(events)) == PART
+    assert Transitions().steps_at_once(jm.build_journeys(events)) == 2_000
 
 
 def test_buckets_kept_one_by_one_and_counted_in_place_agree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,8 +100,8 @@ def test_buckets_kept_one_by_one_and_counted_in_place_agree(monkeypatch: pytest.
     assert measure.count(made).tables["histogram"]["n"].sum() == len(made.coded) - len(made)
 
 
-def test_rows_of_few_folds_are_laid_out_closely_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Six busy touchpoints and eighty rare ones, in two blocks: the first holds both, the second rare ones alone.
+def test_rows_of_few_folds_are_finished_from_totals_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Six busy touchpoints and eighty rare ones.
     random = np.random.default_rng(8)
     names = np.array([*TOUCHPOINTS, *(f"zz{i:02d}" for i in range(80))])
     rows = pl.DataFrame(
@@ -93,9 +114,9 @@ def test_rows_of_few_folds_are_laid_out_closely_without_a_difference(monkeypatch
     )
     events = jm.read_events(rows, timestamp="t", time_unit="s", touchpoint="what", value="worth")
     made = jm.build_journeys(events, goal="order", idle="5d")
-    monkeypatch.setattr(estimates, "BLOCK", 100)
     close = jm.transitions(made)
-    monkeypatch.setattr(tally, "MIN_FOLDS", 0)
+    monkeypatch.setattr(long_tables, "MIN_FOLDS", 0)
+    monkeypatch.setattr(long_tables, "_BLOCK", 100)
     spread_out = jm.transitions(made)
     assert close.edges.equals(spread_out.edges)
     assert close.nodes.equals(spread_out.nodes)

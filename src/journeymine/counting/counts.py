@@ -45,11 +45,13 @@ class TableSpec:
     keys : label columns and their types; `fold` is added as the last key where `folded`.
     values : integer columns and how each merges; a ``"wide"`` one is stored as two limbs, ``…_hi`` and ``…_lo``.
     folded : whether the table is kept by fold, and so can carry intervals.
+    long : whether it may have millions of rows: its labels are then finished as codes, and spelled in the answer only.
     """
 
     keys: Mapping[str, type[pl.DataType] | pl.DataType]
     values: Mapping[str, Merge]
     folded: bool = True
+    long: bool = False
 
     @property
     def key_names(self) -> list[str]:
@@ -163,21 +165,25 @@ class Counts:
     @cached_property
     def tables(self) -> Mapping[str, pl.DataFrame]:
         """The tables, each sorted by key; labels are plain strings."""
-        if self.in_form:
-            return {name: spelled(frame) for name, frame in self.coded.items()}
-        if self.each_once:
+        if self.each_once and not self.in_form:
             return {name: spec.in_order(spelled(self.coded[name])) for name, spec in self.specs.items()}
-        return {name: spelled(spec.merge([self.coded[name]])) for name, spec in self.specs.items()}
+        return {name: spelled(self._formed(name)) for name in self.coded}
 
     @property
     def listed(self) -> Mapping[str, pl.DataFrame]:
-        """The tables as they are finished: those whose paths are still lists of labels as they were counted, and the others
-        as in `tables`.
+        """The tables as they are finished: those whose paths are still lists of labels as they were counted, long ones with
+        codes for labels, and the others as in `tables`.
         """  # noqa: D205
         found = {name: frame for name, frame in self.coded.items() if pl.List(pl.String) in frame.schema.values()}
         if self.each_once and found.keys() == self.coded.keys():
             return {name: frame.with_columns(pl.col(pl.Enum).cast(pl.String)) for name, frame in found.items()}
+        if all(spec.long for spec in self.specs.values()):
+            return {name: coded(self._formed(name)) for name in self.specs}
         return self.tables
+
+    def _formed(self, name: str) -> pl.DataFrame:
+        """A table in its one form, labels as they were given."""
+        return self.coded[name] if self.in_form else self.specs[name].merge([self.coded[name]])
 
     @classmethod
     def of(

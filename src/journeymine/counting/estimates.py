@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Answer", "Blocked", "Difference", "Number", "Quantile", "Share", "SolvedShare"]
+from journeymine.counting.tally import Tally
+
+__all__ = ["Answer", "Difference", "LongNumber", "LongRest", "LongShare", "Number", "Quantile", "Share", "SolvedShare"]
 
 Floats = npt.NDArray[np.float64]
-BLOCK = 1 << 12
-"""Rows of a `Blocked` estimate made at a time: 64 folds of them fit in a processor's cache, and rows that few folds fill are
-among themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +98,48 @@ class Quantile:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
-    """Estimates of so many rows that laying all of them out by fold at once would fill the memory.
+class LongShare:
+    """A `Share` of a table of so many rows that laying all of them out by fold would fill the memory.
 
     Attributes
     ----------
-    n_rows : rows in all.
-    make : a `Share`, a `Number`, or counts by fold, of a range of rows; no row depends on another.
-    order : which row of the answer each of those rows is.
+    tally : the table.
+    successes, trials : columns of it.
+    users : distinct users behind each row.
+    once : rows in which each user stands once.
     """
 
-    n_rows: int
-    make: Callable[[slice], Any]
-    order: npt.NDArray[np.int64]
+    tally: Tally
+    successes: str
+    trials: str
+    users: npt.NDArray[np.int64]
+    once: npt.NDArray[np.bool_]
 
-    def __iter__(self) -> Iterator[Any]:
-        for start in range(0, max(self.n_rows, 1), BLOCK):
-            yield self.make(slice(start, start + BLOCK))
 
-    def together(self, parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """What was found of each block as one array, in the order of the answer."""
-        found = np.concatenate(parts)
-        placed = np.empty_like(found)
-        placed[self.order] = found
-        return placed
+@dataclass(frozen=True, slots=True)
+class LongNumber:
+    """A `Number` of such a table: a sum that the table holds.
+
+    Attributes
+    ----------
+    tally : the table.
+    value, trials : columns of it: the sum, and how much stands behind it.
+    unit : what the sum is divided by.
+    """
+
+    tally: Tally
+    value: str
+    trials: str
+    unit: float
+
+
+@dataclass(frozen=True, slots=True)
+class LongRest:
+    """Counts by fold of such a table: those of one column that are not of the other."""
+
+    tally: Tally
+    whole: str
+    part: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,4 +161,4 @@ class Answer:
     converting: npt.NDArray[Any] | None = None
     reasons: list[str | None] | None = None
     notes: tuple[str, ...] = field(default=())
-    people: Mapping[str, Floats | Blocked] = field(default_factory=dict)
+    people: Mapping[str, Floats | LongRest] = field(default_factory=dict)

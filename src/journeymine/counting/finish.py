@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,27 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import Counts
-from journeymine.counting.estimates import Answer, Blocked, Difference, Number, Quantile, Share, SolvedShare
+from journeymine.counting.estimates import (
+    Answer,
+    Difference,
+    LongNumber,
+    LongRest,
+    LongShare,
+    Number,
+    Quantile,
+    Share,
+    SolvedShare,
+)
+from journeymine.counting.long_tables import long_number, long_rest, long_share, long_share_users
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally, over_folds
 from journeymine.errors import MergeError
+from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import group_quantiles
 from journeymine.stats.quantiles import woodruff
-from journeymine.stats.shares import Interval, difference_interval, number_interval, share_interval
+from journeymine.stats.shares import REASONS, Interval, difference_interval, number_interval, share_interval
 from journeymine.stats.solved_shares import solved_share_interval
 
 __all__ = ["check_question", "finish", "in_stage_order"]
@@ -82,21 +94,14 @@ def least_users(answer: Answer) -> pl.DataFrame:
     """
     found: dict[str, Any] = {name: answer.keys[name] for name in answer.keys.columns}
     for name, value in answer.columns.items():
-        parts: dict[str, list[npt.NDArray[np.int64]]] = {}
-        for block in value if isinstance(value, Blocked) else (value,):
-            if isinstance(block, Share):
-                for suffix, part in (("", block.successes), ("_rest", block.trials - block.successes)):
-                    parts.setdefault(name + suffix, []).append(_least(part, block.once))
-        found.update({each: _together(value, least) for each, least in parts.items()})
-    for name, value in answer.people.items():
-        parts_of = value if isinstance(value, Blocked) else (value,)
-        found[name] = _together(value, [_least(part, None) for part in parts_of])
+        if isinstance(value, LongShare):
+            found[name], found[f"{name}_rest"] = long_share_users(value)
+        elif isinstance(value, Share):
+            found[name] = _least(value.successes, value.once)
+            found[f"{name}_rest"] = _least(value.trials - value.successes, value.once)
+    for name, part in answer.people.items():
+        found[name] = long_rest(part) if isinstance(part, LongRest) else _least(part, None)
     return pl.DataFrame(found)
-
-
-def _together(value: Any, parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """What was found of each block of a number, or of all of it at once."""
-    return value.together(parts) if isinstance(value, Blocked) else parts[0]
 
 
 def _least(part: npt.NDArray[Any], once: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
@@ -109,7 +114,7 @@ def _present(counts: Counts) -> npt.NDArray[np.bool_]:
     present = np.zeros(FOLDS, dtype=bool)
     for name, spec in counts.specs.items():
         if spec.folded:
-            present[counts.tables[name]["fold"].unique().to_numpy()] = True
+            present[counts.coded[name]["fold"].unique().to_numpy()] = True
     return present
 
 
@@ -123,22 +128,22 @@ def in_stage_order(frame: pl.DataFrame, stages: Sequence[str]) -> pl.DataFrame:
     if not stages:
         return frame
     order = {stage: rank for rank, stage in enumerate(stages)}
-    rank = pl.col("stage").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+    rank = pl.col("stage").cast(pl.String).replace_strict(order, default=len(order), return_dtype=pl.Int64)
     return frame.sort(rank, maintain_order=True)
 
 
 def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
     """The columns of an answer; `reason` says why the first estimate of a row, its headline, is missing."""
     columns: dict[str, Any] = {name: _own(answer.keys[name]) for name in answer.keys.columns}
-    headline: list[str | None] | None = None
+    headline: pl.Series | None = None
     for name, value in answer.columns.items():
-        if isinstance(value, Blocked | Share | Difference | Number | SolvedShare | Quantile):
-            found, with_limits = _interval(value, confidence, answer.keys.height if answer.keys.columns else 1)
+        if isinstance(value, LongShare | LongNumber | Share | Difference | Number | SolvedShare | Quantile):
+            found = _found(value, confidence, answer.keys.height if answer.keys.columns else 1)
             columns[name] = _series(found.estimate)
-            if with_limits:
+            if found.lower is not None and found.upper is not None:
                 columns[f"{name}_lower"] = _series(found.lower)
                 columns[f"{name}_upper"] = _series(found.upper)
-                headline = headline or found.reason.tolist()
+                headline = found.reason if headline is None else headline
         else:
             columns[name] = value if isinstance(value, pl.Series) else pl.Series(name, value)
     if answer.users is not None:
@@ -147,26 +152,63 @@ def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
             few |= np.asarray(answer.converting) < SPARSE_CONVERTING
         columns["sparse"] = few
     if headline is not None:
-        given = answer.reasons or headline
-        columns["reason"] = pl.Series([a or b for a, b in zip(given, headline, strict=True)], dtype=pl.String)
+        given = answer.reasons
+        columns["reason"] = headline if given is None else pl.Series(given, dtype=pl.String).fill_null(headline)
     return pl.DataFrame(columns)
 
 
 def _own(column: pl.Series) -> pl.Series:
-    """The same labels without the buffers of the table they were taken from: equal answers, equal bytes."""
+    """The same labels, spelled, without the buffers of the table they were taken from: equal answers, equal bytes."""
+    if isinstance(kind := column.dtype, pl.Enum):
+        if len(column) >= _FEW_ROWS:
+            return _spelled_once(column, kind.categories.to_list())
+        column = column.cast(pl.String)
     if column.null_count() and len(column) < _FEW_ROWS:  # through Python: the spare bits of a validity mask differ
         return pl.Series(column.name, column.to_list(), dtype=column.dtype)
     return pl.Series(column.name, column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()), dtype=column.dtype)
+
+
+def _spelled_once(column: pl.Series, known: list[str]) -> pl.Series:
+    """Labels of many rows: of each one text, that all of its rows point to."""
+    codes = column.to_physical()
+    used = np.bincount(codes.drop_nulls().to_numpy(), minlength=1)
+    there = np.flatnonzero(used)
+    labels = pl.Series([known[code] for code in there.tolist()], dtype=pl.String)
+    place = np.zeros(len(used), dtype=np.uint32)
+    place[there] = np.arange(len(there))
+    at = pl.Series(take(place, codes.fill_null(0).to_numpy()))
+    if column.null_count():
+        at = at.set(column.is_null(), None)
+    return labels[at].alias(column.name)
 
 
 def _series(values: npt.NDArray[np.float64]) -> pl.Series:
     return pl.Series(np.asarray(values, dtype=np.float64)).fill_nan(None)
 
 
-def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, bool]:
-    if isinstance(value, Blocked):
-        blocks = [_interval(block, confidence, n_rows)[0] for block in value]
-        return Interval(*(value.together([getattr(part, f.name) for part in blocks]) for f in fields(Interval))), True
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the columns of an estimate are filled with."""
+
+    estimate: npt.NDArray[np.float64]
+    lower: npt.NDArray[np.float64] | None = None
+    upper: npt.NDArray[np.float64] | None = None
+    reason: pl.Series | None = None
+
+
+def _found(value: Any, confidence: float, n_rows: int) -> _Found:
+    if isinstance(value, LongShare):
+        estimate, lower, upper, why = long_share(value, confidence)
+        return _Found(estimate, lower, upper, pl.Series(REASONS, dtype=pl.String)[pl.Series(why)])
+    if isinstance(value, LongNumber):
+        return _Found(*long_number(value, confidence))
+    if isinstance(value, Quantile) and not value.interval:
+        return _Found(_quantile(value, n_rows))
+    found = _interval(value, confidence, n_rows)
+    return _Found(found.estimate, found.lower, found.upper, pl.Series(found.reason.tolist(), dtype=pl.String))
+
+
+def _interval(value: Any, confidence: float, n_rows: int) -> Interval:
     if isinstance(value, Share):
         found = share_interval(
             value.successes, value.trials, users=value.users, each_user_once=value.once, confidence=confidence
@@ -175,35 +217,36 @@ def _interval(value: Any, confidence: float, n_rows: int) -> tuple[Interval, boo
             certain = value.certain & ~np.isnan(found.estimate)
             found.lower[certain] = found.upper[certain] = found.estimate[certain]
             found.reason[certain] = None
-        return found, True
+        return found
     if isinstance(value, Difference):
         a, b = value.first, value.second
         users = (a.users, b.users) if a.users is not None and b.users is not None else None
         return difference_interval(
             a.successes, a.trials, b.successes, b.trials,
             users=users, disjoint=value.disjoint, confidence=confidence,
-        ), True  # fmt: skip
+        )  # fmt: skip
     if isinstance(value, Number):
         found = number_interval(
             value.values[0], value.values[1:], trials_by_fold=value.trials, each_user_once=value.once,
             confidence=confidence,
         )  # fmt: skip
         np.maximum(found.lower, value.least, out=found.lower)
-        return found, True
+        return found
     if isinstance(value, SolvedShare):
         return solved_share_interval(
             value.values[0], value.values[1:], trials_by_fold=value.trials, people=value.people, confidence=confidence
-        ), True
-    return _quantile(value, confidence, n_rows), value.interval
+        )
+    return _woodruff(value, confidence, n_rows)
 
 
-def _quantile(value: Quantile, confidence: float, n_rows: int) -> Interval:
+def _quantile(value: Quantile, n_rows: int) -> npt.NDArray[np.float64]:
     groups, buckets, n = over_folds(value.histogram)
-    estimate = group_quantiles(groups, buckets, n, [value.q], n_groups=n_rows)[:, 0]
+    return group_quantiles(groups, buckets, n, [value.q], n_groups=n_rows)[:, 0] * value.scale
+
+
+def _woodruff(value: Quantile, confidence: float, n_rows: int) -> Interval:
     empty = np.full(n_rows, np.nan)
-    found = Interval(estimate * value.scale, empty.copy(), empty.copy(), empty, np.full(n_rows, None, dtype=object))
-    if not value.interval:
-        return found
+    found = Interval(_quantile(value, n_rows), empty.copy(), empty.copy(), empty, np.full(n_rows, None, dtype=object))
     for key, rows in value.histogram.partition_by("group", as_dict=True).items():
         group = int(key[0])
         buckets, position = np.unique(rows["bucket"].to_numpy(), return_inverse=True)

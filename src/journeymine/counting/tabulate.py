@@ -19,7 +19,7 @@ from journeymine.counting.runs import changes, sort_cells
 from journeymine.parallel import take
 from journeymine.stats.wide import split
 
-__all__ = ["Key", "coded_key", "distinct_users", "fold_key", "gathered", "integer_key", "key_of", "label_key", "pack", "tabulate",
+__all__ = ["Key", "coded_key", "distinct_users", "flag_totals", "fold_key", "gathered", "integer_key", "key_of", "label_key", "pack", "tabulate",
            "tabulate_runs", "unpack"]  # fmt: skip
 
 Ints = npt.NDArray[np.int64]
@@ -176,7 +176,7 @@ def tabulate_runs(
     frame = {name: _spell(column.take(there)) for name, column in _columns(spec, keys, fold).items()}
     lengths = np.diff(starts, append=len(rows))
     flags = {name: each for name in spec.values if (each := values.get(name)) is not None and each.dtype == bool}
-    flagged = _flagged(flags, starts, len(rows))
+    flagged = flag_totals(flags, starts, len(rows))
     for name, merge in spec.values.items():
         each = flagged.get(name)
         for column, data in (
@@ -186,7 +186,7 @@ def tabulate_runs(
     return pl.DataFrame(frame, schema=_schema(spec, keys))
 
 
-def _flagged(flags: Mapping[str, npt.NDArray[np.bool_]], starts: Ints, n_rows: int) -> dict[str, Ints]:
+def flag_totals(flags: Mapping[str, npt.NDArray[np.bool_]], starts: Ints, n_rows: int) -> dict[str, Ints]:
     """How many of each flag in each run: several at a time, side by side in the bits of one integer."""
     bits = n_rows.bit_length()
     totals: dict[str, Ints] = {}

@@ -91,7 +91,7 @@ def groups_of(tally: Tally, names: Sequence[str]) -> list[tuple[Labels, Tally]]:
     if not names:
         return [((), tally)]
     spec = TableSpec({k: v for k, v in tally.spec.keys.items() if k not in names}, tally.spec.values, tally.spec.folded)
-    frame = tally.frame.drop("_row")
+    frame = tally.frame
     parts = frame.partition_by(list(names), maintain_order=True, include_key=False, as_dict=True)
     return [(labels, Tally.of(spec, part, tally.present)) for labels, part in parts.items()] or [
         (("",) * len(names), Tally.of(spec, spec.empty(), tally.present))

@@ -27,7 +27,7 @@ from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import bucket_of
 from journeymine.stats.wide import split
 
-__all__ = ["BLOCK", "count_cells", "fits"]
+__all__ = ["BLOCK", "BUCKETS", "LEAST_BUCKET", "Fates", "count_cells", "fits"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -37,9 +37,9 @@ _KINDS = 8
 """What a row adds: the journey's fate, `_NEW_USER` more when its user is new to the cell; or `_AGAIN`."""
 _MATURE, _WON, _NEW_USER, _AGAIN = 1, 2, 3, 6
 _FEW_CELLS, _MOST_CELLS = 1 << 17, 1 << 23
-_BUCKETS = int(bucket_of([np.iinfo(np.int64).max])[0]) - int(bucket_of([1])[0]) + 2
+BUCKETS = int(bucket_of([np.iinfo(np.int64).max])[0]) - int(bucket_of([1])[0]) + 2
 """Buckets that a time may fall into: 0, and those from 1 µs to the longest."""
-_LEAST_BUCKET = int(bucket_of([1])[0]) - 1
+LEAST_BUCKET = int(bucket_of([1])[0]) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class _Touches:
         self.kinds = Occurrences(n_cells * FOLDS * _KINDS)
         self.value = Sums()
 
-    def add_rows(self, cell: Ints, journey: Ints, journeys: _Fates) -> None:
+    def add_rows(self, cell: Ints, journey: Ints, journeys: Fates) -> None:
         """Add rows that come journey after journey."""
         there, rows = sort_cells(cell, self.n_cells)
         self.add(there, take(journey, rows), journeys)
 
-    def add(self, cell: Ints, journey: Ints, journeys: _Fates) -> None:
+    def add(self, cell: Ints, journey: Ints, journeys: Fates) -> None:
         """Add rows sorted by cell, and inside a cell journey after journey."""
         other_cell = changes(cell)
         new = other_cell | changes(journey)
@@ -113,7 +113,7 @@ class _Times:
         self.time = (np.zeros(n_cells, dtype=np.int64), np.zeros(n_cells, dtype=np.int64))
         self.least = np.full(n_cells, np.iinfo(np.int64).max)
         self.greatest = np.full(n_cells, np.iinfo(np.int64).min)
-        self.buckets = Occurrences(n_cells * _BUCKETS)
+        self.buckets = Occurrences(n_cells * BUCKETS)
 
     def add(self, cell: Ints, took: Ints) -> None:
         """Add rows sorted by cell."""
@@ -126,7 +126,7 @@ class _Times:
             total[there] += np.add.reduceat(part, starts)
         self.least[there] = np.minimum(self.least[there], np.minimum.reduceat(took, starts))
         self.greatest[there] = np.maximum(self.greatest[there], np.maximum.reduceat(took, starts))
-        bucket = cell * _BUCKETS + np.maximum(bucket_of(took) - _LEAST_BUCKET, 0)
+        bucket = cell * BUCKETS + np.maximum(bucket_of(took) - LEAST_BUCKET, 0)
         self.buckets.add(bucket.astype(self.buckets.kind))
 
     def used(self) -> _Used:
@@ -140,12 +140,12 @@ class _Times:
     def used_buckets(self) -> _Used:
         """Each bucket with any time, in order of edge and bucket."""
         at, n = self.buckets.counted()
-        bucket = at % _BUCKETS
-        return _Used(at // _BUCKETS, {"bucket": np.where(bucket > 0, bucket + _LEAST_BUCKET, 0), "n": n})
+        bucket = at % BUCKETS
+        return _Used(at // BUCKETS, {"bucket": np.where(bucket > 0, bucket + LEAST_BUCKET, 0), "n": n})
 
 
 @dataclass(frozen=True, slots=True)
-class _Fates:
+class Fates:
     """What is added for a journey, one entry per journey of a block; `fate` is 0, `_MATURE` or `_WON`."""
 
     fold: npt.NDArray[np.uint8]
@@ -154,7 +154,8 @@ class _Fates:
     value: Ints | None
 
     @classmethod
-    def of(cls, journeys: Journeys) -> _Fates:
+    def of(cls, journeys: Journeys) -> Fates:
+        """What is added for each of `journeys`."""
         heads = journeys.heads
         won = heads.mature & (heads.status == CONVERTED)
         value = np.where(won, heads.value, 0) if "value" in journeys.coded.numbers else None
@@ -215,7 +216,7 @@ class _Tables:
         if not len(block):
             return
         n_labels, n_journeys = len(self.label) - 1, len(block)
-        fates, of_step, each = _Fates.of(block), block.journey_of_step, np.arange(n_journeys)
+        fates, of_step, each = Fates.of(block), block.journey_of_step, np.arange(n_journeys)
         group = pack(list(group_journeys(block, by, "entry").keys.values()), n_journeys)[0] * n_labels
         node = label + take(group, of_step) if by else label
         self.nodes.add_rows(node, of_step, fates)

@@ -11,22 +11,18 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.by import as_names, group_journeys
+from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
-from journeymine.counting.estimates import Answer, Blocked, Number, Quantile, Share
+from journeymine.counting.estimates import Answer, LongNumber, LongRest, LongShare
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import PART, count_in_memory
-from journeymine.counting.runs import changes, runs_of
-from journeymine.counting.tabulate import Key, coded_key, fold_key, integer_key, pack, tabulate, tabulate_runs
+from journeymine.counting.parts import count_in_memory
 from journeymine.counting.tally import Tally, row_groups
 from journeymine.graph.transition_cells import count_cells, fits
 from journeymine.graph.transition_graph import TransitionGraph
-from journeymine.journeys.heads import CONVERTED, STATUSES
+from journeymine.graph.transition_rows import count_rows
 from journeymine.journeys.journeys import Journeys
-from journeymine.parallel import take
-from journeymine.stats.histogram import bucket_of
-from journeymine.stats.shares import MIN_FOLDS
+from journeymine.stats.histogram import group_quantiles
 
 __all__ = ["Transitions", "transitions"]
 
@@ -65,23 +61,23 @@ class Transitions:
         by = dict.fromkeys(self.names, pl.String)
         edge = {**by, "from": pl.String, "to": pl.String, "status": pl.String}
         return {
-            "edges": TableSpec(edge, _WEIGHTS),
-            "nodes": TableSpec({**by, "label": pl.String}, _WEIGHTS),
+            "edges": TableSpec(edge, _WEIGHTS, long=True),
+            "nodes": TableSpec({**by, "label": pl.String}, _WEIGHTS, long=True),
             "times": TableSpec({**by, "from": pl.String, "to": pl.String},
-                               {"n": "sum", "time": "wide", "least": "min", "greatest": "max"}, folded=False),
+                               {"n": "sum", "time": "wide", "least": "min", "greatest": "max"}, folded=False, long=True),
             "histogram": TableSpec({**by, "from": pl.String, "to": pl.String, "bucket": pl.Int64}, {"n": "sum"},
-                                   folded=False),
+                                   folded=False, long=True),
         }  # fmt: skip
 
     def count(self, journeys: Journeys) -> Counts:
         """Count edges between neighbouring steps, start and end edges, and nodes."""
-        tables = count_cells if fits(journeys, self.grain, self.names) else _tables
-        counted = tables(journeys, self.grain, self.names, self.specs())
-        return Counts.of(question_of(self), basis_of(journeys), self.specs(), counted)
+        few = fits(journeys, self.grain, self.names)
+        tables = (count_cells if few else count_rows)(journeys, self.grain, self.names, self.specs())
+        return Counts(question_of(self), basis_of(journeys), self.specs(), tables, in_form=not few)
 
     def steps_at_once(self, journeys: Journeys) -> int | None:
-        """All there are, where labels are few enough for an array of cells: the fewest tables to merge."""
-        return None if fits(journeys, self.grain, self.names) else PART
+        """All there are: those of each core where labels are few enough for an array of cells, otherwise all at once."""
+        return None if fits(journeys, self.grain, self.names) else max(len(journeys.coded), 1)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Edges and nodes with their weights."""
@@ -94,17 +90,12 @@ class Transitions:
             "min_s": times.frame["least"].to_numpy() / MICRO,
             "max_s": times.frame["greatest"].to_numpy() / MICRO,
         }
-        of_edge = take(timed, row_groups(histogram.rows, times.rows.columns))
-        by_edge = histogram.frame.select(pl.Series("group", of_edge), "bucket", "n")
-        seconds = {
-            "p50_s": Quantile(by_edge, 0.5, 1 / MICRO, interval=False),
-            "p90_s": Quantile(by_edge, 0.9, 1 / MICRO, interval=False),
-            "p95_s": Quantile(by_edge, 0.95, 1 / MICRO, interval=False),
-        }
+        of_edge = row_groups(histogram.rows, times.rows.columns)
+        bucket, n = (histogram.frame[name].to_numpy() for name in ("bucket", "n"))
+        quantiles = group_quantiles(of_edge, bucket, n, [0.5, 0.9, 0.95], n_groups=len(times))
+        taken.update(zip(("p50_s", "p90_s", "p95_s"), (quantiles * (1 / MICRO)).T, strict=True))
         return {
-            "edges": _answer(
-                edges, {**{name: _on(timed, each, len(edges)) for name, each in taken.items()}, **seconds}
-            ),
+            "edges": _answer(edges, {name: _on(timed, each, len(edges)) for name, each in taken.items()}),
             "nodes": _answer(tallies["nodes"], {}),
         }
 
@@ -139,99 +130,6 @@ def transitions(
     return TransitionGraph(finish(measure, count_in_memory(measure, journeys), confidence=confidence))
 
 
-def _tables(
-    journeys: Journeys, grain: str, by: Sequence[str], specs: Mapping[str, TableSpec]
-) -> dict[str, pl.DataFrame]:
-    """The four tables, of any number of labels."""
-    steps = _Labelled.of(journeys, grain, by)
-    inner, between = steps.between()
-    took = journeys.coded.time[inner + 1] - journeys.coded.time[inner]
-    timed = {name: key for name, key in between.items() if name != "status"}
-    edges, nodes = specs["edges"], specs["nodes"]
-    every = np.arange(len(journeys))
-    return {
-        "edges": pl.concat(
-            [
-                _weights(edges, between, steps.journey[inner], journeys),
-                _weights(edges, steps.entering(), every, journeys),
-                _weights(edges, steps.leaving(), every, journeys),
-            ]
-        ),
-        "nodes": _weights(nodes, steps.nodes(), steps.journey, journeys),
-        "times": tabulate(specs["times"], timed, {"time": took, "least": took, "greatest": took}),
-        "histogram": tabulate(specs["histogram"], {**timed, "bucket": integer_key(bucket_of(took))}, {}),
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Labelled:
-    """Steps with their labels at one grain, and the key columns of edges and nodes between them."""
-
-    journeys: Journeys
-    label: Key
-    status: Key
-    by: Mapping[str, Key]
-    journey: Ints
-
-    @classmethod
-    def of(cls, journeys: Journeys, grain: str, by: Sequence[str]) -> _Labelled:
-        coded = journeys.codes(grain)
-        return cls(
-            journeys,
-            coded_key(coded.codes, coded.labels),
-            coded_key(journeys.heads.status, STATUSES),
-            group_journeys(journeys, by, "entry").keys,
-            journeys.journey_of_step,
-        )
-
-    def between(self) -> tuple[Ints, dict[str, Key]]:
-        """Steps that have a next one, and the edges from there."""
-        goes_on = np.ones(len(self.journey), dtype=bool)
-        goes_on[self.journeys.offsets[1:] - 1] = False
-        inner = np.flatnonzero(goes_on)
-        by = {name: key.take(self.journey[inner]) for name, key in self.by.items()}
-        return inner, {**by, **self._edge(self.label.take(inner), self.label.take(inner + 1), None)}
-
-    def entering(self) -> dict[str, Key]:
-        """The edge into each journey."""
-        return {**self.by, **self._edge(None, self.label.take(self.journeys.offsets[:-1]), None)}
-
-    def leaving(self) -> dict[str, Key]:
-        """The edge out of each journey."""
-        return {**self.by, **self._edge(self.label.take(self.journeys.offsets[1:] - 1), None, self.status)}
-
-    def nodes(self) -> dict[str, Key]:
-        """The node of each step."""
-        return {**{name: key.take(self.journey) for name, key in self.by.items()}, "label": self.label}
-
-    def _edge(self, from_: Key | None, to: Key | None, status: Key | None) -> dict[str, Key]:
-        n = next(len(key.codes) for key in (from_, to) if key is not None)
-        return {"from": from_ or self.label.null(n), "to": to or self.label.null(n),
-                "status": status or self.status.null(n)}  # fmt: skip
-
-
-def _weights(spec: TableSpec, keys: Mapping[str, Key], journey: Ints, journeys: Journeys) -> pl.DataFrame:
-    """Times used, and journeys and users that use it, each counted once. Rows come journey after journey."""
-    heads = journeys.heads
-    fold = journeys.folds.take(heads.user).take(journey)
-    cell, size = pack([*(keys[name] for name in spec.keys), fold_key(fold)], len(journey))
-    runs = runs_of(cell, size, journey)
-    at = runs.first
-    starts = np.flatnonzero(changes(cell.take(at)))
-    journey = journey.take(at)
-    new_user = changes(heads.user.take(journey))
-    new_user[starts] = True
-    won = heads.mature & (heads.status == CONVERTED)
-    values = {
-        "n": runs.lengths,
-        "n_users": new_user,
-        "mature": heads.mature.take(journey),
-        "converted": won.take(journey),
-        "value": np.where(won, heads.value, 0).take(journey),
-    }
-    return tabulate_runs(spec, keys, at, starts, values, fold)
-
-
 def _on(rows: Ints, values: npt.NDArray[np.float64], n_rows: int) -> pl.Series:
     """`values` on some of the rows, null on the others."""
     found = np.full(n_rows, np.nan)
@@ -240,33 +138,18 @@ def _on(rows: Ints, values: npt.NDArray[np.float64], n_rows: int) -> pl.Series:
 
 
 def _answer(tally: Tally, more: Mapping[str, object]) -> Answer:
-    laid, order = tally.fullest_last()
-    users, n_journeys = laid.total("n_users"), laid.total("n_journeys")
-
-    def conversion(rows: slice) -> Share:
-        won, mature = laid.closely("converted", rows), laid.closely("mature", rows)
-        return Share(won, mature, users=users[rows], once=users[rows] == n_journeys[rows])
-
-    def value(rows: slice) -> Number:
-        trials = laid.closely("n_journeys", rows)
-        if len(trials) < MIN_FOLDS:  # no interval, so replicates of anything will do
-            return Number(
-                np.repeat(laid.closely("value", rows).sum(axis=0, keepdims=True) / MICRO, len(trials) + 1, 0), trials
-            )
-        return Number(laid.spread("value", rows) / MICRO, trials[laid.present])
-
-    def immature(rows: slice) -> npt.NDArray[np.float64]:
-        return laid.closely("n_journeys", rows) - laid.closely("mature", rows)
-
+    columns = {name: tally.total(name) for name in ("n", "n_journeys", "n_users", "mature", "converted")}
+    users = columns["n_users"]
+    once = users == columns["n_journeys"]
     return Answer(
         keys=tally.rows,
         columns={
-            **{name: tally.total(name) for name in ("n", "n_journeys", "n_users", "mature", "converted")},
-            "conversion": Blocked(len(tally), conversion, order),
-            "value": Blocked(len(tally), value, order),
+            **columns,
+            "conversion": LongShare(tally, "converted", "mature", users=users, once=once),
+            "value": LongNumber(tally, "value", "n_journeys", unit=MICRO),
             **more,
         },
-        users=tally.total("n_users"),
-        converting=tally.total("converted"),
-        people={"immature": Blocked(len(tally), immature, order)},
+        users=users,
+        converting=columns["converted"],
+        people={"immature": LongRest(tally, "n_journeys", "mature")},
     )

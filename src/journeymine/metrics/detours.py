@@ -169,7 +169,7 @@ def with_detours(tallies: Mapping[str, Tally], by: Sequence[str]) -> tuple[Tally
     told = {"friction": pl.lit(DETOUR), "towards": pl.col("stage")}
 
     def detours(tally: Tally) -> pl.DataFrame:
-        rows = tally.frame.drop("_row").join(usual.drop("n"), on=to, how="inner", nulls_equal=True)
+        rows = tally.frame.join(usual.drop("n"), on=to, how="inner", nulls_equal=True)
         rows = rows.join(places, on=at, how="anti", nulls_equal=True)
         return rows.filter(pl.col("usual_steps") < LONGEST).with_columns(**told)
 

@@ -126,14 +126,26 @@ def group_quantiles(
            [4.03125  , 4.03125  ]])
     """
     group, number = np.asarray(groups, dtype=np.int64), np.asarray(buckets, dtype=np.int64)
-    cumulative = np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))])
-    edges = np.searchsorted(group, np.arange(n_groups + 1))
-    before, total = cumulative[edges[:-1]], np.diff(cumulative[edges])
-    ranks = before[:, None] + _rank(_checked(q)[None, :], total[:, None])
+    wanted, found = _checked(q), np.full((np.size(q), n_groups), np.nan)
     if not number.size:
-        return np.full(ranks.shape, np.nan)
-    rows = np.searchsorted(cumulative[1:], np.minimum(ranks, cumulative[-1]), side="left")
-    return np.where(total[:, None] > 0, bucket_value(number)[np.minimum(rows, number.size - 1)], np.nan)
+        return found.T
+    value, n_buckets = _values(number), np.bincount(group, minlength=n_groups)[:n_groups]
+    first = np.cumsum(n_buckets) - n_buckets
+    one = np.flatnonzero(n_buckets == 1)  # nearly all groups, where there are millions
+    found[:, one] = value[first[one]]
+    several = np.flatnonzero(n_buckets > 1)
+    cumulative = np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))])
+    before = cumulative[first[several]]
+    total = cumulative[first[several] + n_buckets[several]] - before
+    for quantiles, each in zip(found, wanted, strict=True):
+        quantiles[several] = value[np.searchsorted(cumulative[1:], before + _rank(each, total), side="left")]
+    return found.T
+
+
+def _values(buckets: IntArray) -> FloatArray:
+    """`bucket_value` of many buckets: there are a few thousand different ones."""
+    low = int(buckets.min())
+    return np.asarray(bucket_value(np.arange(low, int(buckets.max()) + 1))[buckets - low])
 
 
 def _rank(q: FloatArray, total: npt.ArrayLike) -> FloatArray:

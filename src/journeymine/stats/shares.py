@@ -33,10 +33,12 @@ __all__ = [
     "MAX_FOLD_SHARE",
     "MIN_FOLDS",
     "NO_TRIALS",
+    "REASONS",
     "TOO_FEW_FOLDS",
     "UNDEFINED_REPLICATE",
     "Interval",
     "difference_interval",
+    "few_folds_interval",
     "given",
     "number_interval",
     "share_interval",
@@ -52,6 +54,8 @@ NO_TRIALS = "nothing was counted here"
 TOO_FEW_FOLDS = f"too few users: they fill fewer than {MIN_FOLDS} of the 64 folds"
 DOMINANT_FOLD = f"a few users hold more than {MAX_FOLD_SHARE:.0%} of what was counted"
 UNDEFINED_REPLICATE = "without some users the number is undefined"
+REASONS = (None, NO_TRIALS, TOO_FEW_FOLDS, DOMINANT_FOLD, UNDEFINED_REPLICATE)
+"""Why there are no limits, as far as it is told here; None where there are."""
 
 ObjectArray = npt.NDArray[np.object_]
 BoolArray = npt.NDArray[np.bool_]
@@ -136,6 +140,36 @@ def share_interval(
     reason = _reason(tried, exempt=once)
     lower, upper = score_limits(share, effective, z)
     return _interval(share, lower, upper, deff, reason)
+
+
+def few_folds_interval(
+    successes: npt.NDArray[np.int64],
+    trials: npt.NDArray[np.int64],
+    *,
+    each_user_once: npt.NDArray[np.bool_],
+    confidence: float = 0.95,
+) -> tuple[FloatArray, FloatArray, FloatArray, npt.NDArray[np.uint8]]:
+    """What `share_interval` makes of rows that fill fewer than `MIN_FOLDS` folds, from their totals alone.
+
+    Returns
+    -------
+    Estimate, lower and upper limit, and the position in `REASONS` of why there are no limits; shape [rows …] each.
+
+    Examples
+    --------
+    >>> share, lower, upper, why = few_folds_interval(
+    ...     np.array([1, 1]), np.array([3, 3]), each_user_once=np.array([True, False])
+    ... )
+    >>> [REASONS[code] for code in why]
+    [None, 'too few users: they fill fewer than 20 of the 64 folds']
+    """
+    n = trials.astype(np.float64)
+    share = _ratio(successes, n)
+    lower, upper = score_limits(share, n, normal_quantile(confidence))
+    told = each_user_once & (trials > 0)
+    why = np.where(told, REASONS.index(None), REASONS.index(TOO_FEW_FOLDS)).astype(np.uint8)
+    why[trials <= 0] = REASONS.index(NO_TRIALS)
+    return share, np.where(told, lower, np.nan), np.where(told, upper, np.nan), why
 
 
 def number_interval(
@@ -251,7 +285,7 @@ def _share_replicates(won: FloatArray, tried: FloatArray, share: FloatArray) -> 
     return np.where(tried > 0, _ratio(won.sum(axis=0) - won, tried.sum(axis=0) - tried), share)
 
 
-def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+def _ratio(part: npt.NDArray[Any], whole: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole > 0, part / whole, np.nan)
 

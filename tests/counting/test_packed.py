@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from journeymine.counting.counts import TableSpec
-from journeymine.counting.packed import Packed, counted, flagged_table, label_column, rows_table
+from journeymine.counting.packed import Packed, RowCounts, counted, label_column
 
 LABELS = ["b", "a", "c"]
 
@@ -40,11 +40,15 @@ def test_cells_are_counted_densely_and_by_sorting(size: int) -> None:
 def test_tables_hold_the_rows_of_each_cell_and_those_that_are_flagged() -> None:
     rng = np.random.default_rng(3)
     codes, fold, flags = rng.integers(0, 3, 200), rng.integers(0, 64, 200).astype(np.uint8), rng.random(200) < 0.3
-    at = Packed(codes, ({"label": label_column(LABELS)},))
+    flagged, plain, kept = RowCounts(flagged=True), RowCounts(folded=False), np.arange(150)
+    for block in (slice(0, 90), slice(90, 90), slice(90, 200)):
+        at = Packed(codes[block], ({"label": label_column(LABELS)},))
+        flagged.add(at, fold[block], flags=flags[block])
+        plain.add(at, rows=kept[: len(at.cell)])
     rows = list(zip([LABELS[code] for code in codes], fold.tolist(), flags.tolist(), strict=True))
     every, some = Counter((a, b) for a, b, _ in rows), Counter((a, b) for a, b, flag in rows if flag)
     spec = TableSpec({"label": pl.String}, {"n": "sum", "some": "sum"})
-    table = flagged_table(spec, at, fold, flags)
+    table = flagged.table(spec)
     assert {(a, b): (n, m) for a, b, n, m in table.rows()} == {key: (n, some[key]) for key, n in every.items()}
-    plain = rows_table(TableSpec({"label": pl.String}, {"n": "sum"}, folded=False), at)
-    assert dict(plain.rows()) == Counter(a for a, _, _ in rows)
+    counted_plainly = plain.table(TableSpec({"label": pl.String}, {"n": "sum"}, folded=False))
+    assert dict(counted_plainly.rows()) == Counter(a for a, _, _ in rows)

@@ -19,7 +19,7 @@ __all__ = ["Occurrences", "Sums", "sum_where"]
 
 Ints = npt.NDArray[np.int64]
 _AT_ONCE = 1 << 19
-_DENSE = 1 << 23
+_DENSE = 1 << 24
 """Up to this many possible numbers, each has a place of its own."""
 
 
@@ -37,7 +37,7 @@ class Occurrences:
         self.kind: type[np.uint16] | type[np.uint32] | type[np.int64] = (
             np.uint16 if size <= 1 << 16 else np.uint32 if size <= 1 << 32 else np.int64
         )
-        self._dense = np.zeros(size, dtype=np.int64) if size <= _DENSE else None
+        self._dense = np.zeros(size, dtype=np.uint32) if size <= _DENSE else None
         self._waiting: list[npt.NDArray[Any]] = []
         self._n_waiting = 0
         self._counted: list[tuple[npt.NDArray[Any], Ints]] = []
@@ -53,8 +53,8 @@ class Occurrences:
         """The numbers that occurred, in ascending order, and how often."""
         self._count()
         if self._dense is not None:
-            there = np.flatnonzero(self._dense)
-            return there, self._dense[there]
+            there = np.flatnonzero(self._dense != 0)
+            return there, take(self._dense, there).astype(np.int64)
         if not self._counted:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         numbers = np.concatenate([numbers for numbers, _ in self._counted]).astype(np.int64, copy=False)
@@ -75,7 +75,7 @@ class Occurrences:
         starts = np.flatnonzero(changes(numbers))
         there, n = take(numbers, starts), np.diff(starts, append=len(numbers))
         if self._dense is not None:
-            self._dense[there] += n
+            self._dense[there] += n.astype(np.uint32)
         else:
             self._counted.append((there, n))
 
@@ -97,10 +97,10 @@ class Sums:
         """Add values to their cells, which are below `size`."""
         if not len(cell):
             return
-        self._parts.append(_summed(cell, *split(values), size))
+        self._parts.append(_added(cell, *split(values), size))
         self._n_rows += len(self._parts[-1][0])
         if self._n_rows > _AT_ONCE:
-            self._parts = [_summed(*self._together(), size)]
+            self._parts = [_added(*self._together(), size)]
             self._n_rows = 0
 
     def totals(self, cells: Ints) -> tuple[Ints, Ints]:
@@ -108,17 +108,28 @@ class Sums:
         hi, lo = np.zeros(len(cells), dtype=np.int64), np.zeros(len(cells), dtype=np.int64)
         if self._parts:
             there, upper, lower = self._together()
+            if len(self._parts) > 1:
+                there, upper, lower = _added(there, upper, lower, int(there.max()) + 1)
+                self._parts = [(there, upper, lower)]
             at = np.searchsorted(cells, there)
-            np.add.at(hi, at, upper)
-            np.add.at(lo, at, lower)
+            hi[at], lo[at] = upper, lower
         return normalise(hi, lo)
+
+    def plain(self, cells: Ints) -> Ints:
+        """The same sums as one integer each, where they are known to fit."""
+        hi, lo = self.totals(cells)
+        return (hi << 32) + lo
+
+    def cells(self) -> Ints:
+        """Every cell that was added to, in ascending order."""
+        return np.unique(self._together()[0]) if self._parts else np.zeros(0, dtype=np.int64)
 
     def _together(self) -> tuple[Ints, Ints, Ints]:
         cell, hi, lo = (np.concatenate(column) for column in zip(*self._parts, strict=True))
         return cell, hi, lo
 
 
-def _summed(cell: Ints, hi: Ints, lo: Ints, size: int) -> tuple[Ints, Ints, Ints]:
+def _added(cell: Ints, hi: Ints, lo: Ints, size: int) -> tuple[Ints, Ints, Ints]:
     there, rows = sort_cells(cell, size)
     starts = np.flatnonzero(changes(there))
     hi, lo = normalise(np.add.reduceat(take(hi, rows), starts), np.add.reduceat(take(lo, rows), starts))

@@ -15,22 +15,20 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec
+from journeymine.counting.occurrences import Occurrences, sum_where
 from journeymine.counting.runs import changes
-from journeymine.counting.tabulate import Key
+from journeymine.counting.tabulate import Key, gathered
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 
-__all__ = ["Packed", "counted", "flagged_table", "label_column", "rows_table"]
+__all__ = ["ROOM", "CellCounts", "Columns", "Packed", "RowCounts", "counted", "label_column"]
 
 Ints = npt.NDArray[np.int64]
 Columns = Mapping[str, pl.Series]
-_ROOM = 1 << 52
+ROOM = 1 << 52
 """Most cells there may be: below it, ten more bits (a fold and a fate) still fit beside a cell."""
 _DENSE, _FEW = 1 << 22, 4096
 """Up to so many possible cells, and four per row, are counted in an array of their own; of more, rows are sorted."""
-
-
-_FOLD = {"fold": pl.Series(np.arange(FOLDS), dtype=pl.UInt8)}
 
 
 def label_column(labels: Sequence[str | None]) -> pl.Series:
@@ -68,10 +66,12 @@ class Packed:
 
     def joined(self, other: Packed) -> Packed:
         """The same rows told apart by what both tell apart."""
-        if self.size * other.size > _ROOM and len(self.factors) + len(other.factors) > 2:
+        if self.size * other.size > ROOM and len(self.factors) + len(other.factors) > 2:
             return self.compressed().joined(other.compressed())  # of enormous alphabets only what occurs
-        cell = np.multiply(self.cell, other.size, dtype=np.int64)
-        cell += other.cell
+        kind = np.uint32 if self.size * other.size < 1 << 32 else np.int64
+        cell: npt.NDArray[Any] = self.cell.astype(kind)
+        cell *= kind(other.size)
+        cell += other.cell.astype(kind, copy=False)
         return Packed(cell, (*self.factors, *other.factors))
 
     def beside(self, codes: npt.NDArray[np.integer], columns: Columns) -> Packed:
@@ -82,6 +82,14 @@ class Packed:
         """The same rows told apart by one more key."""
         text = key.values.dtype == pl.String
         return self.beside(key.codes, {name: label_column(key.values.to_list()) if text else key.values})
+
+    def without_rows(self) -> Packed:
+        """The same factors."""
+        return Packed(np.zeros(0, dtype=np.uint32), self.factors)
+
+    def with_room(self, n: int) -> Packed:
+        """The same, with so few cells that `n` codes fit beside: of enormous alphabets only what occurs."""
+        return self.compressed() if self.size * n > ROOM else self
 
     def compressed(self) -> Packed:
         """The same with one factor only, of the combinations that occur."""
@@ -94,8 +102,7 @@ class Packed:
         for factor in reversed(self.factors):
             rest = cells // _width(factor)
             codes = cells - rest * _width(factor)  # several times faster than a remainder
-            at = pl.Series(codes).cast(pl.UInt32)
-            columns |= {name: values.gather(at) for name, values in factor.items()}
+            columns |= {name: gathered(values, codes) for name, values in factor.items()}
             cells = rest
         return columns
 
@@ -115,28 +122,68 @@ def counted(cell: npt.NDArray[Any], size: int) -> tuple[Ints, Ints]:
     return there[starts].astype(np.int64, copy=False), np.diff(starts, append=len(there))
 
 
-def rows_table(spec: TableSpec, at: Packed, fold: npt.NDArray[np.integer] | None = None) -> pl.DataFrame:
-    """A table of how many rows there are of each cell, under the one value column of its shape."""
-    if fold is not None:
-        at = at.beside(fold, _FOLD)
-    used, n = counted(at.cell, at.size)
-    (value,) = spec.values
-    columns = {**at.apart(used), value: pl.Series(n)}
-    return pl.DataFrame({name: columns[name] for name in spec.schema})
+class CellCounts:
+    """How many rows there are of each cell and of each of a few codes, from blocks that come one by one.
+
+    All blocks have cells of the same factors.
+    """
+
+    def __init__(self, n_codes: int) -> None:
+        """`n_codes` : codes are below it."""
+        self._n_codes = n_codes
+        self._at, self._numbers = Packed.none(0), Occurrences(n_codes)
+
+    def add(self, at: Packed, code: npt.NDArray[np.unsignedinteger], rows: Ints | None = None) -> None:
+        """Add those of `rows`, or all."""
+        if not self._at.factors:
+            self._at, self._numbers = at.without_rows(), Occurrences(at.size * self._n_codes)
+        number: npt.NDArray[Any] = at.cell.astype(self._numbers.kind)
+        number *= self._n_codes
+        number += code
+        self._numbers.add(number if rows is None else take(number, rows))
+
+    def counted(self) -> tuple[Ints, Ints, Ints]:
+        """Each cell and code that occurs, in ascending order, and how often."""
+        numbers, n = self._numbers.counted()
+        cell = numbers // self._n_codes
+        return cell, numbers - cell * self._n_codes, n
+
+    def apart(self, cells: Ints) -> dict[str, pl.Series]:
+        """The columns of some cells."""
+        return self._at.apart(cells)
 
 
-def flagged_table(
-    spec: TableSpec, at: Packed, fold: npt.NDArray[np.integer], flags: npt.NDArray[np.bool_]
-) -> pl.DataFrame:
-    """A table of how many rows there are of each cell and fold, and how many of them are flagged: its two value columns."""
-    keys = at.beside(fold, _FOLD)
-    used, n = counted(keys.cell * 2 + flags, keys.size * 2)
-    new = changes(used >> 1)
-    of = np.cumsum(new) - 1
-    total, flagged = (np.bincount(of, weights=each, minlength=int(new.sum())) for each in (n, n * (used & 1)))
-    every, some = spec.values
-    columns = {**keys.apart((used >> 1)[new]), every: total.astype(np.int64), some: flagged.astype(np.int64)}
-    return pl.DataFrame({name: columns[name] for name in spec.schema})
+class RowCounts:
+    """How many rows there are of each cell and fold, and how many of them are flagged, from blocks that come one by one."""
+
+    def __init__(self, *, folded: bool = True, flagged: bool = False) -> None:
+        self._folds, self._flags = FOLDS if folded else 1, 2 if flagged else 1
+        self._counts = CellCounts(self._folds * self._flags)
+
+    def add(
+        self,
+        at: Packed,
+        fold: npt.NDArray[np.uint8] | None = None,
+        *,
+        rows: Ints | None = None,
+        flags: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Add those of `rows`, or all."""
+        code = np.zeros(len(at.cell), dtype=np.uint8) if fold is None else fold * np.uint8(self._flags)
+        self._counts.add(at, code if flags is None else code | flags, rows)
+
+    def table(self, spec: TableSpec) -> pl.DataFrame:
+        """A table of all rows, and of the flagged ones: its value columns, in that order."""
+        cell, code, n = self._counts.counted()
+        fold = code // self._flags
+        starts = np.flatnonzero(changes(cell) | changes(fold))
+        totals = (sum_where(which, n, starts) for which in (code >= 0, code % self._flags == 1))
+        columns = {
+            **self._counts.apart(take(cell, starts)),
+            "fold": pl.Series(take(fold, starts), dtype=pl.UInt8),
+            **dict(zip(spec.values, totals, strict=False)),
+        }
+        return pl.DataFrame({name: columns[name] for name in spec.schema})
 
 
 def _width(columns: Columns) -> int:

@@ -58,22 +58,28 @@ def runs_of(cell: npt.NDArray[np.integer], size: int, journey: Ints) -> Runs:
     return Runs(rows, np.flatnonzero(new))
 
 
-def sort_cells(cell: npt.NDArray[np.integer], size: int) -> tuple[Ints, Ints]:
+def sort_cells(cell: npt.NDArray[np.integer], size: int, rows: Ints | None = None) -> tuple[Ints, Ints]:
     """Cells in ascending order, and the row that each came from; equal cells keep the order of their rows.
+
+    Parameters
+    ----------
+    size : cells are below it.
+    rows : the row of each, in any order; None where each stands in its own.
 
     >>> sort_cells(np.array([2, 0, 2, 1]), 3)
     (array([0, 1, 2, 2]), array([1, 3, 0, 2]))
     """
-    n = len(cell)
+    n = len(cell) if rows is None else int(rows.max(initial=0)) + 1
     bits = max(n - 1, 1).bit_length()
     if size.bit_length() + bits > 63:  # only with enormous alphabets
-        rows = np.argsort(cell, kind="stable").astype(np.int64, copy=False)
-        return cell.take(rows).astype(np.int64, copy=False), rows
+        order = np.argsort(cell, kind="stable") if rows is None else np.lexsort((rows, cell))
+        there = cell.take(order).astype(np.int64, copy=False)
+        return there, (order if rows is None else take(rows, order)).astype(np.int64, copy=False)
     # Half the bits take half the time, and no sign is needed.
     kind = np.uint32 if size.bit_length() + bits <= 32 else np.int64
     key: npt.NDArray[Any] = cell.astype(kind)
     key <<= kind(bits)
-    key |= np.arange(n, dtype=kind)
+    key |= np.arange(n, dtype=kind) if rows is None else rows.astype(kind)
     key.sort()
     there = key >> kind(bits)
     key &= kind((1 << bits) - 1)

@@ -16,7 +16,6 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,18 +23,15 @@ import polars as pl
 
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import TableSpec
-from journeymine.counting.packed import Packed
 from journeymine.counting.tabulate import Key, key_of
 from journeymine.errors import QuestionError
 from journeymine.journeys.heads import SERVICE
 from journeymine.journeys.journeys import Journeys
-from journeymine.parallel import take
 
 __all__ = [
     "ENOUGH",
     "EVERYWHERE",
     "WEEK_US",
-    "Markers",
     "before_goal",
     "contrast_by",
     "contrast_specs",
@@ -47,24 +43,6 @@ ENOUGH = 30
 """Fewest mature journeys with and without a marker for it to be tested."""
 EVERYWHERE = "(everywhere)"
 """The one stage of a log without stages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Markers:
-    """Steps before the goal at which a journey meets something; none of service journeys.
-
-    Attributes
-    ----------
-    step : index of the step, ascending among those with the same keys; a journey may meet the same thing many times.
-    keys : what it meets.
-    """
-
-    step: Ints
-    keys: Packed
-
-    def take(self, rows: Ints) -> Markers:
-        """Those at `rows`, in that order."""
-        return Markers(take(self.step, rows), self.keys.take(rows))
 
 
 def contrast_by(by: str | Sequence[str] | None, keys: Iterable[str]) -> tuple[str, ...]:
@@ -113,8 +91,10 @@ def stage_key(journeys: Journeys) -> Key:
 
 def before_goal(journeys: Journeys) -> npt.NDArray[np.bool_]:
     """Steps that lie before the goal of their journey, or have none to come; none of service journeys."""
-    heads, lengths = journeys.heads, journeys.lengths
-    n = np.where(heads.goal_step < 0, lengths, np.minimum(heads.goal_step, lengths))
-    n[heads.status == SERVICE] = 0
-    runs = np.column_stack((n, lengths - n)).ravel()
-    return np.repeat(np.tile([True, False], len(journeys)), runs)
+    heads, starts, ends = journeys.heads, journeys.offsets[:-1], journeys.offsets[1:]
+    before = np.ones(len(journeys.coded), dtype=bool)
+    over = np.where(heads.goal_step < 0, ends, np.minimum(starts + heads.goal_step, ends))
+    over[heads.status == SERVICE] = starts[heads.status == SERVICE]
+    n = ends - over
+    before[np.arange(int(n.sum())) + np.repeat(ends - np.cumsum(n), n)] = False
+    return before

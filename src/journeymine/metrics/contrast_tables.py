@@ -1,21 +1,22 @@
-"""Tables of a contrast from its rows: what became of the journeys in each cell, and how many users they are of."""
+"""Tables of a contrast, counted block by block: what became of the journeys in each cell, and how many users they are of.
+
+What a journey adds to a table is packed into one number with its cell, and all numbers are counted at once.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
-from journeymine.counting.packed import Packed, counted
-from journeymine.counting.runs import changes, sort_cells
+from journeymine.counting.occurrences import Sums, sum_where
+from journeymine.counting.packed import CellCounts, Packed
+from journeymine.counting.runs import changes
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
-from journeymine.stats.wide import split
 
-__all__ = ["FATES", "IMMATURE", "LEFT", "MATURE", "WON", "States", "journeys_table", "users_table"]
+__all__ = ["FATES", "IMMATURE", "LEFT", "MATURE", "WON", "Fates", "People", "States", "fate_of", "fold_of"]
 
 Ints = npt.NDArray[np.int64]
 States = npt.NDArray[np.uint8]
@@ -23,77 +24,109 @@ States = npt.NDArray[np.uint8]
 FATES = 4
 """Not old enough to tell; none of the following; converted; lost at the step in question."""
 IMMATURE, MATURE, WON, LEFT = range(FATES)
-_STATES = FOLDS * FATES
-_NONE = np.zeros(0, dtype=np.int64)
+_TIMES = 4
+"""So often a journey may meet a marker before the rest of the times is added up apart."""
 
 
-def journeys_table(
-    spec: TableSpec, at: Packed, state: States, journey: Ints, value: Ints | None, n_times: Ints | None = None
-) -> pl.DataFrame:
-    """Count journeys, one row each, into a table of `contrast_specs`.
+class Fates:
+    """Journeys by cell, fold and what became of them, with how often they met the marker and what they are worth."""
 
-    Parameters
-    ----------
-    at : the keys of each row.
-    state, journey : of each row.
-    value : micro-units of each journey; None where there are none.
-    n_times : how often it met the marker.
-    """
-    cell = np.multiply(at.cell, _STATES, dtype=np.int64)
-    cell += state
-    used, n = counted(cell, at.size * _STATES)
-    new = changes(used // FATES)
-    keys = (used // FATES)[new]
-    by_fate = np.zeros((len(keys), FATES), dtype=np.int64)
-    by_fate[np.cumsum(new) - 1, used % FATES] = n
-    totals = {"n_journeys": by_fate.sum(axis=1), "n": by_fate[:, MATURE:].sum(axis=1), "converted": by_fate[:, WON],
-              "lost_at": by_fate[:, LEFT]}  # fmt: skip
+    def __init__(self) -> None:
+        self._counts = CellCounts(FOLDS * FATES * _TIMES)
+        self._more, self._value = Sums(), Sums()
 
-    def added(rows: Ints, *amounts: Ints) -> list[Ints]:
-        place = _places(keys, at.size * FOLDS, take(cell, rows) // FATES)
-        totals = [np.zeros(len(keys), dtype=np.int64) for _ in amounts]
-        for total, each in zip(totals, amounts, strict=True):
-            np.add.at(total, place, each)
-        return totals
+    def add(
+        self,
+        at: Packed,
+        state: States,
+        *,
+        n_times: Ints | None = None,
+        journey: Ints | None = None,
+        value: Ints | None = None,
+    ) -> None:
+        """Add journeys, one row each.
 
-    if n_times is not None:
-        more = np.flatnonzero(n_times > 1)
-        totals["n_times"] = totals["n_journeys"] + added(more, take(n_times, more) - 1)[0]
-    if "value" in spec.values:
-        won = np.flatnonzero(state % FATES == WON) if value is not None else _NONE
-        worth = won if value is None else take(value, take(journey, won))
-        totals |= dict(zip(limbs("value"), added(won, *split(worth)), strict=True))
-    columns: dict[str, Any] = {**at.apart(keys // FOLDS), "fold": pl.Series(keys % FOLDS, dtype=pl.UInt8), **totals}
-    return pl.DataFrame({name: columns[name] for name in spec.schema})
+        Parameters
+        ----------
+        n_times : how often it met the marker.
+        journey : of each row, where journeys have a value.
+        value : micro-units of each journey; None where there are none.
+        """
+        code = state * np.uint16(_TIMES)
+        if n_times is not None:
+            code |= np.minimum(n_times, _TIMES).astype(np.uint16) - np.uint16(1)
+            more = np.flatnonzero(n_times > _TIMES)
+            self._more.add(_by_fold(at, state, more), take(n_times, more) - _TIMES, at.size * FOLDS)
+        self._counts.add(at, code)
+        if value is not None and journey is not None:
+            won = np.flatnonzero(fate_of(state) == WON)
+            self._value.add(_by_fold(at, state, won), take(value, take(journey, won)), at.size * FOLDS)
+
+    def cells(self) -> Ints:
+        """Each cell that occurs, ascending."""
+        cell, _, _ = self._counts.counted()
+        return take(cell, np.flatnonzero(changes(cell)))
+
+    def table(self, spec: TableSpec) -> pl.DataFrame:
+        """The table, whose columns are some of those of `contrast_specs`."""
+        cell, code, n = self._counts.counted()
+        times, fate, fold = code % _TIMES, code // _TIMES % FATES, code // (_TIMES * FATES)
+        starts = np.flatnonzero(changes(cell) | changes(fold))
+        cell, fold = take(cell, starts), take(fold, starts)
+        there = cell * FOLDS + fold
+        totals = {
+            "n_times": sum_where(times >= 0, n * (times + 1), starts) + self._more.plain(there),
+            "n_journeys": sum_where(fate >= 0, n, starts),
+            "n": sum_where(fate >= MATURE, n, starts),
+            "converted": sum_where(fate == WON, n, starts),
+            "lost_at": sum_where(fate == LEFT, n, starts),
+            **dict(zip(limbs("value"), self._value.totals(there), strict=True)),
+        }
+        columns = {**self._counts.apart(cell), "fold": pl.Series(fold, dtype=pl.UInt8), **totals}
+        return pl.DataFrame({name: columns[name] for name in spec.schema})
 
 
-def _places(keys: Ints, size: int, wanted: Ints) -> Ints:
-    """Where each of `wanted` stands among `keys`, which are ascending, below `size`, and hold them all."""
-    if size > 8 * len(wanted) + 4096:
-        return np.searchsorted(keys, wanted)
-    place = np.empty(size, dtype=np.int64)
-    place[keys] = np.arange(len(keys))
-    return take(place, wanted)
+class People:
+    """Distinct users of mature journeys in each cell, and of those that converted."""
+
+    def __init__(self) -> None:
+        self._at = Packed.none(0)
+        self._users, self._converted = Sums(), Sums()
+
+    def add(self, at: Packed, user: npt.NDArray[np.integer], state: States) -> None:
+        """Add journeys of whole users, of which those in one cell come with users together."""
+        self._at = at.without_rows()
+        starts = np.flatnonzero(changes(at.cell))
+        if not len(starts):
+            return
+        there, fate = take(at.cell, starts).astype(np.int64), fate_of(state)
+        # A user's mature journeys come before the others, so the first of them here tells.
+        new = changes(at.cell) | changes(user)
+        new &= fate >= MATURE
+        won = np.flatnonzero(fate == WON)
+        new_won = np.zeros(len(new), dtype=bool)
+        new_won[won[changes(take(at.cell, won)) | changes(take(user, won))]] = True
+        for total, flags in ((self._users, new), (self._converted, new_won)):
+            so_far = np.append(0, np.cumsum(flags, dtype=np.int64))
+            total.add(there, np.diff(take(so_far, np.append(starts, len(flags)))), at.size)
+
+    def table(self, spec: TableSpec) -> pl.DataFrame:
+        """The table."""
+        cells = self._users.cells()
+        users, converted = (total.plain(cells) for total in (self._users, self._converted))
+        columns = {**self._at.apart(cells), "n_users": users, "users_converted": converted}
+        return pl.DataFrame({name: columns[name] for name in spec.schema})
 
 
-def users_table(spec: TableSpec, at: Packed, user: Ints, state: States) -> pl.DataFrame:
-    """Count the distinct users of mature journeys in each cell, and of those that converted.
+def fate_of(state: States) -> npt.NDArray[np.uint8]:
+    """What became of each journey."""
+    return state & np.uint8(FATES - 1)
 
-    Parameters
-    ----------
-    at : the keys of each row; rows of one cell come with users together.
-    """
-    cell = at.cell
-    if np.any(cell[1:] < cell[:-1]):
-        cell, order = sort_cells(cell, at.size)
-        user, state = take(user, order), take(state, order)
-    fate, starts = state % FATES, np.flatnonzero(changes(cell))
 
-    def users(which: npt.NDArray[np.bool_]) -> Ints:
-        rows = np.flatnonzero(which)
-        first = np.zeros(len(cell), dtype=np.uint8)
-        first[rows[changes(cell[rows]) | changes(take(user, rows))]] = 1
-        return np.add.reduceat(first, starts, dtype=np.int64) if len(starts) else starts
+def fold_of(state: States) -> npt.NDArray[np.uint8]:
+    """The fold of each journey's user."""
+    return state >> np.uint8(2)
 
-    columns = {**at.apart(cell[starts]), "n_users": users(fate >= MATURE), "users_converted": users(fate == WON)}
-    return pl.DataFrame({name: columns[name] for name in spec.schema})
+
+def _by_fold(at: Packed, state: States, rows: Ints) -> Ints:
+    return take(at.cell, rows).astype(np.int64) * FOLDS + fold_of(take(state, rows))

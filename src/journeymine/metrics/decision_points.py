@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -15,17 +15,15 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.packed import Packed, label_column, rows_table
+from journeymine.counting.packed import Packed, RowCounts, label_column
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally
-from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import Markers, contrast_by, contrast_specs
-from journeymine.metrics.contrast_count import Ground, count_contrast
+from journeymine.metrics.contrast import contrast_by, contrast_specs
+from journeymine.metrics.contrast_count import Ground, Meetings, Reached, count_blocks
 from journeymine.metrics.contrast_estimate import contrast, nullable, significance
-from journeymine.metrics.contrast_tables import FATES
 from journeymine.parallel import take
 
 __all__ = ["DecisionPoints", "decision_points"]
@@ -72,20 +70,15 @@ class DecisionPoints:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that pass each marker before their goal."""
-        ground, coded = Ground(journeys, self.names), journeys.codes(self.grain)
-        told, lost_at, labels = ground.before, journeys.rules.lost_at, label_column(coded.labels)
-        if lost_at is not None:  # what loses a journey by definition tells nothing
-            told = told & ~lost_at.holds(journeys.coded.labels, journeys.coded.numbers, len(told))
-        every = np.flatnonzero(told & ~changes(ground.of_step) if self.transitions else told)
-        if self.transitions:
-            keys = Packed(take(coded.codes, every - 1), ({"from": labels},)).beside(
-                take(coded.codes, every), {"to": labels}
-            )
-        else:
-            keys = Packed(take(coded.codes, every), ({"label": labels},))
-        tables = count_contrast(ground, Markers(every, keys), self.keys)
-        tables["branches"] = _branches(ground, coded, self.specs()["branches"])
+        journeys = journeys.with_grains([self.grain])
+        labels = journeys.codes(self.grain).labels
+        passing = _Passing(self, label_column(labels), label_column([*labels, None]))
+        tables = count_blocks(journeys, self.names, (len(labels) + 1) ** 2, passing.count)
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: journeys are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Lift, information gain and significance of each marker; and how open the way is after each label."""
@@ -171,17 +164,53 @@ def decision_points(
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
-def _branches(ground: Ground, coded: Coded, spec: TableSpec) -> pl.DataFrame:
-    """What comes next after each label, before the goal; null is the end of the journey."""
-    after = np.zeros(len(coded), dtype=np.int64)
-    after[:-1] = coded.codes[1:]
-    after[ground.journeys.offsets[1:] - 1] = len(coded.labels)
-    rows = np.flatnonzero(ground.before)
-    journey = take(ground.of_step, rows)
-    at = ground.in_groups(Packed.none(len(rows)), journey)
-    at = at.beside(take(coded.codes, rows), {"label": label_column(coded.labels)})
-    at = at.beside(take(after, rows), {"next": label_column([*coded.labels, None])})
-    return rows_table(spec, at, take(ground.state, journey) // FATES)
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """Counts who passes which label, or step between labels, and where they go next.
+
+    Attributes
+    ----------
+    label, next : what the codes of a label stand for, and of what comes next; there null is the end of the journey.
+    """
+
+    measure: DecisionPoints
+    label: pl.Series
+    next: pl.Series
+
+    def count(self, blocks: Iterable[Ground]) -> dict[str, pl.DataFrame]:
+        """The tables of some blocks."""
+        specs, met, reached, branches = self.measure.specs(), Meetings(), Reached(), RowCounts()
+        for ground in blocks:
+            step, passed = self._passed(ground)
+            met.add(ground, step, passed)
+            reached.add(ground)
+            branches.add(self._ways(ground), ground.fold, rows=np.flatnonzero(ground.before))
+        return {
+            **met.tables(specs),
+            "reached": reached.table(specs["reached"]),
+            "branches": branches.table(specs["branches"]),
+        }
+
+    def _passed(self, ground: Ground) -> tuple[Ints, Packed]:
+        """Steps that tell something, and what journeys pass there."""
+        journeys, between = ground.journeys, self.measure.transitions
+        codes, told, lost_at = journeys.codes(self.measure.grain).codes, ground.before, journeys.rules.lost_at
+        if lost_at is not None:  # what loses a journey by definition tells nothing
+            told = told & ~lost_at.holds(journeys.coded.labels, journeys.coded.numbers, len(told))
+        if not between:
+            step = np.flatnonzero(told)
+            return step, Packed(take(codes, step), ({"label": self.label},))
+        step = np.flatnonzero(told & ~changes(ground.of_step))
+        from_ = Packed(take(codes, step - 1), ({"from": self.label},))
+        return step, from_.beside(take(codes, step), {"to": self.label})
+
+    def _ways(self, ground: Ground) -> Packed:
+        """What comes next after each step."""
+        codes = ground.journeys.codes(self.measure.grain).codes
+        after = np.empty(len(codes), dtype=np.uint32)
+        after[:-1] = codes[1:]
+        after[ground.journeys.offsets[1:] - 1] = len(self.label)
+        return ground.in_groups(Packed(codes, ({"label": self.label},)).beside(after, {"next": self.next}))
 
 
 def _information_gain(met: Tally, reached: Tally, rows: pl.DataFrame) -> Floats:

@@ -15,21 +15,19 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import Merge, TableSpec
-from journeymine.counting.packed import Packed, label_column, rows_table
-from journeymine.counting.runs import changes, runs_of, sort_cells
+from journeymine.counting.packed import CellCounts, Packed, RowCounts
+from journeymine.counting.runs import changes, runs_of
 from journeymine.counting.tally import Tally
-from journeymine.events.coded import Coded
-from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast_count import Ground
-from journeymine.metrics.contrast_tables import FATES, LEFT, MATURE, WON, States, journeys_table
+from journeymine.metrics.contrast_tables import FATES, MATURE, WON, Fates, fate_of
 from journeymine.parallel import take
 
-__all__ = ["DETOUR", "LONGEST", "count_detours", "detour_specs", "place_of_step", "usual_ways", "with_detours"]
+__all__ = ["DETOUR", "LONGEST", "Detours", "detour_specs", "usual_ways", "with_detours"]
 
 Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+_NONE = np.zeros(0, dtype=np.int64)
 DETOUR = "detour"
-LONGEST = 32
+LONGEST, _WIDTH = 32, 33
 """Ways of more steps are counted as this long; where the median way is, none is told to be a detour."""
 _STEPS = {"steps": pl.Series(np.arange(LONGEST + 1))}
 _PLACE: dict[str, type[pl.DataType]] = {"channel": pl.String, "touchpoint": pl.String}
@@ -50,92 +48,80 @@ def detour_specs(by: Sequence[str]) -> dict[str, TableSpec]:
     }
 
 
-def place_of_step(journeys: Journeys) -> Packed:
-    """Channel (``""`` without channels) and touchpoint of each step."""
-    labels, packed = journeys.coded.labels, Packed.none(len(journeys.coded))
-    for name in _PLACE:
-        coded = labels.get(name, Coded(np.zeros(len(journeys.coded), dtype=np.uint8), ("",)))
-        packed = packed.beside(coded.codes, {name: label_column(coded.labels)})
-    return packed
+class Detours:
+    """Ways to stages, and what lies on them, block by block."""
 
+    def __init__(self) -> None:
+        self._ways, self._passed, self._longest = RowCounts(folded=False), Fates(), CellCounts(_WIDTH * FATES)
 
-def count_detours(ground: Ground, place: Packed) -> dict[str, pl.DataFrame]:
-    """Count ways to stages, and what lies on them.
+    def add(self, ground: Ground, place: Packed) -> None:
+        """Add the journeys of a block; `place` is that of each step."""
+        begin, end = _ways(ground)
+        between = end - begin - 1
+        steps = np.minimum(between, LONGEST)
+        to = ground.in_groups(Packed(take(ground.stage, end), (ground.stages,)), end)
+        self._ways.add(to.beside(steps, _STEPS))
+        # Every step on every way, as (way, place); a place that a way leads by twice was passed twice by one journey.
+        on = np.repeat(np.arange(len(end)), between)
+        inner = np.arange(len(on)) + take(begin + 1 - (np.cumsum(between) - between), on)
+        at = to.take(on).joined(place.take(inner)).with_room(_WIDTH)
+        runs = runs_of(at.cell, at.size, on)
+        at, way = at.take(runs.first), take(on, runs.first)
+        long, first = take(steps, way), take(begin, way)
+        # At its first step no journey is lost: nobody is, on a way that arrives.
+        journey, state = take(ground.of_step, first), take(ground.state, first)
+        self._passed.add(at.beside(long, _STEPS), state, n_times=runs.lengths, journey=journey, value=ground.value)
+        self._add_longest(at, long, take(ground.journeys.heads.user, journey), fate_of(state))
 
-    Parameters
-    ----------
-    place : of each step, from `place_of_step`.
-    """
-    specs = detour_specs(ground.by)
-    begin, end = _ways(ground)
-    if not len(end):
-        return {name: spec.empty() for name, spec in specs.items()}
-    of_way = take(ground.of_step, end)
-    between = end - begin - 1
-    to = ground.in_groups(Packed.none(len(end)), of_way).beside(take(ground.stage.codes, end), ground.stage_column)
-    steps = np.minimum(between, LONGEST)
-    # Every step on every way, as (way, place); a place that a way leads by twice was passed twice by one journey.
-    on = np.repeat(np.arange(len(end)), between)
-    inner = np.arange(len(on)) + take(begin + 1 - (np.cumsum(between) - between), on)
-    at_place: npt.NDArray[np.integer] = take(place.cell, inner)
-    runs = runs_of(at_place, place.size, on)
-    first = runs.first
-    on, n_times, there = take(on, first), runs.lengths, place.take(take(inner, first))
-    at, long = to.take(on).joined(there), take(steps, on)
-    journey = take(of_way, on)
-    state = take(ground.state, journey)
-    state[state % FATES == LEFT] -= LEFT - MATURE  # nobody is lost on a way that arrives
-    passed = at.beside(long, _STEPS)
-    return {
-        "ways": rows_table(specs["ways"], to.beside(steps, _STEPS)),
-        "passed": journeys_table(specs["passed"], passed, state, journey, ground.value, n_times),
-        "passers": _at_least(specs["passers"], at, long, take(ground.journeys.heads.user, journey), state),
-    }
+    def _add_longest(self, at: Packed, long: Ints, user: Ints, fate: npt.NDArray[np.uint8]) -> None:
+        """Each user once at each place, by the longest of the ways of mature journeys, and of those that converted."""
+        for least, which in ((MATURE, fate >= MATURE), (WON, fate == WON)):
+            there = at.take(rows := np.flatnonzero(which))
+            starts = np.flatnonzero(changes(there.cell) | changes(take(user, rows)))
+            longest = np.maximum.reduceat(take(long, rows), starts) if len(starts) else starts
+            self._longest.add(there.take(starts), (longest * FATES + least).astype(np.uint8))
+
+    def tables(self, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
+        """The tables of `detour_specs`."""
+        return {
+            "ways": self._ways.table(specs["ways"]),
+            "passed": self._passed.table(specs["passed"]),
+            "passers": self._at_least(specs["passers"]),
+        }
+
+    def _at_least(self, spec: TableSpec) -> pl.DataFrame:
+        """Users, by place and by how many steps *at least* their longest way by it had."""
+        cell, long = np.divmod(self._passed.cells(), _WIDTH)
+        used, last = cell[changes(cell)], changes(cell[::-1])[::-1]
+        there, code, n = self._longest.counted()
+        by_steps = np.zeros((FATES, len(used), _WIDTH), dtype=np.int64)
+        by_steps[code % FATES, np.searchsorted(used, there), code // FATES] = n
+        users = by_steps[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
+        known = np.arange(_WIDTH) <= long[last, None]
+        of_place, least = np.nonzero(known)
+        columns = {
+            **self._longest.apart(used[of_place]),
+            "steps": pl.Series(least),
+            "n_users": users[MATURE][known],
+            "users_converted": users[WON][known],
+        }
+        return pl.DataFrame({name: columns[name] for name in spec.schema})
 
 
 def _ways(ground: Ground) -> tuple[Ints, Ints]:
     """Steps that first reach the furthest stage so far, and the next that first reaches a higher one, before the goal."""
-    of_step, stage = ground.of_step, ground.stage
-    if "stage" not in ground.journeys.coded.labels or not ground.journeys.stages or not len(of_step):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    unmapped = len(stage.values) - 1
-    # A running maximum over all journeys, in which each outranks those before it; what is unmapped is the lowest there is.
-    height = of_step * (len(stage.values) + 1)
-    height += np.where(stage.codes == unmapped, -1, stage.codes.astype(np.int8 if unmapped < 128 else np.int64))
-    highest = np.maximum.accumulate(height)
-    higher = changes(highest) & (stage.codes != unmapped) & ground.before
-    reached = np.flatnonzero(higher)
-    journey = take(of_step, reached)
+    if not ground.journeys.stages:
+        return _NONE, _NONE
+    unmapped = len(ground.stages["stage"]) - 1
+    reached = np.sort(ground.reached)
+    reached = take(reached, np.flatnonzero(take(ground.stage, reached) != unmapped))
+    journey = take(ground.of_step, reached)
+    # A running maximum over all journeys, in which each outranks those before it.
+    highest = np.maximum.accumulate(journey * unmapped + take(ground.stage, reached))
+    higher = np.flatnonzero(changes(highest))
+    reached, journey = take(reached, higher), take(journey, higher)
     follows = np.flatnonzero(journey[1:] == journey[:-1])
     return take(reached, follows), take(reached, follows + 1)
-
-
-def _at_least(spec: TableSpec, at: Packed, steps: Ints, user: Ints, state: States) -> pl.DataFrame:
-    """Users, by place and by how many steps *at least* their longest way by it had."""
-    cell, order = sort_cells(at.cell, at.size)
-    steps, user, fate = take(steps, order), take(user, order), take(state, order) % FATES
-    new = changes(cell)
-    used, of_row = cell[new], np.cumsum(new) - 1
-
-    def at_least(which: Bools) -> Ints:
-        """Each user once at each place, by the longest of the ways of `which`; shape [places, steps]."""
-        rows = np.flatnonzero(which)
-        there, long = take(of_row, rows), take(steps, rows)
-        starts = np.flatnonzero(changes(there) | changes(take(user, rows)))
-        longest = np.maximum.reduceat(long, starts) if len(starts) else long
-        width = LONGEST + 1
-        by_steps = np.bincount(take(there, starts) * width + longest, minlength=len(used) * width)
-        return by_steps.reshape(-1, width)[:, ::-1].cumsum(axis=1)[:, ::-1]
-
-    known = at_least(np.ones(len(cell), dtype=bool)) > 0
-    of_place, least = np.nonzero(known)
-    columns = {
-        **at.apart(used[of_place]),
-        "steps": pl.Series(least),
-        "n_users": at_least(fate >= MATURE)[known],
-        "users_converted": at_least(fate == WON)[known],
-    }
-    return pl.DataFrame({name: columns[name] for name in spec.schema})
 
 
 def usual_ways(ways: Tally, passed: Tally, by: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,24 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.columns import MICRO, UNKNOWN
-from journeymine.counting.by import as_names, places
+from journeymine.columns import MICRO
+from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.packed import Packed, label_column
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import Markers, contrast_by, contrast_specs
-from journeymine.metrics.contrast_count import Ground, count_contrast
+from journeymine.metrics.contrast import contrast_by, contrast_specs
+from journeymine.metrics.contrast_count import count_blocks
 from journeymine.metrics.contrast_estimate import Contrast, contrast, nullable, p_values
-from journeymine.metrics.detours import count_detours, detour_specs, place_of_step, usual_ways, with_detours
-from journeymine.parallel import take
+from journeymine.metrics.detours import detour_specs, usual_ways, with_detours
+from journeymine.metrics.friction_steps import Stumbling
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["Friction", "friction"]
@@ -76,14 +74,15 @@ class Friction:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that meet each friction at each place."""
-        ground, place = Ground(journeys, self.names), place_of_step(journeys)
-        kinds = list(_kinds(ground))
-        found = [*_frictions(ground, place, microseconds(self.long_wait)), *kinds]
-        tables = count_contrast(ground, _together(place, found), _KEYS)
-        weekly = count_contrast(ground, _together(place, kinds), _KEYS, weekly=True)
-        tables |= {f"weekly_{name}": frame for name, frame in weekly.items()}
-        tables |= count_detours(ground, place)
+        stumbling = Stumbling.of(journeys, microseconds(self.long_wait))
+        tables = count_blocks(
+            journeys, self.names, stumbling.n_cells, lambda blocks: stumbling.count(blocks, self.specs())
+        )
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: journeys are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Conversion with and without, over the whole log and, for kinds, week by week: one family of tests."""
@@ -169,78 +168,3 @@ def friction(
     """
     measure = Friction(long_wait=long_wait, by=by)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
-
-
-@dataclass(frozen=True, slots=True)
-class _Met:
-    """The steps at which a friction is known, ascending, and the steps it happened at."""
-
-    name: str
-    known: Ints
-    at: Ints
-
-
-def _frictions(ground: Ground, place: Packed, long_wait: int) -> Iterator[_Met]:
-    """All frictions that need no declaration.
-
-    A pause is known only once the journey goes on. So whoever paused is compared at the step *after* the pause, with
-    others that came as far; it is named by the step before.
-    """
-    journeys, of_step, coded = ground.journeys, ground.of_step, ground.journeys.coded
-    if not len(coded):
-        return
-    inside = ground.before & ~changes(of_step)
-    again = inside & ~changes(place.cell)
-    yield _here("repeat", again)
-    yield _here("loop", _seen_before(place, of_step) & inside & ~again)
-    gap = np.diff(coded.time, prepend=coded.time[:1])
-    yield _before("wait", np.flatnonzero(inside & (gap > long_wait)))
-    if "stage" in coded.labels:
-        stage = coded.labels["stage"]
-        mapped = stage.codes < len(stage.labels) - 1
-        back = np.zeros(len(coded), dtype=bool)
-        back[1:] = inside[1:] & mapped[1:] & mapped[:-1] & (stage.codes[1:] < stage.codes[:-1])
-        yield _here("back_step", back)
-        if journeys.goal_stage is not None:
-            rank = journeys.stages.index(journeys.goal_stage)
-            resumed = np.flatnonzero(inside & (gap > journeys.rules.session_gap_us))
-            yield _before("abandoned_session", resumed[take(stage.codes, resumed - 1) == rank])
-
-
-def _kinds(ground: Ground) -> Iterator[_Met]:
-    """The steps whose touchpoint has a declared kind, under its name."""
-    if "kind" not in ground.journeys.coded.labels:
-        return
-    kind = ground.journeys.coded.labels["kind"]
-    for code, label in enumerate(kind.labels):
-        if label != UNKNOWN:
-            yield _here(label, ground.before & (kind.codes == code))
-
-
-def _here(name: str, flags: Bools) -> _Met:
-    steps = np.flatnonzero(flags)
-    return _Met(name, steps, steps)
-
-
-def _before(name: str, steps: Ints) -> _Met:
-    return _Met(name, steps, steps - 1)
-
-
-def _seen_before(place: Packed, of_step: Ints) -> Bools:
-    """Steps at a place where the same journey was before."""
-    seen = np.ones(len(of_step), dtype=bool)
-    seen[places(place.cell, place.size, of_step)] = False
-    return seen
-
-
-def _together(place: Packed, found: Sequence[_Met]) -> Markers:
-    """All frictions as one list of markers."""
-    names = sorted({each.name for each in found})
-    nothing = np.zeros(0, dtype=np.int64)
-    steps = np.concatenate([nothing, *(each.known for each in found)])
-    at = np.concatenate([nothing, *(each.at for each in found)])
-    codes = np.repeat([names.index(each.name) for each in found], [len(each.at) for each in found]).astype(np.int64)
-    if len(names) < len(found):  # a declared kind may have the name of a friction
-        order = np.argsort(steps, kind="stable")
-        steps, at, codes = steps[order], at[order], codes[order]
-    return Markers(steps, place.take(at).beside(codes, {"friction": label_column(names)}))

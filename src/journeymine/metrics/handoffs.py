@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,25 +16,25 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.packed import Packed, flagged_table, label_column, rows_table
+from journeymine.counting.packed import Packed, RowCounts, label_column
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
-from journeymine.counting.tabulate import integer_key
 from journeymine.counting.tally import Tally, histogram_of
-from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import ENOUGH, Markers, contrast_by, contrast_specs
-from journeymine.metrics.contrast_count import Ground, count_contrast
+from journeymine.metrics.contrast import ENOUGH, contrast_by, contrast_specs
+from journeymine.metrics.contrast_count import Ground, Meetings, Reached, count_blocks
 from journeymine.metrics.contrast_estimate import by_group, contrast, nullable, significance
-from journeymine.metrics.contrast_tables import FATES, LEFT, MATURE
+from journeymine.metrics.contrast_tables import LEFT, MATURE
 from journeymine.parallel import take
-from journeymine.stats.histogram import bucket_of
+from journeymine.stats.histogram import BUCKETS, bucket_place
 
 __all__ = ["Handoffs", "handoffs"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+_TIMES = {"bucket": pl.Series(BUCKETS)}
+_ENTERS = {"enters": pl.Series([0, 1])}
 
 
 @dataclass(frozen=True)
@@ -74,22 +74,15 @@ class Handoffs:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count crossings, and the journeys that make them."""
-        specs, coded, ground = self.specs(), journeys.codes(self.grain), Ground(journeys, self.names)
-        labels = label_column(coded.labels)
-        arrival, pong = _crossings(ground.of_step, coded.codes)
-        pair = Packed(take(coded.codes, arrival - 1), ({"from": labels},)).beside(
-            take(coded.codes, arrival), {"to": labels}
-        )
-        journey, early = take(ground.of_step, arrival), np.flatnonzero(take(ground.before, arrival))
-        at, early_ones = ground.in_groups(pair, journey), Markers(arrival, pair).take(early)
-        took = take(journeys.coded.time, arrival) - take(journeys.coded.time, arrival - 1)
-        tables = {
-            **count_contrast(ground, early_ones, {"from": pl.String, "to": pl.String}),
-            "crossings": flagged_table(specs["crossings"], at, take(ground.state, journey) // FATES, pong),
-            "arrivals": _arrivals(ground, coded, specs["arrivals"]),
-            "times": rows_table(specs["times"], at.beside_key("bucket", integer_key(bucket_of(took)))),
-        }
-        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+        journeys = journeys.with_grains([self.grain])
+        labels = journeys.codes(self.grain).labels
+        arriving = _Arriving(self, label_column(labels))
+        tables = count_blocks(journeys, self.names, len(labels) ** 2 * len(_TIMES["bucket"]), arriving.count)
+        return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: journeys are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Losses at each crossing, and conversion against comparable journeys."""
@@ -172,28 +165,59 @@ def handoffs(
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
-def _crossings(of_step: Ints, codes: npt.NDArray[np.unsignedinteger]) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Steps that arrive from another label, and whether they return to the label before that one."""
-    arrival = np.flatnonzero(~changes(of_step) & changes(codes))
-    pong = np.zeros(len(arrival), dtype=bool)
+@dataclass(frozen=True, slots=True)
+class _Arriving:
+    """Counts arrivals at a label, from another or from itself; `label` is what its codes stand for."""
+
+    measure: Handoffs
+    label: pl.Series
+
+    def count(self, blocks: Iterable[Ground]) -> dict[str, pl.DataFrame]:
+        """The tables of some blocks."""
+        specs, met, reached = self.measure.specs(), Meetings(), Reached()
+        crossings, arrivals, times = RowCounts(flagged=True), RowCounts(flagged=True), RowCounts(folded=False)
+        for ground in blocks:
+            codes = ground.journeys.codes(self.measure.grain).codes
+            pair = Packed(_before_each(codes), ({"from": self.label},)).beside(codes, {"to": self.label})
+            follows = ~changes(ground.of_step)
+            crossed = follows & changes(codes)
+            early, step = np.flatnonzero(crossed & ground.before), np.flatnonzero(crossed)
+            met.add(ground, early, pair.take(early))
+            reached.add(ground)
+            at = ground.in_groups(pair)
+            crossings.add(at, ground.fold, rows=step, flags=_returns(ground.of_step, codes, step))
+            took = np.diff(ground.journeys.coded.time, prepend=0)
+            times.add(at.beside(bucket_place(np.maximum(took, 0)), _TIMES), rows=step)
+            came = np.flatnonzero(ground.inside & (ground.fate >= MATURE))
+            arrivals.add(_entering(ground, at), ground.fold, rows=came, flags=ground.fate == LEFT)
+        counted = {"crossings": crossings, "arrivals": arrivals, "times": times}
+        return {
+            **met.tables(specs),
+            "reached": reached.table(specs["reached"]),
+            **{name: rows.table(specs[name]) for name, rows in counted.items()},
+        }
+
+
+def _before_each(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What stands before each; the first has itself."""
+    before = values.copy()
+    before[1:] = values[:-1]
+    return before
+
+
+def _returns(of_step: Ints, codes: npt.NDArray[np.unsignedinteger], arrival: Ints) -> npt.NDArray[np.bool_]:
+    """For each step whether it arrives, as one of `arrival`, at the label that its journey was at before the last one."""
+    returns = np.zeros(len(codes), dtype=bool)
     # The crossing before this one, in the same journey, left the label that this one arrives at.
     journey, left, reached = take(of_step, arrival), take(codes, arrival - 1), take(codes, arrival)
-    pong[1:] = ~changes(journey)[1:] & (reached[1:] == left[:-1])
-    return arrival, pong
+    returns[arrival[1:]] = (journey[1:] == journey[:-1]) & (reached[1:] == left[:-1])
+    return returns
 
 
-def _arrivals(ground: Ground, coded: Coded, spec: TableSpec) -> pl.DataFrame:
-    """Every arrival of mature journeys before their goal, crossings and stays, and whether it was the last step of a lost one."""
-    of_step, stage, labels = ground.of_step, ground.stage, label_column(coded.labels)
-    came = ~changes(of_step) & ground.before
-    came &= take(ground.state % FATES >= MATURE, of_step)
-    arrival = np.flatnonzero(came)
-    journey = take(of_step, arrival)
-    at = ground.in_groups(Packed(take(coded.codes, arrival - 1), ({"from": labels},)), journey)
-    at = at.beside(take(coded.codes, arrival), {"to": labels}).beside(take(stage.codes, arrival), ground.stage_column)
-    at = at.beside(take(changes(stage.codes).view(np.uint8), arrival), {"enters": pl.Series([0, 1])})
-    state, last = take(ground.state, journey), take(ground.journeys.offsets, journey + 1) - 1
-    return flagged_table(spec, at, state // FATES, (state % FATES == LEFT) & (arrival == last))
+def _entering(ground: Ground, at: Packed) -> Packed:
+    """The same told apart by stage, and by whether the step enters it."""
+    enters = changes(ground.stage).view(np.uint8)
+    return at.beside(ground.stage, ground.stages).beside(enters, _ENTERS)
 
 
 @dataclass(frozen=True, slots=True)

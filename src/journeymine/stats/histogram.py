@@ -12,7 +12,7 @@ import numpy.typing as npt
 from journeymine.errors import QuestionError
 from journeymine.stats.intervals import FloatArray
 
-__all__ = ["bucket_bounds", "bucket_of", "bucket_value", "group_quantiles", "quantile"]
+__all__ = ["BUCKETS", "bucket_bounds", "bucket_of", "bucket_place", "bucket_value", "group_quantiles", "quantile"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -51,6 +51,20 @@ def bucket_of(values: npt.ArrayLike) -> IntArray:
     zero = floats == 0
     pattern = np.ascontiguousarray(np.abs(floats)).view(np.int64).reshape(floats.shape)  # |−0.0| is plain 0
     return np.where(zero, 0, np.maximum(pattern >> _DROPPED_BITS, _FIRST))
+
+
+_BEFORE_ONE = int(bucket_of(1)) - 1
+BUCKETS: IntArray = np.concatenate(([0], np.arange(_BEFORE_ONE + 1, int(bucket_of(np.iinfo(np.int64).max)) + 1)))
+"""Every bucket that an int64 of 0 or more may fall into."""
+
+
+def bucket_place(values: IntArray) -> npt.NDArray[np.uint32]:
+    """Where the bucket of each value, an integer of 0 or more, stands in `BUCKETS`.
+
+    >>> BUCKETS[bucket_place(np.array([0, 1, 2]))]
+    array([    0, 65472, 65536])
+    """
+    return np.maximum(bucket_of(values) - _BEFORE_ONE, 0).astype(np.uint32)
 
 
 def bucket_bounds(buckets: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -56,7 +56,7 @@ def test_cells_equal_tables(monkeypatch: pytest.MonkeyPatch, grain: str, by: lis
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "value"), [(transition_rows, "BLOCK", 40), (transition_rows, "_BITS", 20), (packed, "_ROOM", 1)]
+    ("module", "name", "value"), [(transition_rows, "BLOCK", 40), (transition_rows, "_BITS", 20), (packed, "ROOM", 1)]
 )
 def test_tables_come_out_in_order_however_rows_are_cut_and_packed(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: int

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.merging import coded, merge_coded, spelled
+from journeymine.counting.merging import coded, merge_coded, spelled, widened
 from journeymine.errors import MergeError
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.rules import JourneyRules
@@ -78,7 +78,7 @@ class TableSpec:
         if not frames:
             return self.empty()
         how = self._merges(nights=nights)
-        merged = merge_coded(frames, self.key_names, how)
+        merged = merge_coded([widened(frame) for frame in frames], self.key_names, how)
         if merged is None:
             together = pl.concat([spelled(frame) for frame in frames])
             recoded = merge_coded([coded(together)], self.key_names, how) if together.height >= _MANY else None
@@ -150,7 +150,7 @@ class Counts:
     question : fingerprint of the measure that counted.
     basis : rules and bounds it was counted under.
     specs : shape of each table.
-    coded : the tables, whose labels may still be codes; see `tables`.
+    coded : the tables, whose labels may still be codes, and integers small; see `tables`.
     in_form : whether they are brought to their one form: each key once, in order.
     each_once : whether at least each key is there once.
     """

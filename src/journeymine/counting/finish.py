@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.counting.counts import Counts
+from journeymine.counting.counts import Basis, Counts
 from journeymine.counting.estimates import (
     Answer,
     Difference,
@@ -56,11 +56,11 @@ def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: f
     """
     whole = counts if isinstance(counts, Counts) else Counts.merge(counts)
     check_question(measure, whole)
-    present = _present(whole)
-    listed = whole.listed
-    tallies = {name: Tally.of(spec, listed[name], present) for name, spec in whole.specs.items()}
-    answers = measure.estimate(tallies, whole.basis)
-    frames = {name: _in_stage_order(_frame(answer, confidence), answer, whole) for name, answer in answers.items()}
+    basis, tallies = whole.basis, _tallies(whole)
+    del counts, whole  # of millions of rows, what is no longer asked for goes as soon as it may
+    answers = measure.estimate(tallies, basis)
+    tallies.clear()
+    frames = {name: _in_stage_order(_frame(answer, confidence), answer, basis) for name, answer in answers.items()}
     main = next(iter(frames))
     return Result(
         name=measure.name,
@@ -69,10 +69,10 @@ def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: f
         tables={name: frame for name, frame in frames.items() if name != main},
         schema_version=measure.schema_version,
         confidence=confidence,
-        basis=whole.basis,
+        basis=basis,
         notes=tuple(note for answer in answers.values() for note in answer.notes),
         least_users={
-            name: _in_stage_order(least_users(answer), answer, whole).drop(answer.keys.columns)
+            name: _in_stage_order(least_users(answer), answer, basis).drop(answer.keys.columns)
             for name, answer in zip((measure.name, *list(frames)[1:]), answers.values(), strict=True)
         },
     )
@@ -109,6 +109,11 @@ def _least(part: npt.NDArray[Any], once: npt.NDArray[np.bool_] | None) -> npt.ND
     return np.asarray(folds if once is None else np.where(once, np.maximum(part.sum(axis=0), 0), folds), dtype=np.int64)
 
 
+def _tallies(counts: Counts) -> dict[str, Tally]:
+    present, listed = _present(counts), counts.listed
+    return {name: Tally.of(spec, listed[name], present) for name, spec in counts.specs.items()}
+
+
 def _present(counts: Counts) -> npt.NDArray[np.bool_]:
     """Folds that hold anybody at all, over every table of the measure."""
     present = np.zeros(FOLDS, dtype=bool)
@@ -118,9 +123,9 @@ def _present(counts: Counts) -> npt.NDArray[np.bool_]:
     return present
 
 
-def _in_stage_order(frame: pl.DataFrame, answer: Answer, counts: Counts) -> pl.DataFrame:
+def _in_stage_order(frame: pl.DataFrame, answer: Answer, basis: Basis) -> pl.DataFrame:
     """Rows as counted, except that stages come in their own order, not in that of the alphabet."""
-    return in_stage_order(frame, counts.basis.stages) if "stage" in answer.keys.columns else frame
+    return in_stage_order(frame, basis.stages) if "stage" in answer.keys.columns else frame
 
 
 def in_stage_order(frame: pl.DataFrame, stages: Sequence[str]) -> pl.DataFrame:

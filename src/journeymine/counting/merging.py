@@ -12,7 +12,7 @@ from journeymine.counting.path_text import text_of
 from journeymine.counting.runs import changes, sort_cells
 from journeymine.parallel import on_all_cores, take
 
-__all__ = ["coded", "merge_coded", "spelled"]
+__all__ = ["coded", "merge_coded", "spelled", "widened"]
 
 Ints = npt.NDArray[np.int64]
 _ADD = {"sum": np.add, "min": np.minimum, "max": np.maximum}
@@ -22,9 +22,17 @@ _ROOM, _FEW = 8, 4096
 
 
 def spelled(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same table with plain strings for codes, and text for paths."""
+    """The same table with plain strings for codes, text for paths, and full integers."""
     paths = [text_of(frame[name]) for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-    return frame.with_columns(pl.col(pl.Enum).cast(pl.String), *paths)
+    return widened(frame).with_columns(pl.col(pl.Enum).cast(pl.String), *paths)
+
+
+def widened(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same table with full integers: one of millions of rows is counted into the smallest that hold its numbers."""
+    small = [
+        name for name, dtype in frame.schema.items() if dtype in (pl.UInt8, pl.UInt16, pl.UInt32) and name != "fold"
+    ]
+    return frame.cast(dict.fromkeys(small, pl.Int64)) if small else frame
 
 
 def coded(frame: pl.DataFrame) -> pl.DataFrame:

@@ -72,12 +72,13 @@ class Tally:
         return self.added(self.frame[column].to_numpy())
 
     def added(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Totals of one value per row of the frame; flags are counted."""
+        """Totals of one value per row of the frame, whole numbers as int64; flags are counted."""
+        kind = np.float64 if values.dtype.kind == "f" else np.int64
         if len(values) == len(self):  # nearly always so where tables are largest
-            return values.astype(np.int64) if values.dtype == bool else values
+            return values.astype(kind, copy=False)
         if not len(values):  # only of a table without keys
-            return np.zeros(len(self), dtype=np.int64)
-        return np.add.reduceat(values, self.starts, dtype=np.int64 if values.dtype == bool else None)
+            return np.zeros(len(self), dtype=kind)
+        return np.add.reduceat(values, self.starts, dtype=kind)
 
     def by_fold(self, column: str, rows: Ints | None = None) -> Floats:
         """Counts by fold of all rows or some, shape [64, rows]; all in fold 0 where the table keeps no folds."""

@@ -21,6 +21,7 @@ from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.packed import Packed
 from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import coded_key, flag_totals
+from journeymine.events.coded import narrow
 from journeymine.graph.transition_cells import BLOCK, BUCKETS, LEAST_BUCKET, Fates
 from journeymine.journeys.heads import STATUSES
 from journeymine.journeys.journeys import Journeys
@@ -47,7 +48,8 @@ def count_rows(
     tables = {}
     for name, spec in specs.items():
         parts = [part[name] for part in counted if name in part]
-        tables[name] = pl.concat(parts, rechunk=True).select(list(spec.schema)) if parts else spec.empty()
+        together = pl.concat(parts, how="vertical_relaxed", rechunk=True) if parts else spec.empty()
+        tables[name] = together.select(list(spec.schema))
     return tables
 
 
@@ -146,7 +148,7 @@ class _Rows:
         """The part of table ``nodes``."""
         place, step = rows.places(there)
         starts = np.flatnonzero(changes(place))
-        return {"nodes": pl.DataFrame(rows.at.apart(place[starts] // FOLDS) | self._weights(place, step, starts))}
+        return {"nodes": _frame(rows.at.apart(place[starts] // FOLDS), **self._weights(place, step, starts))}
 
     def count_edges(self, rows: _Sorted, there: slice) -> dict[str, pl.DataFrame]:
         """The parts of the other three tables."""
@@ -156,7 +158,7 @@ class _Rows:
         inner = (keys["from"].is_not_null() & keys["to"].is_not_null()).to_numpy()
         timed = np.flatnonzero(np.repeat(inner, weights["n"]))
         cell, took = take(place, timed) // FOLDS, take(self.took, take(step, timed))
-        return {"edges": pl.DataFrame(keys | weights), **_times(rows.at, cell, took)}
+        return {"edges": _frame(keys, **weights), **_times(rows.at, cell, took)}
 
     def _weights(self, place: Ints, step: Ints, starts: Ints) -> dict[str, Any]:
         """Times used, and journeys and users that use it, each counted once."""
@@ -198,11 +200,18 @@ def _times(at: Packed, cell: Ints, took: Ints) -> dict[str, pl.DataFrame]:
         for ufunc, values in zip((np.minimum, np.maximum, np.add, np.add), (took, took, *split(took)), strict=True)
     )
     return {
-        "times": pl.DataFrame({
-            **keys.to_dict(), "n": np.diff(starts, append=len(cell)), **dict(zip(limbs("time"), normalise(*sums), strict=True)),
-            "least": least, "greatest": greatest,
-        }),
-        "histogram": pl.DataFrame({
-            **keys[pl.Series(edge)].to_dict(), "bucket": buckets, "n": np.diff(filled, append=len(number)),
-        }),
+        "times": _frame(keys.to_dict(), n=np.diff(starts, append=len(cell)), least=least, greatest=greatest,
+                        **dict(zip(limbs("time"), normalise(*sums), strict=True))),
+        "histogram": _frame(keys[pl.Series(edge)].to_dict(), bucket=buckets, n=np.diff(filled, append=len(number))),
     }  # fmt: skip
+
+
+def _frame(keys: Mapping[str, pl.Series], **numbers: npt.NDArray[Any]) -> pl.DataFrame:
+    """A table of numbers in the smallest integers that hold them: millions of rows are mostly ones and zeros."""
+    return pl.DataFrame({**keys, **{name: _small(values) for name, values in numbers.items()}})
+
+
+def _small(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if not len(values) or values.min() < 0 or values.max() >= 1 << 32:
+        return values
+    return narrow(values, int(values.max()) + 1)

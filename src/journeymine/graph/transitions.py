@@ -87,8 +87,8 @@ class Transitions:
         taken = {
             # NumPy rounds a quotient to the nearest; Polars multiplies by the reciprocal.
             "mean_s": times["time"] / MICRO / times["n"],
-            "min_s": times.frame["least"].to_numpy() / MICRO,
-            "max_s": times.frame["greatest"].to_numpy() / MICRO,
+            "min_s": times.frame["least"].cast(pl.Int64).to_numpy() / MICRO,
+            "max_s": times.frame["greatest"].cast(pl.Int64).to_numpy() / MICRO,
         }
         of_edge = row_groups(histogram.rows, times.rows.columns)
         bucket, n = (histogram.frame[name].to_numpy() for name in ("bucket", "n"))

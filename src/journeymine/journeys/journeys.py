@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -145,15 +146,15 @@ class Journeys:
 
     def parts(self, n_steps: int = 1_000_000) -> Iterator[Journeys]:
         """Consecutive groups of whole users with about `n_steps` steps each, as views: nothing is copied."""
-        first = np.flatnonzero(np.diff(self.heads.user, prepend=-1))
-        bounds = np.append(self.offsets[first], len(self.coded))
-        cuts = np.searchsorted(bounds, np.arange(n_steps, len(self.coded), n_steps))
-        edges = np.unique(np.concatenate(([0], np.minimum(cuts, len(first)), [len(first)])))
-        first = np.append(first, len(self))
+        targets = np.arange(n_steps, len(self.coded), n_steps)
+        at = np.searchsorted(self.offsets[:-1], targets)
+        # Users come in order: a part ends with the last journey of the user whose steps reach its target.
+        cuts = np.searchsorted(self.heads.user, self.heads.user[at - 1], side="right")
+        edges = np.unique(np.concatenate(([0], cuts, [len(self)])))
         if len(edges) < 2:
             yield self
-        for low, high in zip(first[edges[:-1]], first[edges[1:]], strict=True):
-            yield self.range(int(low), int(high))
+        for low, high in itertools.pairwise(edges.tolist()):
+            yield self.range(low, high)
 
     def range(self, low: int, high: int) -> Journeys:
         """Journeys low … high - 1 as a view; the caller sees to it that users stay whole."""

@@ -21,16 +21,19 @@ from journeymine.counting.result import Result
 from journeymine.counting.tabulate import distinct_users, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
-from journeymine.journeys.heads import CONVERTED, ENDED, LOST, SERVICE
+from journeymine.journeys.heads import CONVERTED, ENDED, LOST, SERVICE, STATUSES
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import check_free
 from journeymine.metrics.survival import count_exits, exits, exits_spec
 from journeymine.metrics.time_to_convert_answer import answer_times
+from journeymine.parallel import take
 
 __all__ = ["CAUSES", "TimeToConvert", "time_to_convert", "times_of_outcome"]
 
 Ints = npt.NDArray[np.int64]
 CAUSES = ("converted", "lost")
+_CAUSE_OF = np.array([{CONVERTED: 0, LOST: 1, ENDED: 1}.get(status, -1) for status in range(len(STATUSES))])
+"""What became of a journey of each status."""
 COUNTED = ("n_journeys", "n", "n_users", "converted", "lost", "open", "left_truncated")
 
 
@@ -78,15 +81,16 @@ class TimeToConvert:
         """Count journeys by the bin in which they convert, are lost, or were last watched."""
         specs, bin_us = self.specs(), microseconds(self.bin)
         grouped = group_journeys(journeys, self.names, self.channel_of)
-        journey = grouped.journey
-        heads, fold = journeys.heads.take(journey), journeys.folds[journeys.heads.user[journey]]
-        outcome, took = times_of_outcome(journeys)
+        heads, (outcome, took) = grouped.heads(journeys), times_of_outcome(journeys)
+        if not grouped.each_once:
+            outcome, took = take(outcome, grouped.journey), take(took, grouped.journey)
+        fold = take(journeys.folds, heads.user)
         follow = np.maximum(journeys.context.observed_until, heads.end) - heads.start
-        bins, happened = exits(took[journey], follow, bin_us)
-        cause = np.where(happened, outcome[journey], -1)
+        bins, happened = exits(took, follow, bin_us)
+        cause = np.where(happened, outcome, -1)
         asked = heads.status != SERVICE
         known = asked & ~heads.left_truncated
-        packed, size = pack(list(grouped.keys.values()), len(journey))
+        packed, size = pack(list(grouped.keys.values()), len(heads))
         table = tabulate(
             specs["journeys"],
             grouped.keys,
@@ -94,9 +98,9 @@ class TimeToConvert:
                 "n_journeys": asked,
                 "n": known,
                 "n_users": distinct_users(packed, heads.user, known, size),
-                "converted": known & (outcome[journey] == 0),
-                "lost": known & (outcome[journey] == 1),
-                "open": known & (outcome[journey] < 0),
+                "converted": known & (outcome == 0),
+                "lost": known & (outcome == 1),
+                "open": known & (outcome < 0),
                 "left_truncated": asked & heads.left_truncated,
             },
             fold,
@@ -117,17 +121,14 @@ def times_of_outcome(journeys: Journeys) -> tuple[Ints, Ints]:
     next journey if that comes first.
     """
     heads, coded = journeys.heads, journeys.coded
-    outcome = np.full(len(heads), -1, dtype=np.int64)
-    outcome[heads.status == CONVERTED] = 0
-    outcome[(heads.status == LOST) | (heads.status == ENDED)] = 1
+    outcome = take(_CAUSE_OF, heads.status)
     at = heads.end + journeys.rules.idle_us
-    following = heads.next_start != MISSING
-    at[following] = np.minimum(at, heads.next_start)[following]
+    at = np.where(heads.next_start == MISSING, at, np.minimum(at, heads.next_start))
     if journeys.rules.lost_at is not None:
         flagged = np.flatnonzero(journeys.rules.lost_at.holds(coded.labels, coded.numbers, len(coded)))[::-1]
         at[journeys.journey_of_step[flagged]] = coded.time[flagged]
     won = np.flatnonzero(outcome == 0)
-    at[won] = coded.time[journeys.offsets[won] + heads.goal_step[won]]
+    at[won] = take(coded.time, take(journeys.offsets, won) + take(heads.goal_step, won))
     return outcome, np.where(outcome >= 0, at - heads.start, -1)
 
 

@@ -26,6 +26,7 @@ from journeymine.errors import QuestionError
 from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Waiting", "waiting"]
@@ -86,26 +87,26 @@ class Waiting:
         specs, heads = self.specs(), journeys.heads
         of_step, time = journeys.journey_of_step, journeys.coded.time
         starts, ends = self.start.steps(journeys), self.until.steps(journeys)
-        at = starts[changes(of_step[starts])]
-        at = at[heads.status[of_step[at]] != SERVICE]
-        journey = of_step[at]
-        following = np.append(ends, len(time))[np.searchsorted(ends, at, side="right")]
-        arrived = following < journeys.offsets[journey + 1]
-        took = np.where(arrived, time[np.where(arrived, following, at)] - time[at], 0)
-        mature, status = heads.mature[journey], heads.status[journey]
+        of_start = take(of_step, starts)
+        rows = np.flatnonzero(changes(of_start) & (take(heads.status, of_start) != SERVICE))
+        at, journey = take(starts, rows), take(of_start, rows)
+        following = take(np.append(ends, len(time)), np.searchsorted(ends, at, side="right"))
+        arrived = following < take(journeys.offsets, journey + 1)  # where nothing follows, `took` looks at any time
+        took = np.where(arrived, take(time, following) - take(time, at), 0)
+        mature, status, user = take(heads.mature, journey), take(heads.status, journey), take(heads.user, journey)
         there = mature & arrived
         keys = {name: key.take(at) for name, key in step_keys(journeys, self.names).items()}
         packed, size = pack(list(keys.values()), len(at))
-        fold = journeys.folds[heads.user[journey]]
-        after = heads.goal_step[journey] >= following - journeys.offsets[journey]
+        fold = take(journeys.folds, user)
+        after = take(heads.goal_step, journey) >= following - take(journeys.offsets, journey)
         values = {
             "n": mature,
-            "n_users": distinct_users(packed, heads.user[journey], mature, size),
+            "n_users": distinct_users(packed, user, mature, size),
             "arrived": there,
             "lost_waiting": mature & ~arrived & (status == LOST),
             "open_waiting": mature & ~arrived & (status == OPEN),
             "converted_after": there & after & (status == CONVERTED),
-            "users_arrived": distinct_users(packed, heads.user[journey], there, size),
+            "users_arrived": distinct_users(packed, user, there, size),
             "time": np.where(there, took, 0),
         }
         rows = np.flatnonzero(there)

@@ -26,6 +26,7 @@ from journeymine.metrics.occurrence import check_free
 from journeymine.metrics.return_answer import answer_curves, answer_groups
 from journeymine.metrics.survival import count_exits, exits, exits_spec
 from journeymine.metrics.time_to_convert import times_of_outcome
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["WinBack", "win_back"]
@@ -81,11 +82,12 @@ class WinBack:
         lost = np.flatnonzero(journeys.heads.status[grouped.journey] == LOST)
         journey = grouped.journey[lost]
         keys = {name: key.take(lost) for name, key in grouped.keys.items()}
-        heads, fold = journeys.heads.take(journey), journeys.folds[journeys.heads.user[journey]]
-        at = heads.start + times_of_outcome(journeys)[1][journey]
-        back = heads.next_start != MISSING
-        took = np.where(back, np.maximum(heads.next_start - at, 0), -1)
-        follow = np.maximum(journeys.context.observed_until, np.where(back, heads.next_start, at)) - at
+        heads = journeys.heads
+        user, following = take(heads.user, journey), take(heads.next_start, journey)
+        at = take(heads.start + times_of_outcome(journeys)[1], journey)
+        back, fold = following != MISSING, take(journeys.folds, user)
+        took = np.where(back, np.maximum(following - at, 0), -1)
+        follow = np.maximum(journeys.context.observed_until, np.where(back, following, at)) - at
         bins, happened = exits(took, follow, microseconds(self.bin))
         packed, size = pack(list(keys.values()), len(journey))
         everybody = np.ones(len(journey), dtype=bool)
@@ -94,9 +96,9 @@ class WinBack:
             keys,
             {
                 "n": everybody,
-                "n_users": distinct_users(packed, heads.user, everybody, size),
+                "n_users": distinct_users(packed, user, everybody, size),
                 CAUSE: back,
-                "users_back": distinct_users(packed, heads.user, back, size),
+                "users_back": distinct_users(packed, user, back, size),
             },
             fold,
         )

@@ -49,6 +49,13 @@ class Occurrences:
         if self._n_waiting >= _AT_ONCE:
             self._count()
 
+    def absorb(self, other: Occurrences) -> None:
+        """Count what another of the same size did as well; the other is used up."""
+        other._count()
+        if self._dense is not None and other._dense is not None:
+            self._dense += other._dense
+        self._counted += other._counted
+
     def counted(self) -> tuple[Ints, Ints]:
         """The numbers that occurred, in ascending order, and how often."""
         self._count()

@@ -13,7 +13,7 @@ import polars as pl
 
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.graph.markov_solve import Flow, expected, expected_yield, over
+from journeymine.graph.markov_solve import Flow, expected, expected_visits, expected_yield, over
 from journeymine.graph.markov_states import OUTCOMES
 from journeymine.stats.shares import number_interval
 
@@ -21,6 +21,7 @@ __all__ = ["ChainArrays", "MarkovChain", "Solved", "State"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 State = str | Sequence[str]
 """A state: a label, or for a chain of higher order the last labels, oldest first."""
 _CONVERTED, _LOST = OUTCOMES.index("converted"), OUTCOMES.index("lost")
@@ -100,28 +101,37 @@ class ChainArrays:
         return Solved(visits, outcomes, steps, seconds, total)
 
 
-def chain_arrays(states: tuple[tuple[str, ...], ...], flow: Flow, outcome: Ints, seconds: Floats) -> ChainArrays:
+def chain_arrays(states: tuple[tuple[str, ...], ...], flow: Flow, outcome: Ints, seconds: Floats | None) -> ChainArrays:
     """Probabilities from counts.
 
     Parameters
     ----------
     outcome : code into `OUTCOMES` of each move that ends a journey, -1 of the others.
-    seconds : sum of the time on each move, shape [R, moves].
+    seconds : sum of the time on each move, shape [R, moves]; None where it is not known, and then all times are NaN.
     """
     source, target, move = flow.moves()
+    ends = [outcome == o for o in range(len(OUTCOMES))]
+    exits = np.stack([flow.per_visit(flow.n, which) for which in ends], axis=2)
+    outside = flow.source < 0
+    paths = flow.n[:, outside].sum(axis=1, keepdims=True)
+    direct = np.stack([flow.n[:, outside & which].sum(axis=1) for which in ends], axis=1)
+    start = flow.start()
+    if seconds is None:
+        unknown = np.full((len(move), 1), np.nan)
+        times = tuple(np.broadcast_to(unknown, like.shape) for like in (move, start, start))
+    else:
+        times = _times(flow, seconds, ends[_CONVERTED])
+    return ChainArrays(states, source, target, move, exits, start, over(direct, paths), *times)
+
+
+def _times(flow: Flow, seconds: Floats, won: Bools) -> tuple[Floats, Floats, Floats]:
+    """Mean seconds of each move between states, from each state to the goal, and before the first state is full."""
     inner = np.flatnonzero((flow.source >= 0) & (flow.target >= 0))
     begins = np.flatnonzero((flow.source < 0) & (flow.target >= 0))
-    exits = np.stack([flow.per_visit(np.where(outcome == o, flow.n, 0.0)) for o in range(len(OUTCOMES))], axis=2)
-    paths = flow.n[:, flow.source < 0].sum(axis=1, keepdims=True)
-    direct = np.stack([flow.n[:, (flow.source < 0) & (outcome == o)].sum(axis=1) for o in range(len(OUTCOMES))], axis=1)
-    won = np.where(outcome == _CONVERTED, flow.n, 0.0)
-    exit_s = over(flow.per_visit(np.where(outcome == _CONVERTED, seconds, 0.0)), flow.per_visit(won))
+    exit_s = over(flow.per_visit(seconds, won), flow.per_visit(flow.n, won))
     start_s = np.zeros_like(exit_s)
     start_s[:, flow.target[begins]] = over(seconds[:, begins], flow.n[:, begins])
-    return ChainArrays(
-        states, source, target, move, exits, flow.start(), over(direct, paths),
-        over(seconds[:, inner], flow.n[:, inner]), exit_s, start_s,
-    )  # fmt: skip
+    return over(seconds.take(inner, axis=1), flow.n.take(inner, axis=1)), exit_s, start_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,18 +181,19 @@ class MarkovChain:
     def gained(self) -> tuple[float, float | None, float | None]:
         """Further conversions of a what-if among all journeys, with limits: as ``conversions`` in `summary`, without the rest."""
         before = self if self.base is None else self.base
-        found = self._with_limits("", (self._conversion - before._conversion) * self.n_journeys)
+        return self.further(self._conversion - before._conversion)
+
+    def further(self, gain: Floats) -> tuple[float, float | None, float | None]:
+        """Conversions that a gain in the chance to convert, of shape [R], brings among all journeys, with limits."""
+        found = self._with_limits("", gain * self.n_journeys)
         lower, upper = (found.get(limit, [None])[0] for limit in ("_lower", "_upper"))
         return found[""][0], lower, upper
 
     @cached_property
     def visits(self) -> Floats:
         """Expected visits to each state per journey, of the whole; shape [states]."""
-        one, chain = slice(0, 1), self.arrays
-        visits, _ = expected(
-            len(chain.states), chain.source, chain.target, chain.move[one], chain.start[one], chain.exits[one]
-        )
-        return np.asarray(visits[0])
+        chain = self.arrays
+        return expected_visits(len(chain.states), chain.source, chain.target, chain.move[0], chain.start[0])
 
     @cached_property
     def _conversion(self) -> Floats:

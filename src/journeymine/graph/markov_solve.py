@@ -21,15 +21,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DENSE", "Flow", "expected", "expected_yield", "over", "removal_effects"]
+from journeymine.counting.runs import changes
+from journeymine.graph.dense_solve import inverse, solve
+
+__all__ = [
+    "DENSE",
+    "Flow",
+    "expected",
+    "expected_visits",
+    "expected_yield",
+    "factorise",
+    "over",
+    "removal_effects",
+    "without_moves",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 DENSE = 600
 """Chains of up to this many states are solved as dense matrices, with replicates; larger ones sparse, and once."""
 _DENSE_ONCE = 3_000
@@ -38,7 +53,7 @@ _BATCH = 1 << 22
 _FEW = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flow:
     """Counts of moves as arrays, the whole in front and its replicates behind it.
 
@@ -54,10 +69,18 @@ class Flow:
     target: Ints
     n: Floats
 
-    def per_visit(self, amounts: Floats) -> Floats:
-        """Sum of the amounts on the moves out of each state ÷ its visits; shape [R, states], 0 where never visited."""
-        total, out = self._by_source(amounts), self._by_source(self.n)
-        return over(total, out)
+    @cached_property
+    def visits(self) -> Floats:
+        """Moves out of each state, shape [R, states]."""
+        return self._sum(self.n, self.source, self.source >= 0)
+
+    def per_visit(self, amounts: Floats, which: Bools | None = None) -> Floats:
+        """Sum of the amounts on the moves out of each state ÷ its visits; shape [R, states], 0 where never visited.
+
+        With `which`, of those moves alone.
+        """
+        leaving = self.source >= 0
+        return over(self._sum(amounts, self.source, leaving if which is None else leaving & which), self.visits)
 
     def start(self) -> Floats:
         """Share of all paths that begin in each state, shape [R, states]; less than 1 where some visit none."""
@@ -67,33 +90,35 @@ class Flow:
     def moves(self) -> tuple[Ints, Ints, Floats]:
         """Source, target and probability of each move between states."""
         inner = np.flatnonzero((self.source >= 0) & (self.target >= 0))
-        out = self._by_source(self.n)[:, self.source[inner]]
-        n = self.n[:, inner]
-        return self.source[inner], self.target[inner], over(n, out)
+        source, chance = self.source[inner], self.visits.take(self.source[inner], axis=1)
+        np.divide(self.n.take(inner, axis=1), chance, out=chance, where=chance != 0)
+        return source, self.target[inner], chance
 
-    def _by_source(self, amounts: Floats) -> Floats:
-        return self._sum(amounts, self.source, self.source >= 0)
-
-    def _sum(self, amounts: Floats, state: Ints, which: npt.NDArray[np.bool_]) -> Floats:
+    def _sum(self, amounts: Floats, state: Ints, which: Bools) -> Floats:
         rows = np.flatnonzero(which)
-        total = np.zeros((amounts.shape[0], self.n_states))
-        np.add.at(total.T, state[rows], amounts[:, rows].T)
+        total, there = np.zeros((amounts.shape[0], self.n_states)), state[rows]
+        if np.any(there[1:] < there[:-1]):
+            np.add.at(total.T, there, amounts[:, rows].T)
+        elif len(rows):  # tables are sorted by where a move comes from
+            starts = np.flatnonzero(changes(there))
+            total[:, there[starts]] = np.add.reduceat(amounts.take(rows, axis=1), starts, axis=1)
         return total
 
 
 def fundamental(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
     """N = (I − Q)⁻¹ as dense matrices, shape [R, states, states]."""
-    return np.asarray(np.linalg.inv(_without_moves(n_states, source, target, probability)))
+    return inverse(without_moves(n_states, source, target, probability))
 
 
-def _without_moves(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
+def without_moves(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
     """I − Q, shape [R, states, states]; moves of the same source and target add up."""
-    cell, Q = source * n_states + target, np.zeros((len(probability), n_states * n_states))
+    cell, left = source * n_states + target, np.zeros((len(probability), n_states * n_states))
     if len(np.unique(cell)) == len(cell):
-        Q[:, cell] = probability
+        left[:, cell] = -probability
     else:
-        np.add.at(Q.T, cell, probability.T)
-    return np.asarray(np.eye(n_states) - Q.reshape(len(Q), n_states, n_states))
+        np.subtract.at(left.T, cell, probability.T)
+    left[:, :: n_states + 1] += 1.0
+    return left.reshape(len(left), n_states, n_states)
 
 
 def expected(
@@ -116,8 +141,8 @@ def expected(
         lu = factorise(n_states, source, target, probability[0])
         visits[0], x[0] = lu.solve(start[0], trans="T"), lu.solve(yields[0])
         return visits, x
-    N = fundamental(n_states, source, target, probability)
-    return np.einsum("rk,rkl->rl", start, N), np.einsum("rkl,rly->rky", N, yields)
+    left = without_moves(n_states, source, target, probability)
+    return solve(left.swapaxes(1, 2), start[:, :, None])[:, :, 0], solve(left, yields)
 
 
 def expected_yield(n_states: int, source: Ints, target: Ints, probability: Floats, yields: Floats) -> Floats:
@@ -126,9 +151,15 @@ def expected_yield(n_states: int, source: Ints, target: Ints, probability: Float
         x = np.full_like(yields, np.nan)
         x[0] = factorise(n_states, source, target, probability[0]).solve(yields[0])
         return x
-    return np.asarray(
-        np.linalg.solve(_without_moves(n_states, source, target, probability), yields[:, :, None])[:, :, 0]
-    )
+    return solve(without_moves(n_states, source, target, probability), yields[:, :, None])[:, :, 0]
+
+
+def expected_visits(n_states: int, source: Ints, target: Ints, probability: Floats, start: Floats) -> Floats:
+    """Expected visits to each state from the start, shape [states], of one chain: its moves and start without an axis of replicates."""
+    if n_states > DENSE:
+        return np.asarray(factorise(n_states, source, target, probability).solve(start, trans="T"))
+    left = without_moves(n_states, source, target, probability[None])
+    return solve(left.swapaxes(1, 2), start[None, :, None])[0, :, 0]
 
 
 def removal_effects(flow: Flow, groups: Sequence[Ints], yields: Sequence[Floats]) -> list[Floats]:

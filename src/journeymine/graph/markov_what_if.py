@@ -12,10 +12,10 @@ from journeymine.graph.markov_chain import ChainArrays
 from journeymine.graph.markov_solve import over
 from journeymine.graph.markov_states import OUTCOMES
 
-__all__ = ["change_onward", "change_probability", "remove_labels", "without_traps"]
+__all__ = ["ROUNDING", "change_onward", "change_probability", "remove_labels", "without_traps"]
 
 _LOST = OUTCOMES.index("lost")
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 def remove_labels(chain: ChainArrays, labels: tuple[str, ...]) -> ChainArrays:
@@ -97,7 +97,7 @@ def without_traps(chain: ChainArrays) -> ChainArrays:
     """
     stays = np.zeros_like(chain.start)
     np.add.at(stays.T, chain.source, chain.move.T)
-    leaves = stays < 1 - _ROUNDING
+    leaves = stays < 1 - ROUNDING
     for _ in range(len(chain.states)):
         stuck = np.flatnonzero((~leaves).any(axis=0).take(chain.source))
         onward = (chain.move[:, stuck] > 0) & leaves[:, chain.target[stuck]]

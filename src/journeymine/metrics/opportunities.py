@@ -9,8 +9,8 @@ import polars as pl
 
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError
-from journeymine.graph.markov import markov
 from journeymine.graph.markov_chain import MarkovChain
+from journeymine.graph.markov_untimed import untimed_chain
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import contrast_by
 from journeymine.metrics.conversion import conversion
@@ -20,7 +20,7 @@ from journeymine.metrics.handoffs import handoffs
 from journeymine.metrics.opportunity_candidates import SCHEMA, from_drop_off, from_friction, from_handoffs
 from journeymine.metrics.opportunity_groups import groups_of_journeys, in_groups
 from journeymine.metrics.opportunity_owners import Places
-from journeymine.metrics.opportunity_what_if import asks_chain, through_chain
+from journeymine.metrics.opportunity_what_if import NOTHING, Limits, asks_chain, through_chain
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["opportunities", "rank_opportunities"]
@@ -65,7 +65,9 @@ def _ranked(journeys: Journeys, fdr: float, confidence: float) -> Result:
         handoffs=handoffs(journeys, confidence=confidence) if pair else None,
         nodes=Places.on(journeys),
         conversion=conversion(journeys, confidence=confidence),
-        chain=lambda: markov(journeys, grain="channel:touchpoint" if pair else "touchpoint", confidence=confidence),
+        chain=lambda: untimed_chain(
+            journeys, grain="channel:touchpoint" if pair else "touchpoint", confidence=confidence
+        ),
         fdr=fdr,
     )
 
@@ -166,13 +168,13 @@ def _with_chain(
     found: pl.DataFrame, chain: MarkovChain | Callable[[], MarkovChain] | None, places: Places
 ) -> pl.DataFrame:
     """Further conversions of the whole chain, for the claims."""
-    asked = pl.col("rank").is_not_null() & asks_chain()
-    if chain is not None and not isinstance(chain, MarkovChain):
-        chain = chain() if found.select(asked.any()).item() else None
-    rows = [
-        through_chain(chain, places, row) if chain is not None and row["_asked"] else (None, None, None)
-        for row in found.with_columns(_asked=asked).iter_rows(named=True)
-    ]
+    asked = found.select(pl.col("rank").is_not_null() & asks_chain()).to_series()
+    rows: list[Limits] = [NOTHING] * found.height
+    if chain is not None and asked.any():
+        solved = chain if isinstance(chain, MarkovChain) else chain()
+        limits = through_chain(solved, places, found.filter(asked).rows(named=True))
+        for at, each in zip(asked.arg_true(), limits, strict=True):
+            rows[at] = each
     added = pl.DataFrame(rows, schema=dict.fromkeys(_MENDED, pl.Float64), orient="row")
     first = pl.col("rank").min().over("stage", "channel")
     part_of = pl.when(first < pl.col("rank")).then(first)

@@ -115,10 +115,8 @@ def _gains(row: dict[str, Any]) -> dict[str, Any]:
 def from_friction(result: Result, places: Places) -> pl.DataFrame:
     """Frictions, of the whole log and of single weeks, with their own two-sided p-value."""
     found = []
-    weeks = result.tables["weeks"].rows(named=True) if "weeks" in result.tables else []
-    for row in [*result.frame.rows(named=True), *weeks]:
-        if row["p_value"] is None:
-            continue
+    frames = [result.frame, *(result.tables[name] for name in ("weeks",) if name in result.tables)]
+    for row in (row for frame in frames for row in frame.drop_nulls("p_value").rows(named=True)):
         where = {"channel": row["channel"], "touchpoint": row["touchpoint"]}
         at = f"{row['touchpoint']} on {row['channel']}" if row["channel"] else row["touchpoint"]
         when = f" in the week of {row['week']}" if "week" in row else ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import SINGLE_CHANNEL, UNKNOWN
@@ -18,13 +20,14 @@ from journeymine.parallel import on_all_cores, take
 
 __all__ = ["Places"]
 
-_STEPS_AT_ONCE = 1 << 18
+Ints = npt.NDArray[np.int64]
+_STEPS_AT_ONCE = 1 << 17
 FACTS = ("stage", "channel", "touchpoint", "owner")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Places:
-    """Touchpoints with stage, channel and owner (``""`` where the log has none), and how many journeys come by."""
+    """Touchpoints with stage, channel and owner (``""`` where the log has none), and how many journeys come by (0 where nobody owns any)."""
 
     frame: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(schema={**dict.fromkeys(FACTS, pl.String), "n_reached": pl.Int64})
@@ -42,20 +45,27 @@ class Places:
     def on(cls, journeys: Journeys) -> Places:
         """The same from journeys, counted without the rest that a drop-off tells."""
         names = [name for name in FACTS if name in journeys.coded.labels]
-        parts = on_all_cores(partial(_reached, names=names), journeys.parts(_STEPS_AT_ONCE))
-        reached = pl.concat(parts).group_by(names).agg(pl.col("n_reached").sum()).sort(names)
-        return cls(_with_absent(reached), "channel" in names)
+        cells, n = zip(*on_all_cores(partial(_reached, names=names), journeys.parts(_STEPS_AT_ONCE)), strict=True)
+        used, at = np.unique(np.concatenate(cells), return_inverse=True)
+        n_reached = np.bincount(at, np.concatenate(n), minlength=len(used)).astype(np.int64)
+        reached = pl.DataFrame({**_packed(journeys.range(0, 0), names).apart(used), "n_reached": n_reached})
+        return cls(_with_absent(reached.sort(names)), "channel" in names)
 
     def within(self, **labels: str) -> pl.DataFrame:
         """The touchpoints at a place; labels that are ``""`` do not narrow it."""
-        return self.frame.filter([pl.col(name) == label for name, label in labels.items() if label])
+        return _narrowed(self.frame, labels)
+
+    @cached_property
+    def owned(self) -> pl.DataFrame:
+        """The touchpoints that somebody owns."""
+        return self.frame.filter(~pl.col("owner").is_in(["", UNKNOWN]))
 
     def owner(self, **labels: str) -> str:
         """Who owns most of the journeys that come by there; ``""`` where nobody is named."""
-        if self.frame["owner"].is_in(["", UNKNOWN]).all():
+        if self.owned.is_empty():
             return ""
-        known = self.within(**labels).filter((pl.col("owner") != "") & (pl.col("owner") != UNKNOWN))
-        by_owner = known.group_by("owner").agg(pl.col("n_reached").sum())
+        here = _narrowed(self.owned, labels)
+        by_owner = here.group_by("owner").agg(pl.col("n_reached").sum())
         return (
             ""
             if by_owner.is_empty()
@@ -68,22 +78,33 @@ class Places:
         return [pair_label(channel, touchpoint) if self.has_channels else touchpoint for channel, touchpoint in rows]
 
 
+def _narrowed(frame: pl.DataFrame, labels: Mapping[str, str]) -> pl.DataFrame:
+    return frame.filter([pl.col(name) == label for name, label in labels.items() if label])
+
+
 def _with_absent(frame: pl.DataFrame) -> pl.DataFrame:
     absent = {"stage": "", "channel": SINGLE_CHANNEL, "owner": ""}
     missing = [pl.lit(value).alias(name) for name, value in absent.items() if name not in frame.columns]
     return frame.with_columns(missing).select(*FACTS, "n_reached")
 
 
-def _reached(journeys: Journeys, names: Sequence[str]) -> pl.DataFrame:
-    """Journeys that come by each combination of labels; none of service journeys."""
+def _packed(journeys: Journeys, names: Sequence[str]) -> Packed:
     packed = Packed.none(len(journeys.coded))
     for name in names:
         coded = journeys.coded.labels[name]
         packed = packed.beside(coded.codes, {name: pl.Series(coded.labels, dtype=pl.String)})
+    return packed
+
+
+def _reached(journeys: Journeys, names: Sequence[str]) -> tuple[Ints, Ints]:
+    """Combinations of labels, and the journeys that come by each; none of service journeys."""
+    packed, service = _packed(journeys, names), journeys.heads.status == SERVICE
+    if "owner" not in names:  # journeys tell which owner has most of them, and are not counted where there is none
+        steps = packed.cell[~np.repeat(service, journeys.lengths)] if service.any() else packed.cell
+        used, n_steps = counted(steps, packed.size)
+        return used, np.zeros_like(n_steps)
     of_step = journeys.journey_of_step
     first = places(packed.cell, packed.size, of_step)
-    service = journeys.heads.status == SERVICE
     if service.any():
         first = first[~take(service, take(of_step, first))]
-    used, n = counted(take(packed.cell, first), packed.size)
-    return pl.DataFrame({**packed.apart(used), "n_reached": n})
+    return counted(take(packed.cell, first), packed.size)

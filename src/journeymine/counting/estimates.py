@@ -105,14 +105,14 @@ class LongShare:
     ----------
     tally : the table.
     successes, trials : columns of it.
-    users : distinct users behind each row.
+    totals : of those columns over all folds, and of the distinct users, `n_users`.
     once : rows in which each user stands once.
     """
 
     tally: Tally
     successes: str
     trials: str
-    users: npt.NDArray[np.int64]
+    totals: Mapping[str, npt.NDArray[np.int64]]
     once: npt.NDArray[np.bool_]
 
 

@@ -22,7 +22,7 @@ from journeymine.counting.estimates import (
     Share,
     SolvedShare,
 )
-from journeymine.counting.long_tables import long_number, long_rest, long_share, long_share_users
+from journeymine.counting.long_tables import each_of, long_number, long_rest, long_share, long_share_users
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally, over_folds
@@ -39,6 +39,7 @@ __all__ = ["check_question", "finish", "in_stage_order"]
 SPARSE_USERS, SPARSE_CONVERTING = 300, 30
 """Below either, a row is flagged ``sparse``."""
 _FEW_ROWS = 100_000
+_ESTIMATES = (LongShare, LongNumber, Share, Difference, Number, SolvedShare, Quantile)
 
 
 def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: float = 0.95) -> Result:
@@ -139,16 +140,16 @@ def in_stage_order(frame: pl.DataFrame, stages: Sequence[str]) -> pl.DataFrame:
 
 def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
     """The columns of an answer; `reason` says why the first estimate of a row, its headline, is missing."""
-    columns: dict[str, Any] = {name: _own(answer.keys[name]) for name in answer.keys.columns}
-    headline: pl.Series | None = None
+    n_rows = answer.keys.height if answer.keys.columns else 1
+    keys = each_of(_own, answer.keys.get_columns(), answer.keys.height)
+    columns: dict[str, Any] = {key.name: key for key in keys}
+    estimates = {name: value for name, value in answer.columns.items() if isinstance(value, _ESTIMATES)}
+    found = each_of(lambda value: _found(value, confidence, n_rows), list(estimates.values()), answer.keys.height)
+    of_estimate = dict(zip(estimates, found, strict=True))
+    headline = next((each.reason for each in found if each.lower is not None), None)
     for name, value in answer.columns.items():
-        if isinstance(value, LongShare | LongNumber | Share | Difference | Number | SolvedShare | Quantile):
-            found = _found(value, confidence, answer.keys.height if answer.keys.columns else 1)
-            columns[name] = _series(found.estimate)
-            if found.lower is not None and found.upper is not None:
-                columns[f"{name}_lower"] = _series(found.lower)
-                columns[f"{name}_upper"] = _series(found.upper)
-                headline = found.reason if headline is None else headline
+        if name in of_estimate:
+            columns |= of_estimate.pop(name).columns(name)
         else:
             columns[name] = value if isinstance(value, pl.Series) else pl.Series(name, value)
     if answer.users is not None:
@@ -199,6 +200,11 @@ class _Found:
     lower: npt.NDArray[np.float64] | None = None
     upper: npt.NDArray[np.float64] | None = None
     reason: pl.Series | None = None
+
+    def columns(self, name: str) -> dict[str, pl.Series]:
+        """The estimate, and its limits."""
+        found = {name: self.estimate, f"{name}_lower": self.lower, f"{name}_upper": self.upper}
+        return {each: _series(values) for each, values in found.items() if values is not None}
 
 
 def _found(value: Any, confidence: float, n_rows: int) -> _Found:

@@ -6,31 +6,32 @@ for all such rows at once. The others are laid out by fold, block after block.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from journeymine.counting.estimates import LongNumber, LongRest, LongShare
-from journeymine.counting.tally import Tally
+from journeymine.counting.tally import Tally, in_blocks
 from journeymine.parallel import on_all_cores
 from journeymine.stats.shares import MIN_FOLDS, REASONS, few_folds_interval, number_interval, share_interval
 
-__all__ = ["long_number", "long_rest", "long_share", "long_share_users"]
+__all__ = ["each_of", "long_number", "long_rest", "long_share", "long_share_users"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Item = TypeVar("Item")
+Out = TypeVar("Out")
 _BLOCK = 1 << 12
 """Rows laid out by fold at a time: 64 folds of them fit in a processor's cache."""
-_ROWS = 1 << 15
-"""Rows of totals at a time, for the same reason."""
+_MANY = 1 << 16
 
 
 def long_share(share: LongShare, confidence: float) -> tuple[Floats, Floats, Floats, npt.NDArray[np.uint8]]:
     """Estimate, limits, and the position in `REASONS` of why there are none."""
     tally, once = share.tally, share.once
-    won, tried = tally.total(share.successes), tally.total(share.trials)
+    won, tried, users = (share.totals[name] for name in (share.successes, share.trials, "n_users"))
     n = len(tally)
     estimate, lower, upper, reason = np.empty(n), np.empty(n), np.empty(n), np.empty(n, dtype=np.uint8)
     found: tuple[npt.NDArray[Any], ...] = (estimate, lower, upper, reason)
@@ -43,13 +44,13 @@ def long_share(share: LongShare, confidence: float) -> tuple[Floats, Floats, Flo
     def by_fold(rows: Ints) -> None:
         each = share_interval(
             tally.by_fold(share.successes, rows), tally.by_fold(share.trials, rows),
-            users=share.users[rows], each_user_once=once[rows], confidence=confidence,
+            users=users[rows], each_user_once=once[rows], confidence=confidence,
         )  # fmt: skip
         why = np.array([REASONS.index(reason) for reason in each.reason.tolist()], dtype=np.uint8)
         for whole, part in zip(found, (each.estimate, each.lower, each.upper, why), strict=True):
             whole[rows] = part
 
-    on_all_cores(from_totals, [slice(start, start + _ROWS) for start in range(0, n, _ROWS)])
+    in_blocks(from_totals, n)
     on_all_cores(by_fold, _full(tally))
     return estimate, lower, upper, reason
 
@@ -76,17 +77,22 @@ def long_share_users(share: LongShare) -> tuple[Ints, Ints]:
     """  # noqa: D205
     tally = share.tally
     won, tried = (tally.frame[name].to_numpy() for name in (share.successes, share.trials))
-    successes, trials = tally.total(share.successes), tally.total(share.trials)
+    successes, trials = share.totals[share.successes], share.totals[share.trials]
     return (
-        np.where(share.once, successes, tally.added(won > 0)),
-        np.where(share.once, trials - successes, tally.added(tried > won)),
+        np.where(share.once, successes, tally.added(lambda cells: won[cells] > 0)),
+        np.where(share.once, trials - successes, tally.added(lambda cells: tried[cells] > won[cells])),
     )
 
 
 def long_rest(rest: LongRest) -> Ints:
     """The folds with any."""
     whole, part = (rest.tally.frame[name].to_numpy() for name in (rest.whole, rest.part))
-    return rest.tally.added(whole > part)
+    return rest.tally.added(lambda cells: whole[cells] > part[cells])
+
+
+def each_of(work: Callable[[Item], Out], items: Sequence[Item], n_rows: int) -> list[Out]:
+    """`work` done on each item, on all cores where it is on so many rows that this takes less than starting them."""
+    return on_all_cores(work, items) if n_rows >= _MANY else [work(item) for item in items]
 
 
 def _full(tally: Tally) -> Iterator[Ints]:

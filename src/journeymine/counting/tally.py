@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,16 @@ import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.runs import changes, sort_cells
+from journeymine.parallel import on_all_cores
 from journeymine.stats.folds import FOLDS, replicates
 from journeymine.stats.wide import to_float
 
-__all__ = ["Tally", "histogram_of", "over_folds", "row_groups", "spread"]
+__all__ = ["Tally", "histogram_of", "in_blocks", "over_folds", "row_groups", "spread"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _ALL = slice(None)
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,30 +32,30 @@ class Tally:
     ----------
     rows : distinct keys without the fold, sorted (paths that are lists of labels: as counted).
     frame : the merged table.
-    starts : where in `frame` each of the rows begins.
+    bounds : where in `frame` each of the rows begins, and the last one ends.
     present : which of the 64 folds hold anybody, over the whole measure.
     """
 
     spec: TableSpec
     rows: pl.DataFrame
     frame: pl.DataFrame
-    starts: Ints
+    bounds: Ints
     present: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, spec: TableSpec, frame: pl.DataFrame, present: npt.NDArray[np.bool_]) -> Tally:
         """Lay out `frame`, which is merged and sorted."""
-        names = list(spec.keys)
+        names, n = list(spec.keys), frame.height
         if not names:
-            return cls(spec, pl.DataFrame({"_": [0]}).drop("_"), frame, np.zeros(1, dtype=np.int64), present)
+            return cls(spec, pl.DataFrame({"_": [0]}).drop("_"), frame, np.array([0, n]), present)
         rows = frame.select(names)
         if not spec.folded:  # each key stands once
-            return cls(spec, rows, frame, np.arange(len(frame)), present)
+            return cls(spec, rows, frame, np.arange(n + 1), present)
         starts = np.flatnonzero(_begins(rows, names))
-        return cls(spec, rows[pl.Series(starts)], frame, starts, present)
+        return cls(spec, rows[pl.Series(starts)], frame, np.append(starts, n), present)
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.bounds) - 1
 
     def __getitem__(self, column: str) -> Floats:
         """Totals over all folds, shape [rows]; sums only."""
@@ -62,31 +63,42 @@ class Tally:
             return self._floats(column) if self.frame.height else np.zeros(len(self))
         return np.asarray(self.by_fold(column).sum(axis=0))
 
-    @cached_property
+    @property
     def filled(self) -> Ints:
         """How many folds each row fills, shape [rows]."""
-        return np.diff(self.starts, append=self.frame.height)
+        return np.diff(self.bounds)
 
     def total(self, column: str) -> npt.NDArray[np.int64]:
         """Exact totals over all folds, shape [rows]; of a narrow sum."""
-        return self.added(self.frame[column].to_numpy())
+        values = self.frame[column].to_numpy()
+        return self.added(lambda cells: values[cells])
 
-    def added(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Totals of one value per row of the frame, whole numbers as int64; flags are counted."""
-        kind = np.float64 if values.dtype.kind == "f" else np.int64
-        if len(values) == len(self):  # nearly always so where tables are largest
-            return values.astype(kind, copy=False)
-        if not len(values):  # only of a table without keys
-            return np.zeros(len(self), dtype=kind)
-        return np.add.reduceat(values, self.starts, dtype=kind)
+    def total_float(self, column: str) -> Floats:
+        """The same as float64, of a sum narrow or wide."""
+        return self.added(lambda cells: self._floats(column, cells), np.float64)
+
+    def added(self, of_cells: Callable[[slice], npt.NDArray[Any]], kind: type[Any] = np.int64) -> npt.NDArray[Any]:
+        """Totals over all folds of what is made of ranges of rows of the frame: numbers, or flags, which are counted."""
+        total = np.empty(len(self), dtype=kind)
+
+        def add(rows: slice) -> None:
+            first = self.bounds[rows]
+            values = of_cells(slice(int(first[0]), int(self.bounds[rows.stop]))).astype(kind, copy=False)
+            if len(values) == len(first):
+                total[rows] = values
+            else:  # nothing to add up only without keys
+                total[rows] = np.add.reduceat(values, first - first[0]) if len(values) else 0
+
+        in_blocks(add, len(self))
+        return total
 
     def by_fold(self, column: str, rows: Ints | None = None) -> Floats:
         """Counts by fold of all rows or some, shape [64, rows]; all in fold 0 where the table keeps no folds."""
         cells: Ints | slice = _ALL
-        filled = self.filled if rows is None else self.filled[rows]
+        filled = self.filled if rows is None else self.bounds[rows + 1] - self.bounds[rows]
         of_row = np.repeat(np.arange(len(filled)), filled)
         if rows is not None:
-            cells = np.arange(len(of_row)) + np.repeat(self.starts[rows] - (np.cumsum(filled) - filled), filled)
+            cells = np.arange(len(of_row)) + np.repeat(self.bounds[rows] - (np.cumsum(filled) - filled), filled)
         out = np.zeros((FOLDS, len(filled)))
         fold = self.frame["fold"].to_numpy()[cells] if self.spec.folded else 0
         out[fold, of_row] = self._floats(column, cells)
@@ -96,15 +108,16 @@ class Tally:
         """Total, then the replicates: shape [1 + K, rows], K the folds that hold anybody."""
         return spread(self.by_fold(column, rows), self.present)
 
-    def total_float(self, column: str) -> Floats:
-        """Totals over all folds as the nearest float64, shape [rows]; of a sum narrow or wide, without laying out folds."""
-        return self.added(self._floats(column))
-
     def _floats(self, column: str, cells: Ints | slice = _ALL) -> Floats:
         if self.spec.values[column] == "wide":
             hi, lo = limbs(column)
             return to_float(self.frame[hi].to_numpy()[cells], self.frame[lo].to_numpy()[cells])
         return self.frame[column].to_numpy()[cells].astype(np.float64)
+
+
+def in_blocks(work: Callable[[slice], None], n_rows: int) -> None:
+    """Have `work` done on all rows, on all cores, so many at a time that what it makes of them stays in the cache."""
+    on_all_cores(work, [slice(start, min(start + _BLOCK, n_rows)) for start in range(0, n_rows, _BLOCK)])
 
 
 def spread(by_fold: Floats, present: npt.NDArray[np.bool_]) -> Floats:

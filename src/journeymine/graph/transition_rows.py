@@ -212,6 +212,5 @@ def _frame(keys: Mapping[str, pl.Series], **numbers: npt.NDArray[Any]) -> pl.Dat
 
 
 def _small(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if not len(values) or values.min() < 0 or values.max() >= 1 << 32:
-        return values
-    return narrow(values, int(values.max()) + 1)
+    greatest = int(values.max(initial=0))
+    return narrow(values, greatest + 1) if greatest < 1 << 32 and values.min(initial=0) >= 0 else values

@@ -17,12 +17,12 @@ from journeymine.counting.estimates import Answer, LongNumber, LongRest, LongSha
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
-from journeymine.counting.tally import Tally, row_groups
+from journeymine.counting.tally import Tally
 from journeymine.graph.transition_cells import count_cells, fits
 from journeymine.graph.transition_graph import TransitionGraph
 from journeymine.graph.transition_rows import count_rows
+from journeymine.graph.transition_times import edge_times
 from journeymine.journeys.journeys import Journeys
-from journeymine.stats.histogram import group_quantiles
 
 __all__ = ["Transitions", "transitions"]
 
@@ -81,21 +81,9 @@ class Transitions:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Edges and nodes with their weights."""
-        edges, times, histogram = tallies["edges"], tallies["times"], tallies["histogram"]
-        # Start and end edges take no time. The others come in the order of their times, and of their histograms.
-        timed = np.flatnonzero((edges.rows["from"].is_not_null() & edges.rows["to"].is_not_null()).to_numpy())
-        taken = {
-            # NumPy rounds a quotient to the nearest; Polars multiplies by the reciprocal.
-            "mean_s": times["time"] / MICRO / times["n"],
-            "min_s": times.frame["least"].cast(pl.Int64).to_numpy() / MICRO,
-            "max_s": times.frame["greatest"].cast(pl.Int64).to_numpy() / MICRO,
-        }
-        of_edge = row_groups(histogram.rows, times.rows.columns)
-        bucket, n = (histogram.frame[name].to_numpy() for name in ("bucket", "n"))
-        quantiles = group_quantiles(of_edge, bucket, n, [0.5, 0.9, 0.95], n_groups=len(times))
-        taken.update(zip(("p50_s", "p90_s", "p95_s"), (quantiles * (1 / MICRO)).T, strict=True))
+        edges = tallies["edges"]
         return {
-            "edges": _answer(edges, {name: _on(timed, each, len(edges)) for name, each in taken.items()}),
+            "edges": _answer(edges, edge_times(edges, tallies["times"], tallies["histogram"])),
             "nodes": _answer(tallies["nodes"], {}),
         }
 
@@ -130,26 +118,18 @@ def transitions(
     return TransitionGraph(finish(measure, count_in_memory(measure, journeys), confidence=confidence))
 
 
-def _on(rows: Ints, values: npt.NDArray[np.float64], n_rows: int) -> pl.Series:
-    """`values` on some of the rows, null on the others."""
-    found = np.full(n_rows, np.nan)
-    found[rows] = values
-    return pl.Series(found).fill_nan(None)
-
-
 def _answer(tally: Tally, more: Mapping[str, object]) -> Answer:
-    columns = {name: tally.total(name) for name in ("n", "n_journeys", "n_users", "mature", "converted")}
-    users = columns["n_users"]
-    once = users == columns["n_journeys"]
+    totals = {name: tally.total(name) for name in ("n", "n_journeys", "n_users", "mature", "converted")}
+    once = totals["n_users"] == totals["n_journeys"]
     return Answer(
         keys=tally.rows,
         columns={
-            **columns,
-            "conversion": LongShare(tally, "converted", "mature", users=users, once=once),
+            **totals,
+            "conversion": LongShare(tally, "converted", "mature", totals, once),
             "value": LongNumber(tally, "value", "n_journeys", unit=MICRO),
             **more,
         },
-        users=users,
-        converting=columns["converted"],
+        users=totals["n_users"],
+        converting=totals["converted"],
         people={"immature": LongRest(tally, "n_journeys", "mature")},
     )

@@ -19,8 +19,11 @@ __all__ = ["Occurrences", "Sums", "sum_where"]
 
 Ints = npt.NDArray[np.int64]
 _AT_ONCE = 1 << 19
+_FEW_SUMS, _FITS = 1 << 22, 1 << 62
+"""Up to so many sums, each has a place of its own, as long as none may get larger than the latter."""
 _DENSE = 1 << 24
 """Up to this many possible numbers, each has a place of its own."""
+_NOTHING = (np.zeros(0, dtype=np.int64),) * 3
 
 
 class Occurrences:
@@ -44,6 +47,9 @@ class Occurrences:
 
     def add(self, numbers: npt.NDArray[Any]) -> None:
         """Count more numbers, of type `kind`; the array is ours from now on."""
+        if self._dense is not None:
+            np.add.at(self._dense, numbers.astype(np.intp), np.uint32(1))
+            return
         self._waiting.append(numbers)
         self._n_waiting += len(numbers)
         if self._n_waiting >= _AT_ONCE:
@@ -58,10 +64,10 @@ class Occurrences:
 
     def counted(self) -> tuple[Ints, Ints]:
         """The numbers that occurred, in ascending order, and how often."""
-        self._count()
         if self._dense is not None:
             there = np.flatnonzero(self._dense != 0)
             return there, take(self._dense, there).astype(np.int64)
+        self._count()
         if not self._counted:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         numbers = np.concatenate([numbers for numbers, _ in self._counted]).astype(np.int64, copy=False)
@@ -80,11 +86,7 @@ class Occurrences:
         self._waiting, self._n_waiting = [], 0
         numbers.sort()
         starts = np.flatnonzero(changes(numbers))
-        there, n = take(numbers, starts), np.diff(starts, append=len(numbers))
-        if self._dense is not None:
-            self._dense[there] += n.astype(np.uint32)
-        else:
-            self._counted.append((there, n))
+        self._counted.append((take(numbers, starts), np.diff(starts, append=len(numbers))))
 
 
 class Sums:
@@ -97,12 +99,18 @@ class Sums:
     """
 
     def __init__(self) -> None:
+        self._dense: Ints | None = None
+        self._most = 0
         self._parts: list[tuple[Ints, Ints, Ints]] = []
         self._n_rows = 0
 
     def add(self, cell: Ints, values: Ints, size: int) -> None:
-        """Add values to their cells, which are below `size`."""
+        """Add values to their cells, which are below `size`, the same each time."""
         if not len(cell):
+            return
+        most = max(int(values.max()), -int(values.min())) * len(values)
+        if size <= _FEW_SUMS and most < _FITS:
+            self._add_densely(cell, values, size, most)
             return
         self._parts.append(_added(cell, *split(values), size))
         self._n_rows += len(self._parts[-1][0])
@@ -110,16 +118,30 @@ class Sums:
             self._parts = [_added(*self._together(), size)]
             self._n_rows = 0
 
+    def _add_densely(self, cell: Ints, values: Ints, size: int, most: int) -> None:
+        """Add to a sum of 64 bits for each cell, none of which may be larger than `most` by then."""
+        if self._dense is None:
+            self._dense = np.zeros(size, dtype=np.int64)
+        elif self._most + most >= _FITS:
+            self._set_apart(self._dense)
+        np.add.at(self._dense, cell, values)
+        self._most += most
+
+    def _set_apart(self, dense: Ints) -> None:
+        cell = np.flatnonzero(dense != 0)
+        self._parts.append((cell, *split(take(dense, cell))))
+        dense[cell] = 0
+        self._most = 0
+
     def totals(self, cells: Ints) -> tuple[Ints, Ints]:
-        """Both limbs of the sum of each of `cells`, which are sorted and hold every cell that was added to."""
+        """Both limbs of the sum of each of `cells`, which are sorted and hold every cell whose sum is not 0."""
         hi, lo = np.zeros(len(cells), dtype=np.int64), np.zeros(len(cells), dtype=np.int64)
-        if self._parts:
-            there, upper, lower = self._together()
-            if len(self._parts) > 1:
-                there, upper, lower = _added(there, upper, lower, int(there.max()) + 1)
-                self._parts = [(there, upper, lower)]
-            at = np.searchsorted(cells, there)
-            hi[at], lo[at] = upper, lower
+        there, upper, lower = self._together()
+        if len(self._parts) > 1:
+            there, upper, lower = _added(there, upper, lower, int(there.max()) + 1)
+            self._parts = [(there, upper, lower)]
+        at = np.searchsorted(cells, there)
+        hi[at], lo[at] = upper, lower
         return normalise(hi, lo)
 
     def plain(self, cells: Ints) -> Ints:
@@ -128,11 +150,13 @@ class Sums:
         return (hi << 32) + lo
 
     def cells(self) -> Ints:
-        """Every cell that was added to, in ascending order."""
-        return np.unique(self._together()[0]) if self._parts else np.zeros(0, dtype=np.int64)
+        """Every cell whose sum is not 0, where none is negative, in ascending order."""
+        return np.unique(self._together()[0])
 
     def _together(self) -> tuple[Ints, Ints, Ints]:
-        cell, hi, lo = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        if self._dense is not None:
+            self._set_apart(self._dense)
+        cell, hi, lo = (np.concatenate(column) for column in zip(_NOTHING, *self._parts, strict=True))
         return cell, hi, lo
 
 

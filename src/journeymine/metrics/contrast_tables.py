@@ -91,7 +91,7 @@ class People:
 
     def __init__(self) -> None:
         self._at = Packed.none(0)
-        self._users, self._converted = Sums(), Sums()
+        self._journeys, self._users, self._converted = Sums(), Sums(), Sums()
 
     def add(self, at: Packed, user: npt.NDArray[np.integer], state: States) -> None:
         """Add journeys of whole users, of which those in one cell come with users together."""
@@ -106,13 +106,14 @@ class People:
         won = np.flatnonzero(fate == WON)
         new_won = np.zeros(len(new), dtype=bool)
         new_won[won[changes(take(at.cell, won)) | changes(take(user, won))]] = True
+        self._journeys.add(there, np.diff(starts, append=len(new)), at.size)
         for total, flags in ((self._users, new), (self._converted, new_won)):
             so_far = np.append(0, np.cumsum(flags, dtype=np.int64))
             total.add(there, np.diff(take(so_far, np.append(starts, len(flags)))), at.size)
 
     def table(self, spec: TableSpec) -> pl.DataFrame:
         """The table."""
-        cells = self._users.cells()
+        cells = self._journeys.cells()
         users, converted = (total.plain(cells) for total in (self._users, self._converted))
         columns = {**self._at.apart(cells), "n_users": users, "users_converted": converted}
         return pl.DataFrame({name: columns[name] for name in spec.schema})

@@ -15,7 +15,17 @@ from journeymine.events.coded import Coded
 from journeymine.journeys.heads import Heads
 from journeymine.journeys.journeys import Journeys
 
-__all__ = ["MAX_GROUPS", "Grouped", "as_names", "check_free", "group_journeys", "group_steps", "places", "step_keys"]
+__all__ = [
+    "MAX_GROUPS",
+    "Grouped",
+    "as_names",
+    "check_free",
+    "group_journeys",
+    "group_steps",
+    "places",
+    "step_keys",
+    "step_labels",
+]
 
 Ints = npt.NDArray[np.int64]
 MAX_GROUPS = 10_000
@@ -79,15 +89,18 @@ def check_channel_of(channel_of: str) -> str:
 
 def step_keys(journeys: Journeys, names: Sequence[str]) -> dict[str, Key]:
     """Key columns over the steps: labels of steps as they are, segments repeated for each step."""
-    keys = {}
+    return {name: label_key(coded.codes, coded.labels) for name, coded in step_labels(journeys, names).items()}
+
+
+def step_labels(journeys: Journeys, names: Sequence[str]) -> dict[str, Coded]:
+    """The same as they are coded in the journeys."""
+    found = {}
     for name in names:
         of_journey = _of_journey(journeys, name)
         coded = _known(journeys, name) if of_journey is None else of_journey
         _check_few(name, coded)
-        keys[name] = label_key(
-            coded.codes if of_journey is None else np.repeat(coded.codes, journeys.lengths), coded.labels
-        )
-    return keys
+        found[name] = coded if of_journey is None else coded.take(journeys.journey_of_step)
+    return found
 
 
 def group_journeys(journeys: Journeys, by: Sequence[str], channel_of: str) -> Grouped:

@@ -117,7 +117,9 @@ class Journeys:
     @property
     def journey_of_step(self) -> Ints:
         """The journey of each step."""
-        return np.repeat(np.arange(len(self)), self.lengths)
+        begins = np.zeros(len(self.coded), dtype=np.int64)
+        begins[self.offsets[1:-1]] = 1  # each journey has a step
+        return np.asarray(np.cumsum(begins))
 
     def codes(self, grain: str) -> Coded:
         """Labels of the steps at a grain: ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any

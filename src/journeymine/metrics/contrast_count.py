@@ -90,10 +90,8 @@ class Ground:
 
     @cached_property
     def of_step(self) -> Ints:
-        """The journey of each step; every journey has one."""
-        begins = np.zeros(len(self.journeys.coded), dtype=np.int64)
-        begins[self.journeys.offsets[1:-1]] = 1
-        return np.asarray(np.cumsum(begins))
+        """The journey of each step."""
+        return self.journeys.journey_of_step
 
     @cached_property
     def stage(self) -> Codes:

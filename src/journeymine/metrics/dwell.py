@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.by import as_names, step_keys
+from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile
 from journeymine.counting.finish import finish
@@ -19,15 +19,10 @@ from journeymine.counting.mature import too_short
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import changes, runs_of
-from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally, histogram_of
-from journeymine.journeys.heads import SERVICE
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.endings import still_running
+from journeymine.metrics.dwell_count import count_stays
 from journeymine.metrics.occurrence import check_free
-from journeymine.parallel import take
-from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Dwell", "dwell"]
 
@@ -68,41 +63,12 @@ class Dwell:
 
     def count(self, journeys: Journeys) -> Counts:
         """Add up the visits that each journey pays to each place."""
-        specs, heads = self.specs(), journeys.heads
-        keys = step_keys(journeys, self.names)
-        cell, size = pack(list(keys.values()), len(journeys.coded))
-        at, journey, visits, time = stays(journeys, cell, size)
-        if np.any(heads.status == SERVICE):
-            asked = np.flatnonzero(take(heads.status, journey) != SERVICE)
-            at, journey, visits, time = take(at, asked), take(journey, asked), take(visits, asked), take(time, asked)
-        here = take(cell, at)
-        first_here = take(take(cell, journeys.offsets[:-1]), journey) == here
-        last_here = take(take(cell, journeys.offsets[1:] - 1), journey) == here
-        mature = take(heads.mature, journey)
-        truncated = take(heads.mature & heads.left_truncated, journey) & first_here
-        running = mature & ~truncated & last_here & take(still_running(journeys), journey)
-        known = mature & ~truncated & ~running
-        user = take(heads.user, journey)
-        fold = take(journeys.folds, user)
-        values = {
-            "n": known,
-            "n_users": distinct_users(here, user, known, size),
-            "n_visits": np.where(known, visits, 0),
-            "running": running,
-            "left_truncated": truncated,
-            "immature": ~mature,
-            "time": np.where(known, time, 0),
-        }
-        rows = np.flatnonzero(known)
-        timed = {
-            **{name: key.take(take(at, rows)) for name, key in keys.items()},
-            "bucket": integer_key(bucket_of(take(time, rows))),
-        }
-        tables = {
-            "places": tabulate(specs["places"], {name: key.take(at) for name, key in keys.items()}, values, fold),
-            "times": tabulate(specs["times"], timed, {}, take(fold, rows)),
-        }
-        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+        specs = self.specs()
+        return Counts.of(question_of(self), basis_of(journeys), specs, count_stays(journeys, self.names, specs))
+
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: stays are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Quantiles and means of the time; stages come in their order."""
@@ -129,23 +95,6 @@ class Dwell:
             reasons=reasons,
         )
         return {"dwell": answer}
-
-
-def stays(journeys: Journeys, cell: Ints, size: int) -> tuple[Ints, Ints, Ints, Ints]:
-    """Each (journey, cell): its first step there, the journey, the number of visits, and the µs spent in all of them."""
-    of_step, time = journeys.journey_of_step, journeys.coded.time
-    visit = np.flatnonzero(changes(cell) | changes(of_step))
-    if not len(visit):
-        return visit, visit, visit, visit
-    journey, begins = take(of_step, visit), take(time, visit)
-    # A visit lasts until the first step of the next one, the last of a journey until the journey's last step.
-    ends = np.append(changes(journey)[1:], True)
-    until = np.append(begins[1:], 0)
-    until[ends] = take(journeys.heads.end, journey[ends])
-    until -= begins
-    runs = runs_of(take(cell, visit), size, journey)
-    first = runs.first
-    return take(visit, first), take(journey, first), runs.lengths, np.add.reduceat(take(until, runs.rows), runs.starts)
 
 
 def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confidence: float = 0.95) -> Result:

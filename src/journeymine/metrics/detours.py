@@ -14,13 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.counting.counts import Merge, TableSpec
+from journeymine.counting.counts import Merge, TableSpec, limbs
 from journeymine.counting.packed import CellCounts, Packed, RowCounts
-from journeymine.counting.runs import changes, runs_of
-from journeymine.counting.tally import Tally
+from journeymine.counting.runs import changes, runs_of, sort_cells
+from journeymine.counting.tally import Tally, row_groups
 from journeymine.metrics.contrast_count import Ground
 from journeymine.metrics.contrast_tables import FATES, MATURE, WON, Fates, fate_of
 from journeymine.parallel import take
+from journeymine.stats.folds import FOLDS
+from journeymine.stats.wide import normalise
 
 __all__ = ["DETOUR", "LONGEST", "Detours", "detour_specs", "usual_ways", "with_detours"]
 
@@ -155,17 +157,48 @@ def with_detours(tallies: Mapping[str, Tally], by: Sequence[str]) -> tuple[Tally
     told = {"friction": pl.lit(DETOUR), "towards": pl.col("stage")}
 
     def detours(tally: Tally) -> pl.DataFrame:
-        rows = tally.frame.join(usual.drop("n"), on=to, how="inner", nulls_equal=True)
+        rows = tally.rows.with_row_index("_row").join(usual.drop("n"), on=to, how="inner", nulls_equal=True)
         rows = rows.join(places, on=at, how="anti", nulls_equal=True)
         return rows.filter(pl.col("usual_steps") < LONGEST).with_columns(**told)
 
-    plain = {"towards": pl.lit("")}
     keys = {**{k: v for k, v in met.spec.keys.items() if k != "stage"}, "towards": pl.String, "stage": pl.String}
-    spec = TableSpec(keys, met.spec.values)
     longer = detours(passed).filter(pl.col("steps") > pl.col("usual_steps"))
-    merged = spec.merge([met.frame.with_columns(**plain).select(list(spec.schema)), longer.select(list(spec.schema))])
-    told_to = TableSpec({k: v for k, v in keys.items() if k != "stage"}, people.spec.values, folded=False)
+    people_keys = {k: v for k, v in keys.items() if k != "stage"}
     exact = detours(passers).filter(pl.col("steps") == pl.col("usual_steps") + 1)
-    users = told_to.merge([people.frame.with_columns(**plain).select(list(told_to.schema)),
-                           exact.select(list(told_to.schema))])  # fmt: skip
-    return Tally.of(spec, merged, met.present), Tally.of(told_to, users, met.present)
+    return (
+        _beside(met, passed, longer, TableSpec(keys, met.spec.values)),
+        _beside(people, passers, exact, TableSpec(people_keys, people.spec.values, folded=False)),
+    )
+
+
+def _beside(plain: Tally, ways: Tally, detours: pl.DataFrame, spec: TableSpec) -> Tally:
+    """All frictions of `plain`, and those of `ways` that are `detours`, laid out by the keys of `spec`.
+
+    Only the few rows of keys are told apart as text; their counts go by the number of their row.
+    """
+    names = list(spec.keys)
+    both = (plain.rows.with_columns(towards=pl.lit("")).with_row_index("_row"), detours)
+    every = pl.concat([rows.select("_row", *names, _of=pl.lit(of)) for of, rows in enumerate(both)]).sort(names)
+    every = every.with_columns(_at=pl.Series(row_groups(every, names)))
+    counts = pl.concat([_counts_of(tally, every.filter(_of=of)) for of, tally in enumerate((plain, ways))])
+    fold = counts["fold"].to_numpy() if spec.folded else 0
+    there, order = sort_cells(counts["_at"].to_numpy() * FOLDS + fold, every.height * FOLDS)
+    starts = np.flatnonzero(changes(there))
+    there = take(there, starts)
+    totals: dict[str, Ints] = {}
+    for name, merge in spec.values.items():
+        columns = limbs(name) if merge == "wide" else (name,)
+        added = [np.add.reduceat(take(counts[column].to_numpy(), order), starts) for column in columns]
+        totals |= dict(zip(columns, normalise(*added) if merge == "wide" else added, strict=True))
+    frame = pl.DataFrame({**({"fold": there % FOLDS} if spec.folded else {}), **totals})
+    rows = every.unique("_at", keep="first", maintain_order=True).select(names)
+    return Tally(spec, rows, frame, np.flatnonzero(changes(there // FOLDS)), plain.present)
+
+
+def _counts_of(tally: Tally, rows: pl.DataFrame) -> pl.DataFrame:
+    """The counts of some rows, each under its new number `_at`."""
+    row = rows["_row"].to_numpy()
+    n = take(tally.filled, row)
+    cells = np.arange(int(n.sum())) + np.repeat(take(tally.starts, row) - (np.cumsum(n) - n), n)
+    counts = tally.frame.select(pl.exclude(tally.rows.columns))[pl.Series(cells)]
+    return counts.with_columns(_at=pl.Series(np.repeat(rows["_at"].to_numpy(), n)))

@@ -37,17 +37,31 @@ def test_numbers_are_counted_whatever_blocks_they_come_in(dense: int, size: int,
         assert dict(zip(found.tolist(), n.tolist(), strict=True)) == Counter(dict(expected)) + Counter([offset])
 
 
-@given(rows=st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(-(2**62), 2**62)), max_size=20), max_size=6))
-def test_sums_are_exact_beyond_64_bits(rows: Any) -> None:
+@pytest.mark.parametrize("few", [0, 100], ids=["sparse", "dense"])
+@pytest.mark.parametrize("fits", [100, 1 << 62])
+@given(rows=st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(-(2**62), 2**62) | st.integers(-9, 9)), max_size=20),
+                     max_size=6))  # fmt: skip
+def test_sums_are_exact_beyond_64_bits(few: int, fits: int, rows: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(occurrences, "_AT_ONCE", 4)
+        patch.setattr(occurrences, "_FEW_SUMS", few)
+        patch.setattr(occurrences, "_FITS", fits)
         sums = Sums()
         for block in rows:
             sums.add(
                 np.array([c for c, _ in block], dtype=np.int64), np.array([v for _, v in block], dtype=np.int64), 6
             )
-    expected = [sum(v for block in rows for c, v in block if c == cell) for cell in range(7)]
-    assert to_python_ints(*sums.totals(np.arange(7))) == expected
+        expected = [sum(v for block in rows for c, v in block if c == cell) for cell in range(7)]
+        for _ in range(2):
+            assert to_python_ints(*sums.totals(np.arange(7))) == expected
+
+
+def test_sums_know_the_cells_they_were_added_to() -> None:
+    sums = Sums()
+    assert sums.cells().tolist() == []
+    for cells in ([3, 1, 3], [2]):
+        sums.add(np.array(cells), np.ones(len(cells), dtype=np.int64), 5)
+    assert (sums.cells().tolist(), sums.plain(np.arange(5)).tolist()) == ([1, 2, 3], [0, 1, 1, 2, 0])
 
 
 def test_flagged_counts_are_summed_run_by_run() -> None:

@@ -129,7 +129,8 @@ class Sums:
 
     def _set_apart(self, dense: Ints) -> None:
         cell = np.flatnonzero(dense != 0)
-        self._parts.append((cell, *split(take(dense, cell))))
+        if len(cell):
+            self._parts.append((cell, *split(take(dense, cell))))
         dense[cell] = 0
         self._most = 0
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Journeys", "Steps"]
 
 Ints = npt.NDArray[np.int64]
+_FEW = 8
+"""Where fewer than one step in so many is asked for, looking each up costs less than a pass over all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,12 @@ class Journeys:
         begins = np.zeros(len(self.coded), dtype=np.int64)
         begins[self.offsets[1:-1]] = 1  # each journey has a step
         return np.asarray(np.cumsum(begins))
+
+    def journey_at(self, step: Ints) -> Ints:
+        """The journey of each of some steps, given in ascending order."""
+        if len(step) * _FEW < len(self.coded):
+            return np.searchsorted(self.offsets, step, side="right") - 1
+        return take(self.journey_of_step, step)
 
     def codes(self, grain: str) -> Coded:
         """Labels of the steps at a grain: ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any

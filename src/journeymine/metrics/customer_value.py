@@ -18,11 +18,13 @@ from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import Key, integer_key, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["CustomerValue", "customer_value"]
@@ -79,10 +81,9 @@ class CustomerValue:
     def count(self, journeys: Journeys) -> Counts:
         """Add up each user's purchases."""
         specs, n = self.specs(), len(journeys.users)
-        user_of_step = journeys.heads.user[journeys.journey_of_step]
-        first_step = np.searchsorted(user_of_step, np.arange(n), side="left")
+        first_step = take(journeys.offsets, np.flatnonzero(changes(journeys.heads.user)))
         keys = {name: key.take(first_step) for name, key in step_keys(journeys, self.names).items()}
-        purchases, value, watched = self._per_user(journeys, user_of_step, n)
+        purchases, value, watched = self._per_user(journeys, n)
         buyer = purchases > 0
         customer = buyer & watched
         values = {
@@ -102,10 +103,10 @@ class CustomerValue:
         }
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
-    def _per_user(self, journeys: Journeys, user_of_step: Ints, n: int) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+    def _per_user(self, journeys: Journeys, n: int) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
         """Purchases and value of each user, and whether they were watched long enough."""
         bought = self.event.steps(journeys)
-        user, time = user_of_step[bought], journeys.coded.time[bought]
+        user, time = take(journeys.heads.user, journeys.journey_at(bought)), take(journeys.coded.time, bought)
         watched = np.ones(n, dtype=bool)
         if self.within is not None:
             within, first = microseconds(self.within), np.searchsorted(user, np.arange(n), side="left")
@@ -115,9 +116,13 @@ class CustomerValue:
             bought, user = bought[kept], user[kept]
         value = np.zeros(n, dtype=np.int64)
         if "value" in journeys.coded.numbers:
-            paid = journeys.coded.numbers["value"][bought]
+            paid = take(journeys.coded.numbers["value"], bought)
             np.add.at(value, user, np.where(paid == MISSING, 0, paid))
         return np.bincount(user, minlength=n), value, watched
+
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: few steps are purchases, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Means per user, customer and purchase, and quantiles over customers."""

@@ -26,6 +26,7 @@ from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.return_answer import answer_curves, answer_groups
 from journeymine.metrics.survival import count_exits, exits, exits_spec
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["RepeatRate", "repeat_rate"]
@@ -88,7 +89,7 @@ class RepeatRate:
     def count(self, journeys: Journeys) -> Counts:
         """Follow each purchase until the next one of the same user."""
         specs, bought = self.specs(), self.event.steps(journeys)
-        time, user = journeys.coded.time[bought], journeys.heads.user[journeys.journey_of_step[bought]]
+        time, user = take(journeys.coded.time, bought), take(journeys.heads.user, journeys.journey_at(bought))
         keys = {name: key.take(bought) for name, key in step_keys(journeys, self.names).items()}
         first = changes(user)
         again = np.zeros(len(bought), dtype=bool)
@@ -117,6 +118,10 @@ class RepeatRate:
             "hazard": count_exits(specs["hazard"], keys, bins, cause, (CAUSE,), fold),
         }
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: few steps are purchases, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares so far and within the horizon, and the hazard by time since the last purchase."""

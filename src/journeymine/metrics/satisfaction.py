@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.columns import MICRO, MISSING, SINGLE_CHANNEL
+from journeymine.columns import MICRO, MISSING
 from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer
@@ -18,16 +18,16 @@ from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import runs_of
 from journeymine.counting.tabulate import Key, distinct_users, key_of, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.journeys.heads import CONVERTED, SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import stage_key
 from journeymine.metrics.satisfaction_answer import dips, scores
+from journeymine.metrics.satisfaction_asked import count_asked
 from journeymine.metrics.satisfaction_comments import comments_behind
 from journeymine.metrics.satisfaction_scale import ALL, NPS, as_scale, bounds, scale_of, to_emotion
+from journeymine.parallel import take
 
 __all__ = ["Satisfaction", "satisfaction"]
 
@@ -83,60 +83,33 @@ class Satisfaction:
             raise QuestionError(
                 "this log has no satisfaction scores", hint="read it with satisfaction=, the score's column"
             )
-        keys = step_keys(journeys, self.names)
         touchpoint = journeys.coded.labels["touchpoint"]
         low, high = bounds(self.scale, touchpoint.labels)
         score = journeys.coded.numbers["satisfaction"]
         on_scale = (low < high)[touchpoint.codes] if self.scale[0][0] != ALL else True
         rows = np.flatnonzero((score != MISSING) & on_scale)
-        answered = np.zeros(len(score), dtype=bool)
-        answered[rows] = True
-        codes = touchpoint.codes[rows]
-        _check_inside(score[rows], low[codes], high[codes])
+        codes = take(touchpoint.codes, rows)
+        _check_inside(take(score, rows), low[codes], high[codes])
+        specs = self.specs()
         tables = {
-            "asked": self._asked(journeys, keys, answered),
-            **self._said(journeys, keys, rows, low[codes], high[codes]),
+            "asked": count_asked(journeys, self.names, rows, specs["asked"]),
+            **self._said(journeys, rows, low[codes], high[codes]),
         }
-        return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
-    def _asked(self, journeys: Journeys, keys: Mapping[str, Key], answered: Bools) -> pl.DataFrame:
-        """Steps and journeys by place and touchpoint: with a score there, and without."""
-        labels, of_step, heads = journeys.coded.labels, journeys.journey_of_step, journeys.heads
-        touchpoint, channel = labels["touchpoint"], labels.get("channel")
-        at = {**keys, "at_touchpoint": key_of(touchpoint.codes, touchpoint.labels)}
-        at["at_channel"] = (
-            key_of(np.zeros(len(of_step), dtype=np.uint8), [SINGLE_CHANNEL])
-            if channel is None
-            else key_of(channel.codes, channel.labels)
-        )
-        runs = runs_of(*pack(list(at.values()), len(of_step)), of_step)
-        first, spoke = runs.first, runs.any(answered)
-        n_answered = np.add.reduceat(answered[runs.rows].astype(np.int64), runs.starts) if len(first) else first
-        journey = of_step[first]
-        judged = heads.mature[journey] & (heads.status[journey] != SERVICE)
-        won = judged & (heads.status[journey] == CONVERTED)
-        values = {
-            "n_steps": runs.lengths,
-            "n_answered": n_answered,
-            "answered": judged & spoke,
-            "answered_converted": won & spoke,
-            "silent": judged & ~spoke,
-            "silent_converted": won & ~spoke,
-        }
-        fold = journeys.folds[heads.user[journey]]
-        return tabulate(self.specs()["asked"], {name: key.take(first) for name, key in at.items()}, values, fold)
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: steps are counted block by block, and the fewest tables are merged."""
+        return
 
-    def _said(
-        self, journeys: Journeys, keys: Mapping[str, Key], rows: Ints, low: Ints, high: Ints
-    ) -> dict[str, pl.DataFrame]:
+    def _said(self, journeys: Journeys, rows: Ints, low: Ints, high: Ints) -> dict[str, pl.DataFrame]:
         """The scores of the steps at `rows`, by place and by touchpoint."""
         specs, touchpoint = self.specs(), journeys.coded.labels["touchpoint"]
-        score = journeys.coded.numbers["satisfaction"][rows]
+        score = take(journeys.coded.numbers["satisfaction"], rows)
         emotion = to_emotion(score, low, high)
-        user = journeys.heads.user[journeys.journey_of_step[rows]]
-        fold, everyone = journeys.folds[user], np.ones(len(rows), dtype=bool)
+        user = take(journeys.heads.user, journeys.journey_at(rows))
+        fold, everyone = take(journeys.folds, user), np.ones(len(rows), dtype=bool)
         nps = (low == NPS[0] * MICRO) & (high == NPS[1] * MICRO)
-        there = {name: key.take(rows) for name, key in keys.items()}
+        there = {name: key.take(rows) for name, key in step_keys(journeys, self.names).items()}
         at = {
             "stage": stage_key(journeys).take(rows),
             "touchpoint": key_of(touchpoint.codes, touchpoint.labels).take(rows),

@@ -9,6 +9,7 @@ touchpoint on it that is not usual. So counts are kept by number of steps, and w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -185,20 +186,20 @@ def _beside(plain: Tally, ways: Tally, detours: pl.DataFrame, spec: TableSpec) -
     there, order = sort_cells(counts["_at"].to_numpy() * FOLDS + fold, every.height * FOLDS)
     starts = np.flatnonzero(changes(there))
     there = take(there, starts)
-    totals: dict[str, Ints] = {}
+    totals: dict[str, Ints] = {"_at": there // FOLDS, **({"fold": there % FOLDS} if spec.folded else {})}
     for name, merge in spec.values.items():
         columns = limbs(name) if merge == "wide" else (name,)
         added = [np.add.reduceat(take(counts[column].to_numpy(), order), starts) for column in columns]
         totals |= dict(zip(columns, normalise(*added) if merge == "wide" else added, strict=True))
-    frame = pl.DataFrame({**({"fold": there % FOLDS} if spec.folded else {}), **totals})
+    numbered = TableSpec({"_at": pl.Int64}, spec.values, folded=spec.folded)
     rows = every.unique("_at", keep="first", maintain_order=True).select(names)
-    return Tally(spec, rows, frame, np.flatnonzero(changes(there // FOLDS)), plain.present)
+    return replace(Tally.of(numbered, pl.DataFrame(totals), plain.present), spec=spec, rows=rows)
 
 
 def _counts_of(tally: Tally, rows: pl.DataFrame) -> pl.DataFrame:
     """The counts of some rows, each under its new number `_at`."""
     row = rows["_row"].to_numpy()
-    n = take(tally.filled, row)
-    cells = np.arange(int(n.sum())) + np.repeat(take(tally.starts, row) - (np.cumsum(n) - n), n)
+    n, begins = take(tally.filled, row), take(np.cumsum(tally.filled) - tally.filled, row)
+    cells = np.arange(int(n.sum())) + np.repeat(begins - (np.cumsum(n) - n), n)
     counts = tally.frame.select(pl.exclude(tally.rows.columns))[pl.Series(cells)]
     return counts.with_columns(_at=pl.Series(np.repeat(rows["_at"].to_numpy(), n)))

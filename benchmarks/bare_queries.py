@@ -1,77 +1,38 @@
-"""The plain figure of each question that `queries` answers in full: shorter statements, as one would write them first.
+"""The plain figure of the questions that `queries` answers in full: shorter statements, as one would write them first.
 
 They say less than our answers do: no users behind the journeys, nothing of those that cannot be told yet, fewer times.
+Stickiness has no plainer figure than its answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.sql import DAY, IDLE, MATURE_AFTER, Query
+from benchmarks.sql import DAY, IDLE, Query, cut_journeys, cut_steps, judged
 
 __all__ = ["BARE"]
 
 _WEEK = 7 * DAY
-_UNTIL, _SINCE = "(select max({us}) from {source})", "(select min({us}) from {source})"
-_GOAL = "case when touchpoint = 'order_placed' then 1 else 0 end"
-
-_EVENTS = "with events as (select user_id, touchpoint, channel, {us} as us from {source})"
-_STEPS = f"""{_EVENTS},
-    ordered as (
-        select *, lag(us) over w as before_us, lag(touchpoint) over w as before from events
-        window w as (partition by user_id order by us)),
-    steps as (
-        select user_id, touchpoint, channel, us,
-            sum(case when us - before_us > {IDLE} or before = 'order_placed' then 1 else 0 end)
-                over (partition by user_id order by us rows between unbounded preceding and current row) as journey
-        from ordered)
-"""
-_JOURNEYS = f"""{_STEPS},
-    journeys as (
-        select user_id, journey, min(us) as started, max(us) as ended, argMin(channel, us) as entry,
-            max({_GOAL}) as converted, min(case when touchpoint = 'cart' then us end) as first_cart
-        from steps group by user_id, journey),
-    followed as (
-        select *, nullif(lead(started) over (partition by user_id order by journey), 0) as next_started from journeys)
-"""
-_MOVES = f"""{_STEPS},
-    moves as (
-        select *, nullif(lead(us) over w, 0) as next_us, nullif(lead(touchpoint) over w, '') as next,
-            nullif(lead(channel) over w, '') as next_channel
-        from steps window w as (partition by user_id, journey order by us))
-"""
-
-
-def _places(label: str, rows: str = "steps", more: str = "") -> str:
-    """Each journey in each place, with what became of the journey."""
-    return f""",
-    places as (
-        select user_id, journey, {label}, min(us) as first_us, max(us) as last_us, max({_GOAL}) as goal {more}
-        from {rows} group by user_id, journey, {label}),
-    facts as (
-        select *, min(first_us) over j as started, max(last_us) over j as ended, max(goal) over j as converted,
-            max(journey) over (partition by user_id) as latest
-        from places window j as (partition by user_id, journey))
-"""
-
-
-_LOST = f"converted = 0 and (journey < latest or ended < {_UNTIL} - {IDLE})"
-_OPEN = f"converted = 0 and journey = latest and ended >= {_UNTIL} - {IDLE}"
-_MATURE_ONLY = f"started <= {_UNTIL} - {MATURE_AFTER}"
-
-_TRANSITIONS = f"""{_MOVES},
+_TRANSITIONS = f"""{cut_steps("lag(touchpoint) over w as before", columns="")},
     used as (
-        select user_id, journey, touchpoint, next, count(*) as times, sum(next_us - us) as took
-        from moves where next is not null group by user_id, journey, touchpoint, next)
-    select touchpoint, next, sum(times) as n, count(*) as n_journeys, sum(took) / sum(times) as mean_us
-    from used group by touchpoint, next
+        select user_id, started, before as came, touchpoint as next, count(*) as times, sum(us - before_us) as took
+        from steps where begins is null group by user_id, started, before, touchpoint)
+    select came as touchpoint, next, sum(times) as n, count(*) as n_journeys, sum(took) / sum(times) as mean_us
+    from used group by came, next
 """
-_CONVERSION = f"""{_JOURNEYS}
-    select entry as channel, count(*) as n, sum(converted) as won from journeys where {_MATURE_ONLY} group by entry
+_CONVERSION = f"""{cut_journeys()}
+    select entry as channel, count(*) as n, count(*) filter (where won) as won from journeys where mature group by entry
 """
-_DROP_OFF = f"""{_STEPS}{_places("channel")}
-    select channel, count(*) as n, sum(case when last_us = ended and {_LOST} then 1 else 0 end) as lost_here
-    from facts where {_MATURE_ONLY} group by channel
+_DROP_OFF = f"""{cut_steps()}{
+    judged(
+        "places",
+        '''
+        select user_id, started, ending, channel, max(ends) as last from steps
+        group by user_id, started, ending, channel''',
+    )
+}
+    select channel, count(*) as n, count(*) filter (where is_lost and last is not null) as lost_here
+    from places where mature group by channel
 """
 # A later cart leads to a later order, so the first order after any later cart is the first after the next cart.
 _FUNNEL = f"""
@@ -89,26 +50,25 @@ _FUNNEL = f"""
     levels as (
         select user_id, max(case when done_us - us <= {_WEEK} then 3 when cart_us - us <= {_WEEK} then 2 else 1 end)
             as level
-        from entries where touchpoint = 'product' and us + {_WEEK} <= {_UNTIL} group by user_id)
+        from entries where touchpoint = 'product' and us + {_WEEK} <= {{until}} group by user_id)
     select level, count(*) as n from levels group by level
 """
 _WINDOW_FUNNEL = f"""
     select level, count() as n from (
         select user_id, windowFunnel({_WEEK})(
-            toUInt64({{us}}), touchpoint = 'product' and {{us}} + {_WEEK} <= {_UNTIL},
+            toUInt64({{us}}), touchpoint = 'product' and {{us}} + {_WEEK} <= {{until}},
             touchpoint = 'cart', touchpoint = 'order_placed') as level
         from {{source}} where touchpoint in ('product', 'cart', 'order_placed') group by user_id)
     where level > 0 group by level
 """
-_CREDIT = f"""{_STEPS},
-    touches as (
-        select channel, touchpoint, max({_GOAL}) over (partition by user_id, journey) as converted,
-            count(*) over (partition by user_id, journey) - 1 as touches,
-            row_number() over (partition by user_id, journey order by us) as nth
-        from steps)
-    select channel, sum(case when nth = 1 then 1 else 0 end) as first_touch,
-        sum(case when nth = touches then 1 else 0 end) as last_touch, sum(1.0 / touches) as linear
-    from touches where converted = 1 and touchpoint <> 'order_placed' group by channel
+_CREDIT = f"""{cut_steps()},
+    won as (
+        select channel, goal, us = started as is_first, next_us = (ending - 1) / 4 as is_last,
+            count(*) over (partition by user_id, started) - 1 as touches
+        from steps where ending % 4 = 1)
+    select channel, count(*) filter (where is_first) as first_touch, count(*) filter (where is_last) as last_touch,
+        sum(1.0 / touches) as linear
+    from won where not goal group by channel
 """
 _RETENTION = f"""
     with weeks as (
@@ -132,24 +92,6 @@ _LIFE_CYCLE = """
         sum(case when following = month_nr + 1 then 0 else 1 end) as dormant_next
     from beside group by month_nr
 """
-_LAST_DAY = f"floor({_UNTIL} / {DAY}.0) - 1"
-
-
-def _active(window: int) -> str:
-    """Users active on the whole days of a window length, and in the windows that end on them, added up."""
-    begin = f"floor({_SINCE} / {DAY}.0) + {window - 1}"
-    return f"""
-        sum(case when day between {begin} and {_LAST_DAY} then 1 else 0 end) as active_1d_{window},
-        sum(greatest(least(day + {window}, coalesce(next_day, day + {window}), {_LAST_DAY} + 1)
-            - greatest(day, {begin}), 0)) as active_{window}d"""
-
-
-_STICKINESS = f"""
-    with days as (
-        select user_id, floor({{us}} / {DAY}.0) as day from {{source}} group by user_id, floor({{us}} / {DAY}.0)),
-    beside as (select *, nullif(lead(day) over (partition by user_id order by day), 0) as next_day from days)
-    select {_active(7)}, {_active(30)} from beside
-"""
 _ACTIVITY = """
     select floor({us} / 86400000000.0 + 3) % 7 + 1 as weekday, floor({us} / 3600000000.0) % 24 as hour, count(*) as n,
         count(distinct user_id) as n_users
@@ -164,47 +106,68 @@ _REPEAT = """
     select least(position, 5) as nth, count(*) as n, count(next_us) as repeated, median(next_us - us) as p50_us
     from pairs group by least(position, 5)
 """
-_OUTCOMES = f"""{_JOURNEYS},
+_OUTCOMES = f"""{cut_journeys()},
     outcomes as (
-        select converted, {_UNTIL} - started as watched, case when converted = 1 then ended - started
-            else least(ended + {IDLE}, coalesce(next_started, ended + {IDLE})) - started end as took
-        from followed
-        where started >= {_SINCE} + {IDLE}
-            and (converted = 1 or next_started is not null or ended < {_UNTIL} - {IDLE}))
-    select ceil(took / {DAY}.0) as day, sum(converted) as won, sum(1 - converted) as lost
-    from outcomes where ceil(took / {DAY}.0) <= floor(watched / {DAY}.0) group by ceil(took / {DAY}.0)
+        select won as is_won, floor(({{until}} - started) / {DAY}.0) as watched, ceil(case when won then ended - started
+            else least(ended + {IDLE}, coalesce(next_started, ended + {IDLE})) - started end / {DAY}.0) as day
+        from journeys where not truncated and not is_open)
+    select day, count(*) filter (where is_won) as won, count(*) filter (where not is_won) as lost
+    from outcomes where day <= watched group by day
 """
-_WIN_BACK = f"""{_JOURNEYS}
+_WIN_BACK = f"""{cut_journeys()}
     select count(*) as n, count(next_started) as came_back, median(next_started - ended - {IDLE}) as p50_us
-    from followed where converted = 0 and (next_started is not null or ended < {_UNTIL} - {IDLE})
+    from journeys where is_lost
 """
-_WAITING = f"""{_JOURNEYS}
-    select count(*) as n, sum(converted) as arrived, median(case when converted = 1 then ended - first_cart end) as p50_us
-    from journeys where {_MATURE_ONLY} and first_cart is not null
+_CART = "begins is not null or ends is not null or touchpoint = 'cart'"
+_WAITING = f"""{cut_steps(kept=_CART, columns="")}{
+    judged(
+        "carts",
+        '''
+        select user_id, started, ending, min(us) as first_us from steps where touchpoint = 'cart'
+        group by user_id, started, ending''',
+    )
+}
+    select count(*) as n, count(*) filter (where won) as arrived, median(case when won then ended - first_us end) as p50_us
+    from carts where mature
 """
-_DWELL = f"""{_MOVES}{_places("channel", "moves", ", sum(coalesce(next_us, us) - us) as spent")}
-    select channel, count(*) as n, median(spent) as p50_us, avg(spent) as mean_us from facts
-    where {_MATURE_ONLY} and not (last_us = ended and {_OPEN})
-        and not (first_us = started and started < {_SINCE} + {IDLE})
-    group by channel
+_DWELL = f"""{cut_steps()}{
+    judged(
+        "places",
+        '''
+        select user_id, started, ending, channel, max(begins) as first, max(ends) as last,
+            sum(case when ends is null then next_us - us else 0 end) as spent
+        from steps group by user_id, started, ending, channel''',
+    )
+}
+    select channel, count(*) as n, median(spent) as p50_us, avg(spent) as mean_us from places
+    where mature and not (is_open and last is not null) and not (truncated and first is not null) group by channel
 """
-_HANDOFFS = f"""{_MOVES}
-    select channel, next_channel, count(*) as n, median(next_us - us) as p50_us
-    from moves where next_channel is not null and next_channel <> channel group by channel, next_channel
+_HANDOFFS = f"""{cut_steps("lag(channel) over w as before")},
+    crossings as (
+        select before as came, channel as next_channel, us - before_us as took from steps
+        where begins is null and channel <> before)
+    select came as channel, next_channel, count(*) as n, median(took) as p50_us from crossings group by came, next_channel
 """
-_DECISIONS = f"""{_STEPS}{_places("touchpoint")},
+_DECISIONS = f"""{cut_steps(columns="")}{
+    judged(
+        "places",
+        '''
+        select user_id, started, ending, touchpoint, max(begins) as first from steps where not goal
+        group by user_id, started, ending, touchpoint''',
+    )
+},
     passed as (
-        select touchpoint, count(*) as n, sum(converted) as won, sum(case when first_us = started then 1 else 0 end)
-            as begun, sum(case when first_us = started then converted else 0 end) as begun_won
-        from facts where {_MATURE_ONLY} and touchpoint <> 'order_placed' group by touchpoint)
-    select touchpoint, n, won, sum(begun) over () - n as n_without, sum(begun_won) over () - won as won_without
+        select touchpoint, count(*) as n, count(*) filter (where won) as n_won, count(first) as begun,
+            count(first) filter (where won) as begun_won
+        from places where mature group by touchpoint)
+    select touchpoint, n, n_won as won, sum(begun) over () - n as n_without,
+        sum(begun_won) over () - n_won as won_without
     from passed
 """
-_VARIANTS = f"""{_STEPS},
+_VARIANTS = f"""{cut_steps(columns="")},
     paths as (
-        select user_id, journey, {{path_of_journey}} as path, max({_GOAL}) as converted from steps
-        group by user_id, journey)
-    select path, count(*) as n, sum(converted) as won from paths group by path order by n desc
+        select user_id, ending, {{path_of_journey}} as path from steps group by user_id, ending)
+    select path, count(*) as n, count(*) filter (where ending % 4 = 1) as won from paths group by path order by n desc
 """
 _VALUE = """
     with customers as (
@@ -229,7 +192,6 @@ BARE: Mapping[str, Query] = {
     "credit": Query("first, last and linear credit per channel", _CREDIT),
     "retention": Query("weekly cohorts by week", _RETENTION),
     "life_cycle": Query("new, returning, resurrected, dormant users per month", _LIFE_CYCLE),
-    "stickiness": Query("daily over weekly and monthly users, over all days", _STICKINESS),
     "activity": Query("steps and users per weekday and hour", _ACTIVITY),
     "repeat_rate": Query("orders followed by another, and the median time between", _REPEAT),
     "time_to_convert": Query("journeys converted and lost per day since their start", _OUTCOMES),

@@ -59,7 +59,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> Non
     share = {(each["case"], each["against"]): each["cpu_seconds"] for each in shares_of_build(rows, cases)}
     ratio = {(each["case"], each["against"]): each["cpu_seconds"] for each in ratios(rows, cases)}
     known = {case.name: case for case in cases}
-    head = (f"{'case':<24}{'log':<24}{'seconds':>9}{'cpu s':>9}{'ns/event':>9}{'cpu ns/ev':>10}{'B/event':>8}{'load':>6}"
+    head = (f"{'case':<30}{'log':<24}{'seconds':>9}{'cpu s':>9}{'ns/event':>9}{'cpu ns/ev':>10}{'B/event':>8}{'load':>6}"
             f"{'÷ build':>9}{'÷ file':>8}  cpu ÷ others'")  # fmt: skip
     print(head, "-" * len(head), sep="\n")
     for row in rows:
@@ -68,7 +68,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> Non
         parts = [share.get((row["case"], name)) for name in built] or [None, None]
         others = [(name, ratio.get((row["case"], name))) for name in (case.against if case else ())]
         print(
-            f"{row['case']:<24}{row['log']:<24}{row['seconds']:>9.3f}{row['cpu_seconds']:>9.3f}"
+            f"{row['case']:<30}{row['log']:<24}{row['seconds']:>9.3f}{row['cpu_seconds']:>9.3f}"
             f"{row['ns_per_event']:>9.0f}{row['cpu_ns_per_event']:>10.0f}{row['bytes_per_event']:>8.0f}{row['load']:>6.1f}"
             f"{_two(parts[0]):>9}{_two(parts[1]):>8}  "
             + ", ".join(f"{_tool(name, row['case'])} {_two(each)}" for name, each in others if each is not None)

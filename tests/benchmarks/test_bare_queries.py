@@ -54,14 +54,6 @@ def life_cycle(result: Any) -> pl.DataFrame:
     )
 
 
-def stickiness(result: Any) -> pl.DataFrame:
-    over_all_days = (pl.col("mean_active_1d", "mean_active") * col("n_days")).round()
-    week, month = result.frame.sort("window_days").select("window_days", over_all_days).rows()
-    return pl.DataFrame(
-        {"active_1d_7": week[1:2], "active_7d": week[2:], "active_1d_30": month[1:2], "active_30d": month[2:]}
-    )
-
-
 def activity(result: Any) -> pl.DataFrame:
     return result.frame.select("weekday", "hour", "n", "n_users")
 
@@ -120,7 +112,6 @@ IN_SQL: dict[str, tuple[Callable[[Any], pl.DataFrame], tuple[str, ...]]] = {
     "credit": (credit, ("channel",)),
     "retention": (retention, ("cohort", "period")),
     "life_cycle": (life_cycle, ("month_nr",)),
-    "stickiness": (stickiness, ()),
     "activity": (activity, ("weekday", "hour")),
     "repeat_rate": (repeat_rate, ("nth",)),
     "time_to_convert": (time_to_convert, ("day",)),

@@ -67,24 +67,15 @@ def woodruff(
             f"{numbers.size} buckets do not fit counts of shape {counts.shape}",
             hint="the last axis of the counts is the buckets, the first the folds",
         )
-    up_to = np.cumsum(counts, axis=-1)
+    # Below the first bucket the share is 0: if even that may be q, nothing bounds the quantile from below.
+    up_to = np.concatenate((np.zeros_like(counts[..., :1]), np.cumsum(counts, axis=-1)), axis=-1)
     trials = np.broadcast_to(up_to[..., -1:], up_to.shape)
     shares = share_interval(
         up_to, trials, users=_over_buckets(users), each_user_once=_over_buckets(each_user_once), confidence=confidence
     )
     # NaN compares false; such rows carry their own reason anyway.
-    may_begin, must_end = shares.upper >= q, shares.lower >= q
-    # Below the first bucket the share is 0: if even that may be q, nothing bounds the quantile from below.
-    nothing_below = (
-        share_interval(
-            np.zeros(trials[..., 0].shape),
-            trials[..., 0],
-            users=users,
-            each_user_once=each_user_once,
-            confidence=confidence,
-        ).upper
-        >= q
-    )
+    nothing_below, may_begin = shares.upper[..., 0] >= q, shares.upper[..., 1:] >= q
+    must_end = shares.lower[..., 1:] >= q
     low, high = bucket_bounds(numbers)
     lower, upper = low[np.argmax(may_begin, axis=-1)], high[np.argmax(must_end, axis=-1)]
     reason = np.array(shares.reason[..., -1], dtype=object)

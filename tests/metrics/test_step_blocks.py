@@ -9,7 +9,7 @@ import pytest
 
 import journeymine as jm
 from journeymine.counting.parts import count_in_memory
-from journeymine.metrics import Activity, LifeCycle, Retention, Stickiness
+from journeymine.metrics import Activity, Conversion, LifeCycle, Retention, Stickiness
 from tests.metrics.test_bad_arguments import built
 
 BLOCKS = "journeymine.metrics.step_blocks"
@@ -28,13 +28,16 @@ def test_blocks_and_numbers_of_groups_do_not_show(
         Retention(returned=event, timezone=zone, by=by, period="36h"),
         LifeCycle(event=event, timezone=zone, by=by, period="week"),
         Stickiness(event=event, timezone=zone, by=by, windows=["2d", "9d"]),
+        Conversion(by=by, channel_of="any"),
+        Conversion(by=by, horizon="3d"),
     ]
     journeys = built()
     expected = [count_in_memory(measure, journeys) for measure in measures]
     assert all(any(table.height for table in counts.tables.values()) for counts in expected)
     monkeypatch.setattr(sys.modules[BLOCKS], "BLOCK", 7)
+    monkeypatch.setattr(sys.modules["journeymine.metrics.conversion_outcomes"], "_BLOCK", 7)
     assert all(count_in_memory(measure, journeys).equals(c) for measure, c in zip(measures, expected, strict=True))
-    monkeypatch.setattr(sys.modules[BLOCKS], "_MOST_GROUPS", 0)
+    monkeypatch.setattr(sys.modules["journeymine.counting.groups"], "_MOST", 1)
     assert all(count_in_memory(measure, journeys).equals(c) for measure, c in zip(measures, expected, strict=True))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.by import as_names, check_channel_of, group_journeys
+from journeymine.counting.by import as_names, check_channel_of
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
@@ -19,13 +19,10 @@ from journeymine.counting.mature import NO_GOAL, too_short
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally, histogram_of
 from journeymine.durations import Duration, describe, microseconds
-from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE, Heads
 from journeymine.journeys.journeys import UNSTAGED_GOAL, Journeys
-from journeymine.parallel import take
-from journeymine.stats.histogram import bucket_of
+from journeymine.metrics.conversion_outcomes import count_outcomes
 
 __all__ = ["Conversion", "conversion"]
 
@@ -76,48 +73,13 @@ class Conversion:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count journeys by outcome and label."""
-        specs = self.specs()
-        grouped = group_journeys(journeys, self.names, self.channel_of)
-        heads = grouped.heads(journeys)
-        fold = take(journeys.folds, heads.user)
-        asked, won, seconds = self._outcomes(journeys, grouped.journey, heads)
-        service = heads.status == SERVICE
-        asked &= ~service
-        won &= asked
-        packed, size = pack(list(grouped.keys.values()), len(heads))
-        outcomes = tabulate(
-            specs["outcomes"],
-            grouped.keys,
-            {
-                "n_users_all": distinct_users(packed, heads.user, np.ones(len(heads), dtype=bool), size),
-                "n": asked,
-                "n_users": distinct_users(packed, heads.user, asked, size),
-                "converted": won,
-                "users_converted": distinct_users(packed, heads.user, won, size),
-                "lost": asked & ~won & (heads.status == LOST),
-                "open": asked & ~won & (heads.status == OPEN),
-                "service": service,
-                "immature": ~asked & ~service,
-                "left_truncated": heads.left_truncated & ~service,
-                "value": np.where(won, heads.value, 0),
-            },
-            fold,
-        )
-        timed = np.flatnonzero(won & ~heads.left_truncated)
-        keys = {name: key.take(timed) for name, key in grouped.keys.items()}
-        keys["bucket"] = integer_key(bucket_of(seconds[timed]))
-        times = tabulate(specs["times"], keys, {}, fold[timed])
-        return Counts.of(question_of(self), basis_of(journeys), specs, {"outcomes": outcomes, "times": times})
+        specs, horizon = self.specs(), None if self.horizon is None else microseconds(self.horizon)
+        tables = count_outcomes(journeys, self.names, self.channel_of, horizon, specs)
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
-    def _outcomes(self, journeys: Journeys, journey: Ints, heads: Heads) -> tuple[Bools, Bools, Ints]:
-        """Journeys above and below the line, and the µs from start to goal."""
-        goal = take(journeys.offsets, journey) + np.maximum(heads.goal_step, 0)
-        took = take(journeys.coded.time, goal) - heads.start if len(heads) else heads.start
-        if self.horizon is None:
-            return heads.mature.copy(), heads.status == CONVERTED, took
-        horizon = microseconds(self.horizon)
-        observed = heads.start <= journeys.context.observed_until - horizon
-        return observed, (heads.status == CONVERTED) & (took <= horizon), took
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: journeys are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares, values and times from the counts."""

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.by import step_keys
-from journeymine.counting.tabulate import Key, gathered, pack, unpack
+from journeymine.counting.groups import Groups
+from journeymine.counting.tabulate import Key, pack
 from journeymine.graph.transition_cells import BLOCK
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, at_steps
@@ -18,7 +19,6 @@ from journeymine.metrics.occurrence import Occurrence, at_steps
 __all__ = ["Positions", "StepBlock", "StepBlocks"]
 
 Ints = npt.NDArray[np.int64]
-_MOST_GROUPS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,8 @@ class StepBlocks:
         """`names` : the columns whose labels are combined."""
         self._positions = Positions(journeys, event)
         self.journeys, self._names = journeys.with_grains(names), names
-        self._values = {name: key.values for name, key in step_keys(self.journeys.range(0, 0), names).items()}
-        self.n_groups = int(np.prod([max(len(known), 1) for known in self._values.values()], dtype=object))
-        self._rare: Ints | None = None
-        if self.n_groups > _MOST_GROUPS:  # only with enormous alphabets: number those that occur
-            keys = step_keys(self.journeys, names)
-            packed, _ = pack(list(keys.values()), len(journeys.coded))
-            _, first, self._rare = np.unique(packed, return_index=True, return_inverse=True)
-            self._values = {name: gathered(key.values, key.codes[first]) for name, key in keys.items()}
-            self.n_groups = len(first)
+        self.groups = Groups.of(self.journeys, lambda part: step_keys(part, names))
+        self.n_groups = self.groups.size
 
     def __iter__(self) -> Iterator[StepBlock]:
         """The blocks, in the order of the users."""
@@ -82,16 +75,15 @@ class StepBlocks:
         for block in self.journeys.parts(BLOCK):
             n_steps = len(block.coded)
             step = self._positions.inside(first, n_steps)
-            if self._rare is None:
+            rare = self.groups.rare
+            if rare is None:
                 keys = step_keys(block, self._names).values()
                 group, _ = pack([Key(at_steps(key.codes, step), key.values) for key in keys], len(step))
             else:
-                group = at_steps(self._rare[first : first + n_steps], step)
+                group = at_steps(rare[first : first + n_steps], step)
             yield StepBlock(block, first, step, group)
             first += n_steps
 
     def spelled(self, group: Ints) -> dict[str, pl.Series]:
         """The labels of groups, one column per name."""
-        if self._rare is None:
-            return unpack(group, self._values)
-        return {name: gathered(known, group) for name, known in self._values.items()}
+        return self.groups.spelled(group)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": np.less,
     "<=": np.less_equal,
 }
-_ABSENT = (UNKNOWN, UNMAPPED)
+_ABSENT = frozenset((UNKNOWN, UNMAPPED))
 """Labels that stand for no label; they satisfy no comparison."""
 _LABEL_TESTS = ("in", "not_in", "glob", "regex")
 _FORMS = "a touchpoint, a list of touchpoints, or a mapping such as {'touchpoint': 'order', 'value': {'>=': 100}}"
@@ -132,18 +132,20 @@ class Predicate:
         coded = labels[self.column]
         if not len(coded.labels):
             return np.zeros(len(coded), dtype=bool)
-        wanted = np.array([label not in _ABSENT and self._accepts(label) for label in coded.labels], dtype=bool)
-        return coded.among(wanted)
+        return coded.among(np.fromiter(self._accepted(coded.labels), dtype=bool, count=len(coded.labels)))
 
-    def _accepts(self, label: str) -> bool:
-        """Whether a label that is there satisfies a leaf; ours are quoted where they read like one of the library's."""
+    def _accepted(self, labels: Sequence[str]) -> Iterator[bool]:
+        """Whether each label is there and satisfies a leaf; ours are quoted where they read like one of the library's."""
         if self.test in ("in", "not_in"):
             assert isinstance(self.operand, tuple)
-            named = label in self.operand or any(label == escape_reserved(each) for each in self.operand)
-            return named == (self.test == "in")
+            named = {*self.operand, *map(escape_reserved, self.operand)}
+            if self.test == "in":
+                return map((named - _ABSENT).__contains__, labels)
+            refused = named | _ABSENT
+            return (label not in refused for label in labels)
         if self.test == "glob":
-            return fnmatch.fnmatchcase(label, str(self.operand))
-        return re.search(str(self.operand), label) is not None
+            return (label not in _ABSENT and fnmatch.fnmatchcase(label, str(self.operand)) for label in labels)
+        return (label not in _ABSENT and re.search(str(self.operand), label) is not None for label in labels)
 
     def _holds_number(self, labels: Mapping[str, Any], numbers: Mapping[str, npt.NDArray[np.int64]]) -> Bools:
         if self.column not in numbers:

@@ -18,7 +18,7 @@ import polars as pl
 
 from journeymine.counting.by import group_journeys
 from journeymine.counting.counts import TableSpec, limbs
-from journeymine.counting.packed import Packed
+from journeymine.counting.packed import Columns, Packed
 from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import coded_key, flag_totals
 from journeymine.events.coded import narrow
@@ -62,17 +62,17 @@ class _Sorted:
     step_bits: int
 
     @classmethod
-    def of(cls, at: Packed, fold: npt.NDArray[np.uint8], step: Ints, n_steps: int) -> _Sorted:
-        """Sort rows of the cells `at`, which are ours from now on."""
+    def of(cls, at: Packed, fold: npt.NDArray[np.uint8], step: npt.NDArray[np.uint32], n_steps: int) -> _Sorted:
+        """Sort rows of the cells `at`."""
         step_bits = n_steps.bit_length()
         if at.size.bit_length() + _FOLD_BITS + step_bits > _BITS:  # only with enormous alphabets
             at = at.compressed()
-        packed = at.cell.astype(np.int64, copy=False)
+        packed = at.cell.astype(np.int64)
         for bits, part in ((_FOLD_BITS, fold), (step_bits, step)):
             packed <<= bits
             packed |= part
         packed.sort()
-        return cls(at, packed, step_bits)
+        return cls(at.without_rows(), packed, step_bits)
 
     def stretches(self) -> list[slice]:
         """Rows of whole cells, few enough for the cache where no cell has more."""
@@ -93,7 +93,7 @@ class _Rows:
 
     journeys: Journeys
     labels: pl.Series
-    code: Ints
+    code: npt.NDArray[np.integer]
     group: Packed
     fates: Fates
     journey: npt.NDArray[np.int32]
@@ -109,7 +109,7 @@ class _Rows:
                 name, coded_key(key.codes, key.values.to_list()) if key.values.dtype == pl.String else key
             )
         return cls(
-            journeys, label.values.head(len(label.values) - 1), label.codes.astype(np.int64), group, Fates.of(journeys),
+            journeys, label.values.head(len(label.values) - 1), label.codes, group, Fates.of(journeys),
             np.repeat(np.arange(len(journeys), dtype=np.int32), journeys.lengths),
             np.diff(journeys.coded.time, append=0),  # of a journey's last step never asked
         )  # fmt: skip
@@ -119,30 +119,34 @@ class _Rows:
         status = coded_key(self.journeys.heads.status, STATUSES)
         statuses = status.values.head(len(STATUSES))
         first, last, n_steps = self.journeys.offsets[:-1], self.journeys.offsets[1:] - 1, len(self.code)
-        to = np.empty(n_steps + len(first), dtype=np.int64)
-        to[: n_steps - 1] = self.code[1:]
-        to[n_steps:] = self.code[first]
-        to += len(statuses)
-        to[last] = status.codes
         # Null comes first: a journey that begins before its steps, and one that ends before it goes on.
-        from_ = np.concatenate((self.code + 1, np.zeros(len(first), dtype=np.int64)))
+        from_, to = np.zeros((2, n_steps + len(first)), dtype=np.uint32)
+        from_[:n_steps] = self.code
+        from_[:n_steps] += 1
+        to[: n_steps - 1] = self.code[1:]
+        to[n_steps:] = take(self.code, first)
+        to += np.uint32(len(statuses))
+        to[last] = status.codes
         nothing = pl.Series([None], dtype=self.labels.dtype)
-        at = Packed(np.concatenate((take(self.group.cell, self.journey), self.group.cell)), self.group.factors)
-        at = at.beside(from_, {"from": pl.concat([nothing, self.labels])})
         ways = {"to": pl.concat([nothing.new_from_index(0, len(statuses)), self.labels]),
                 "status": pl.concat([statuses, pl.Series([None], dtype=statuses.dtype).new_from_index(0, len(self.labels))])}  # fmt: skip
-        fold = take(self.fates.fold, self.journey)
-        return _Sorted.of(
-            at.beside(to, ways),
-            np.concatenate((fold, self.fates.fold)),
-            np.concatenate((np.arange(n_steps), first)),
-            n_steps,
-        )
+        journey = np.concatenate((self.journey, np.arange(len(first), dtype=np.int32)))
+        at = self._in_group(journey, from_, {"from": pl.concat([nothing, self.labels])}).beside(to, ways)
+        step = np.concatenate((np.arange(n_steps, dtype=np.uint32), first.astype(np.uint32)))
+        return _Sorted.of(at, take(self.fates.fold, journey), step, n_steps)
 
     def nodes(self) -> _Sorted:
         """A row for each step."""
-        at = Packed(take(self.group.cell, self.journey), self.group.factors).beside(self.code, {"label": self.labels})
-        return _Sorted.of(at, take(self.fates.fold, self.journey), np.arange(len(self.code)), len(self.code))
+        at = self._in_group(self.journey, self.code, {"label": self.labels})
+        return _Sorted.of(
+            at, take(self.fates.fold, self.journey), np.arange(len(self.code), dtype=np.uint32), len(self.code)
+        )
+
+    def _in_group(self, journey: npt.NDArray[np.int32], codes: npt.NDArray[np.integer], columns: Columns) -> Packed:
+        """Rows told apart by what `codes` stand for, and by the group of their journey."""
+        if not self.group.factors:
+            return Packed(codes, (columns,))
+        return Packed(take(self.group.cell, journey), self.group.factors).beside(codes, columns)
 
     def count_nodes(self, rows: _Sorted, there: slice) -> dict[str, pl.DataFrame]:
         """The part of table ``nodes``."""

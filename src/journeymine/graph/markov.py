@@ -17,7 +17,7 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import check_question, finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
+from journeymine.counting.parts import PART, count_in_memory
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError
 from journeymine.graph.markov_chain import ChainArrays, MarkovChain, chain_arrays
@@ -25,7 +25,9 @@ from journeymine.graph.markov_counts import Paths, chain_spec, count_walks
 from journeymine.graph.markov_groups import MarkovChains, check_by, groups_of, together
 from journeymine.graph.markov_solve import DENSE, Flow
 from journeymine.graph.markov_states import OUTCOMES, check_order, labels_of_state, walks
-from journeymine.journeys.heads import CONVERTED, SERVICE, STATUSES
+from journeymine.graph.move_numbers import OUTCOME_OF
+from journeymine.graph.move_tables import count_move_table, fits
+from journeymine.journeys.heads import CONVERTED, SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.stats.intervals import normal_quantile
 
@@ -68,7 +70,20 @@ class Markov:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the moves of mature journeys, up to the first goal."""
-        specs, heads = self.specs(), journeys.heads
+        specs = self.specs()
+        if self.order == 1 and fits(journeys, self.grain, self.names):
+            table = count_move_table(journeys, self.grain, self.names, specs["moves"])
+        else:
+            table = self._walked(journeys, specs["moves"])
+        return Counts.of(question_of(self), basis_of(journeys), specs, {"moves": table})
+
+    def steps_at_once(self, journeys: Journeys) -> int | None:
+        """All there are where moves are added up block by block, so that the fewest tables are merged."""
+        return None if self.order == 1 and fits(journeys, self.grain, self.names) else PART
+
+    def _walked(self, journeys: Journeys, spec: TableSpec) -> pl.DataFrame:
+        """The moves of any order, as walks over states."""
+        heads = journeys.heads
         coded = journeys.codes(self.grain)
         kept = heads.mature & (heads.status != SERVICE)
         won = heads.status == CONVERTED
@@ -84,14 +99,13 @@ class Markov:
         groups = group_journeys(journeys, self.names, "entry").keys
         paths = Paths(
             keys={name: key.take(journey) for name, key in groups.items()},
-            outcome=_OUTCOME_OF[heads.status[journey]],
+            outcome=OUTCOME_OF[heads.status[journey]],
             value=np.where(won, heads.value, 0)[journey],
             fold=journeys.folds[heads.user[journey]],
             time=_stays(walk.at, walk.offsets, time, until),
             lead=_leads(walk.at, walk.offsets, time, offsets) if self.order > 1 else None,
         )
-        table = count_walks(specs["moves"], walk, coded.labels, paths)
-        return Counts.of(question_of(self), basis_of(journeys), specs, {"moves": table})
+        return count_walks(spec, walk, coded.labels, paths)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Each state's outcomes, further steps and time; and the moves. One chain per group."""
@@ -202,10 +216,6 @@ def arrays_of(tally: Tally) -> ChainArrays:
     n, time = (tally.spread(c) if tally.spec.folded else tally[c][None] for c in ("n", "time"))
     states = tuple(labels_of_state(text) for text in texts)
     return chain_arrays(states, Flow(len(states), source, target, n), outcome, time / MICRO)
-
-
-_OUTCOME_OF = np.array([OUTCOMES.index(name) if name in OUTCOMES else 0 for name in STATUSES], dtype=np.int64)
-"""Outcome of each status; journeys of status ``service`` are never asked for theirs."""
 
 
 def _stays(at: Ints, offsets: Ints, time: Ints, until: Ints) -> Ints:

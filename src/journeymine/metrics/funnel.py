@@ -34,6 +34,7 @@ from journeymine.metrics.funnel_question import (
 )
 from journeymine.metrics.funnel_runs import runs_of
 from journeymine.metrics.periods import check_zone, period_of
+from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Funnel", "funnel"]
@@ -143,8 +144,8 @@ class Funnel:
         specs = self.specs()
         at, mature = self.matches(journeys)
         reached = at >= 0
-        user = journeys.heads.user[np.searchsorted(journeys.offsets, at[0], side="right") - 1]
-        fold = journeys.folds[user]
+        user = take(journeys.heads.user, np.searchsorted(journeys.offsets, at[0], side="right") - 1)
+        fold = take(journeys.folds, user)
         keys = self._keys(journeys, at)
         tables = {"steps": tabulate(specs["steps"], keys, _flags(reached, mature, keys, user), fold)}
         tables["times"] = self._times(specs["times"], journeys.coded.time, at, mature, keys, fold)

@@ -26,7 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from journeymine.counting.runs import changes
 from journeymine.metrics.funnel_runs import Runs
+from journeymine.parallel import take
 
 __all__ = ["Matches", "add_optional", "furthest", "match_any", "match_loose", "match_strict"]
 
@@ -42,14 +44,16 @@ class Matches:
     ----------
     at : position of the event that fills each step, -1 where none does; shape [steps, entries].
     depth : required steps filled, at least 1.
+    run : the run that the match lies in.
     """
 
     at: Ints
     depth: Ints
+    run: Ints
 
     def take(self, which: npt.NDArray[np.integer]) -> Matches:
         """Some of the matches."""
-        return Matches(self.at[:, which], self.depth[which])
+        return Matches(self.at[:, which], self.depth[which], self.run[which])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +84,19 @@ def match_loose(runs: Runs, required: Sequence[int], spans: Sequence[tuple[int, 
     positions = [np.flatnonzero(runs.fills[k]) for k in required]
     limits = limits_of(runs, spans, required)
     find = _backwards if any(limit.first for limit in limits) else _forwards
-    found = find(runs, positions, limits, within)
+    run = runs.run_at(positions[0])
+    found = find(runs, run, positions, limits, within)
     at = np.full((len(runs.fills), found.shape[1]), -1, dtype=np.int64)
     at[list(required)] = found
-    return Matches(at, np.count_nonzero(found >= 0, axis=0))
+    return Matches(at, np.count_nonzero(found >= 0, axis=0), run)
 
 
-def _forwards(runs: Runs, positions: list[Ints], limits: list[Limit], within: int | None) -> Ints:
+def _forwards(runs: Runs, run: Ints, positions: list[Ints], limits: list[Limit], within: int | None) -> Ints:
     """Always take the next event; exclusions begin at step 1 or there are none."""
     entry = positions[0]
     at = np.full((len(positions), len(entry)), -1, dtype=np.int64)
     at[0] = entry
-    end, last, alive = runs.end_at(entry), entry, np.arange(len(entry))
+    end, last, alive = take(runs.bounds, run + 1), entry, np.arange(len(entry))
     bounds = [(limit.last, limit.of(entry, runs)) for limit in limits]
     for k in range(1, len(positions)):
         following = np.append(positions[k], len(runs))[np.searchsorted(positions[k], last, side="right")]
@@ -108,7 +113,7 @@ def _forwards(runs: Runs, positions: list[Ints], limits: list[Limit], within: in
     return at
 
 
-def _backwards(runs: Runs, positions: list[Ints], limits: list[Limit], within: int | None) -> Ints:
+def _backwards(runs: Runs, _run: Ints, positions: list[Ints], limits: list[Limit], within: int | None) -> Ints:
     """For each depth the entries that get there, each with its earliest match to there."""
     entry = positions[0]
     at = np.full((len(positions), len(entry)), -1, dtype=np.int64)
@@ -147,7 +152,7 @@ def add_optional(
     at = matches.at.copy()
     limits = limits_of(runs, spans, required)
     columns = np.arange(at.shape[1])
-    end = runs.end_at(at[0])
+    end = take(runs.bounds, matches.run + 1)
     for k in (k for k in range(len(at)) if k not in required):
         before = sum(step < k for step in required)  # required steps ahead of it
         rows = columns[matches.depth >= before]
@@ -166,14 +171,15 @@ def add_optional(
             in_time = runs.time[found] - runs.time[at[0, rows]] <= within
             rows, found = rows[in_time], found[in_time]
         at[k, rows] = found
-    return Matches(at, matches.depth)
+    return Matches(at, matches.depth, matches.run)
 
 
 def match_strict(runs: Runs, required: Sequence[int], within: int | None) -> Matches:
     """Consecutive events from each entry: furthest in required steps, then with the most optional ones."""
     n_steps = len(runs.fills)
     entry = np.flatnonzero(runs.fills[0])
-    end = runs.end_at(entry)
+    run = runs.run_at(entry)
+    end = take(runs.bounds, run + 1)
     at, depth, filled = np.full((n_steps, len(entry)), -1, dtype=np.int64), np.zeros_like(entry), np.zeros_like(entry)
     optional = [k for k in range(n_steps) if k not in required]
     for size in reversed(range(len(optional) + 1)):
@@ -187,7 +193,7 @@ def match_strict(runs: Runs, required: Sequence[int], within: int | None) -> Mat
             for i, k in enumerate(chain):
                 rows = better[length[better] > i]
                 at[k, rows] = entry[rows] + i
-    return Matches(at, depth)
+    return Matches(at, depth, run)
 
 
 def _consecutive(runs: Runs, chain: list[int], entry: Ints, end: Ints, within: int | None) -> Ints:
@@ -215,10 +221,11 @@ def match_any(runs: Runs, within: int | None) -> Matches:
         # k steps are filled only when at least k − K + |S| events have filled a step of S.
         for k in range(n_steps - len(steps), n_steps):
             np.maximum(at[k], padded[following + k - n_steps + len(steps)], out=at[k])
-    inside = at < runs.end_at(entry)
+    run = runs.run_at(entry)
+    inside = at < take(runs.bounds, run + 1)
     if within is not None:
         inside[inside] = (runs.time[at[inside]] - np.broadcast_to(runs.time[entry], at.shape)[inside]) <= within
-    return Matches(np.where(inside, at, -1), inside.sum(axis=0))
+    return Matches(np.where(inside, at, -1), inside.sum(axis=0), run)
 
 
 def _sets_of(fills: Sequence[Bools]) -> list[tuple[tuple[int, ...], Ints]]:
@@ -236,12 +243,14 @@ def furthest(matches: Matches, runs: Runs, closed: Bools) -> Ints:
     entry = matches.at[0]
     if not len(entry):
         return np.zeros(0, dtype=np.int64)
-    unit = runs.unit[runs.run_at(entry)]
-    start = np.flatnonzero(np.diff(unit, prepend=-1))
-    size = np.diff(np.append(start, len(unit)))
+    unit = take(runs.unit, matches.run)
+    start = np.flatnonzero(changes(unit))
+    size = np.diff(start, append=len(unit))
     score = matches.depth + closed * (len(runs.fills) + 1)
     best = np.flatnonzero(score == np.repeat(np.maximum.reduceat(score, start), size))
+    start = np.flatnonzero(changes(take(unit, best)))
+    if runs.row is None:  # positions are in the order of the steps
+        return take(best, start)
     row = runs.row_at(entry[best])
-    start = np.flatnonzero(np.diff(unit[best], prepend=-1))
-    size = np.diff(np.append(start, len(best)))
+    size = np.diff(start, append=len(best))
     return np.asarray(best[row == np.repeat(np.minimum.reduceat(row, start), size)])

@@ -101,6 +101,7 @@ def test_nothing_counted_has_no_quantile():
     assert np.isnan(quantile([], np.zeros((3, 0)), 0.5)).tolist() == [True] * 3
     assert np.isnan(quantile([65472], [0], 0.5))
     assert np.isnan(group_quantiles([], [], [], [0.5], n_groups=2)).all()
+    assert np.isnan(group_quantiles([0, 1, 1], [65472, 0, 65472], [0, 0, 0], [0.5], n_groups=2)).all()
     with pytest.raises(QuestionError, match="between 0 and 1"):
         quantile([65472], [1], 50)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from journeymine.errors import QuestionError
 from journeymine.stats import difference_interval, number_interval, share_interval, shares
 from journeymine.stats.intervals import newcombe, score_limits, student_quantile
+from journeymine.stats.shares import REASONS, few_folds_interval
 
 
 def log_of(users, share, journeys, seed, folds=64):
@@ -72,6 +73,18 @@ def test_each_user_once_gets_the_plain_interval_however_few_folds_there_are():
     mixed = share_interval(np.stack([won, won], 1), np.stack([tried, tried], 1), each_user_once=[True, False])
     assert mixed.lower[0] == pytest.approx(lower)
     assert mixed.reason.tolist() == [None, shares.TOO_FEW_FOLDS]
+
+
+@given(seed=st.integers(0, 999), confidence=st.sampled_from([0.8, 0.95]))
+def test_rows_of_few_folds_need_their_totals_only(seed, confidence):
+    random = np.random.default_rng(seed)
+    trials = random.poisson(0.7, (19, 40)) * random.integers(0, 2, 40)
+    won, once = random.binomial(trials, 0.4), random.random(40) < 0.5
+    whole = share_interval(won, trials, users=trials.sum(axis=0), each_user_once=once, confidence=confidence)
+    *found, why = few_folds_interval(won.sum(axis=0), trials.sum(axis=0), each_user_once=once, confidence=confidence)
+    for column, expected in zip(found, (whole.estimate, whole.lower, whole.upper), strict=True):
+        np.testing.assert_array_equal(column, expected)
+    assert [REASONS[code] for code in why] == whole.reason.tolist()
 
 
 def test_share_of_nothing_counts_users_not_trials():

@@ -145,21 +145,24 @@ def group_quantiles(
         return found.T
     value, n_buckets = _values(number), np.bincount(group, minlength=n_groups)[:n_groups]
     first = np.cumsum(n_buckets) - n_buckets
-    one = np.flatnonzero(n_buckets == 1)  # nearly all groups, where there are millions
-    found[:, one] = value[first[one]]
-    several = np.flatnonzero(n_buckets > 1)
     cumulative = np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))])
-    before = cumulative[first[several]]
-    total = cumulative[first[several] + n_buckets[several]] - before
+    before = cumulative[first]
+    total = cumulative[first + n_buckets] - before
+    one = np.flatnonzero((n_buckets == 1) & (total > 0))  # nearly all groups, where there are millions
+    found[:, one] = value[first[one]]
+    several = np.flatnonzero((n_buckets > 1) & (total > 0))
     for quantiles, each in zip(found, wanted, strict=True):
-        quantiles[several] = value[np.searchsorted(cumulative[1:], before + _rank(each, total), side="left")]
+        rank = before[several] + _rank(each, total[several])
+        quantiles[several] = value[np.searchsorted(cumulative[1:], rank, side="left")]
     return found.T
 
 
 def _values(buckets: IntArray) -> FloatArray:
-    """`bucket_value` of many buckets: there are a few thousand different ones."""
-    low = int(buckets.min())
-    return np.asarray(bucket_value(np.arange(low, int(buckets.max()) + 1))[buckets - low])
+    """`bucket_value`, of many buckets looked up: there are a few thousand different ones."""
+    low, high = int(buckets.min()), int(buckets.max())
+    if high - low >= len(buckets):
+        return bucket_value(buckets)
+    return np.asarray(bucket_value(np.arange(low, high + 1))[buckets - low])
 
 
 def _rank(q: FloatArray, total: npt.ArrayLike) -> FloatArray:

@@ -73,7 +73,7 @@ class _Places:
         heads, of_step = block.heads, block.journey_of_step
         place, size = pack(list(step_keys(block, list(self.values)).values()), len(of_step))
         runs = runs_of(place, size, of_step)
-        at, went_on = runs.first, _went_on(block, of_step, runs)
+        at, went_on = runs.first, _went_on(block, of_step, runs, staged="stage" in self.values)
         service = heads.status == SERVICE
         if service.any():
             kept = np.flatnonzero(~take(service, take(of_step, at)))
@@ -139,13 +139,25 @@ def _packed(flags: Mapping[str, Bools]) -> npt.NDArray[np.uint8]:
     return packed
 
 
-def _went_on(journeys: Journeys, of_step: Ints, runs: Runs) -> Bools:
-    """For each run of steps in one place: whether any of them is followed by a step of a higher stage."""
+def _went_on(journeys: Journeys, of_step: Ints, runs: Runs, *, staged: bool) -> Bools:
+    """For each run of steps in one place: whether any of them is followed by a step of a higher stage.
+
+    `staged` : all steps of a place are in one stage.
+    """
     if not journeys.stages:
         return runs.first < take(journeys.offsets[1:] - 1, take(of_step, runs.first))
     stage = journeys.coded.labels["stage"]
-    rank = np.where(stage.codes == len(stage.labels) - 1, -1, stage.codes.astype(np.int64))
+    n_stages = len(stage.labels)
+    kind: type[np.int32] | type[np.int64] = np.int32 if (len(journeys) + 1) * (n_stages + 1) < 1 << 31 else np.int64
+    # The last label is that of unmapped touchpoints.
+    rank: npt.NDArray[Any] = take(np.append(np.arange(n_stages - 1), -1).astype(kind), stage.codes)
     # Highest stage from here on: a running maximum from the end, in which each journey outranks those after it.
-    base = (len(journeys) - of_step) * (len(stage.labels) + 1)
-    highest = np.maximum.accumulate((rank + base)[::-1])[::-1] - base
-    return runs.any((highest > rank) & (rank >= 0))
+    base: npt.NDArray[Any] = (len(journeys) - of_step).astype(kind)
+    base *= n_stages + 1
+    base += rank
+    highest = np.maximum.accumulate(base[::-1])[::-1]
+    base -= rank
+    if not staged:
+        return runs.any((highest - base > rank) & (rank >= 0))
+    first, here = runs.first, take(rank, runs.first)  # one stage, and at no later step of the run is more to come
+    return np.asarray((take(highest, first) - take(base, first) > here) & (here >= 0))

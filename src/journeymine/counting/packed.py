@@ -45,24 +45,25 @@ class Packed:
     ----------
     cell : of each row, below `size`.
     factors : what a cell is made of, most significant first: columns of one length each, a row for each of their codes.
+    size : how many cells there may be; found from the factors where it is not given.
     """
 
     cell: npt.NDArray[np.integer]
     factors: tuple[Columns, ...] = ()
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.size:
+            object.__setattr__(self, "size", math.prod(_width(each) for each in self.factors))
 
     @classmethod
     def none(cls, n: int) -> Packed:
         """`n` rows that nothing tells apart."""
         return cls(np.zeros(n, dtype=np.int64))
 
-    @property
-    def size(self) -> int:
-        """How many cells there may be."""
-        return math.prod(_width(each) for each in self.factors)
-
     def take(self, rows: Ints) -> Packed:
         """Some rows, in that order."""
-        return Packed(take(self.cell, rows), self.factors)
+        return Packed(take(self.cell, rows), self.factors, self.size)
 
     def joined(self, other: Packed) -> Packed:
         """The same rows told apart by what both tell apart."""
@@ -72,7 +73,7 @@ class Packed:
         cell: npt.NDArray[Any] = self.cell.astype(kind)
         cell *= kind(other.size)
         cell += other.cell.astype(kind, copy=False)
-        return Packed(cell, (*self.factors, *other.factors))
+        return Packed(cell, (*self.factors, *other.factors), self.size * other.size)
 
     def beside(self, codes: npt.NDArray[np.integer], columns: Columns) -> Packed:
         """The same rows told apart by one more code, which stands for a row of `columns`."""

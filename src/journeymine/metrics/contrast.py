@@ -27,6 +27,7 @@ from journeymine.counting.tabulate import Key, key_of
 from journeymine.errors import QuestionError
 from journeymine.journeys.heads import SERVICE
 from journeymine.journeys.journeys import Journeys
+from journeymine.parallel import take
 
 __all__ = [
     "ENOUGH",
@@ -89,12 +90,9 @@ def stage_key(journeys: Journeys) -> Key:
     return key_of(np.zeros(len(journeys.coded), dtype=np.uint8), [EVERYWHERE])
 
 
-def before_goal(journeys: Journeys) -> npt.NDArray[np.bool_]:
-    """Steps that lie before the goal of their journey, or have none to come; none of service journeys."""
-    heads, starts, ends = journeys.heads, journeys.offsets[:-1], journeys.offsets[1:]
-    before = np.ones(len(journeys.coded), dtype=bool)
-    over = np.where(heads.goal_step < 0, ends, np.minimum(starts + heads.goal_step, ends))
-    over[heads.status == SERVICE] = starts[heads.status == SERVICE]
-    n = ends - over
-    before[np.arange(int(n.sum())) + np.repeat(ends - np.cumsum(n), n)] = False
-    return before
+def before_goal(journeys: Journeys, of_step: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Steps, of these journeys, that lie before the goal of their journey, or have none to come; none of service journeys."""
+    heads, starts = journeys.heads, journeys.offsets[:-1]
+    over = np.where(heads.goal_step < 0, journeys.offsets[1:], starts + heads.goal_step)
+    over[heads.status == SERVICE] = 0
+    return np.asarray(np.arange(len(of_step)) < take(over, of_step))

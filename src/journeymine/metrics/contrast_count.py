@@ -101,7 +101,7 @@ class Ground:
     @cached_property
     def before(self) -> Bools:
         """Steps that lie before the goal."""
-        return before_goal(self.journeys)
+        return before_goal(self.journeys, self.of_step)
 
     @cached_property
     def inside(self) -> Bools:
@@ -204,7 +204,7 @@ class Meetings:
         starts = np.flatnonzero(changes(cell) | changes(take(ground.of_step, rows)))
         n_times = np.diff(starts, append=len(rows))
         first, last = take(rows, starts), take(rows, starts + n_times - 1)
-        keys = Packed(take(cell, starts), keys.factors)
+        keys = Packed(take(cell, starts), keys.factors, keys.size)
         if self._weekly:
             keys = keys.beside(ground.weeks_reached(first), ground.weeks)
         at, state = keys.beside(take(ground.stage, first), ground.stages), take(ground.state, last)

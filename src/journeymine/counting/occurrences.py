@@ -93,7 +93,7 @@ class Sums:
     """Exact sums of values by cell, from blocks that come one by one.
 
     >>> sums = Sums()
-    >>> sums.add(np.array([1, 0, 1]), np.array([5, 2**62, 2**62]), 2)
+    >>> sums.add(np.array([1, 0, 1]), np.array([5, 2**62, 2**62]), 3)
     >>> [column.tolist() for column in sums.totals(np.array([0, 1, 2]))]
     [[1073741824, 1073741824, 0], [0, 5, 0]]
     """
@@ -135,14 +135,16 @@ class Sums:
         self._most = 0
 
     def totals(self, cells: Ints) -> tuple[Ints, Ints]:
-        """Both limbs of the sum of each of `cells`, which are sorted and hold every cell whose sum is not 0."""
+        """Both limbs of the sum of each of `cells`, which are sorted and hold every cell that was added to."""
         hi, lo = np.zeros(len(cells), dtype=np.int64), np.zeros(len(cells), dtype=np.int64)
-        there, upper, lower = self._together()
-        if len(self._parts) > 1:
+        if self._dense is not None:
+            hi, lo = split(take(self._dense, cells))
+        if self._parts:
+            there, upper, lower = self._together()
             there, upper, lower = _added(there, upper, lower, int(there.max()) + 1)
-            self._parts = [(there, upper, lower)]
-        at = np.searchsorted(cells, there)
-        hi[at], lo[at] = upper, lower
+            at = np.searchsorted(cells, there)
+            hi[at] += upper
+            lo[at] += lower
         return normalise(hi, lo)
 
     def plain(self, cells: Ints) -> Ints:
@@ -152,11 +154,10 @@ class Sums:
 
     def cells(self) -> Ints:
         """Every cell whose sum is not 0, where none is negative, in ascending order."""
-        return np.unique(self._together()[0])
+        dense = [] if self._dense is None else [np.flatnonzero(self._dense != 0)]
+        return np.unique(np.concatenate([*dense, self._together()[0]]))
 
     def _together(self) -> tuple[Ints, Ints, Ints]:
-        if self._dense is not None:
-            self._set_apart(self._dense)
         cell, hi, lo = (np.concatenate(column) for column in zip(_NOTHING, *self._parts, strict=True))
         return cell, hi, lo
 

@@ -70,7 +70,8 @@ class Fates:
     def table(self, spec: TableSpec) -> pl.DataFrame:
         """The table, whose columns are some of those of `contrast_specs`."""
         cell, code, n = self._counts.counted()
-        times, fate, fold = code % _TIMES, code // _TIMES % FATES, code // (_TIMES * FATES)
+        state = (code // _TIMES).astype(np.uint8)
+        times, fate, fold = code & (_TIMES - 1), fate_of(state), fold_of(state)
         starts = np.flatnonzero(changes(cell) | changes(fold))
         cell, fold = take(cell, starts), take(fold, starts)
         there = cell * FOLDS + fold
@@ -82,7 +83,7 @@ class Fates:
             "lost_at": sum_where(fate == LEFT, n, starts),
             **dict(zip(limbs("value"), self._value.totals(there), strict=True)),
         }
-        columns = {**self._counts.apart(cell), "fold": pl.Series(fold, dtype=pl.UInt8), **totals}
+        columns = {**self._counts.apart(cell), "fold": fold, **totals}
         return pl.DataFrame({name: columns[name] for name in spec.schema})
 
 
@@ -104,12 +105,15 @@ class People:
         new = changes(at.cell) | changes(user)
         new &= fate >= MATURE
         won = np.flatnonzero(fate == WON)
-        new_won = np.zeros(len(new), dtype=bool)
-        new_won[won[changes(take(at.cell, won)) | changes(take(user, won))]] = True
-        self._journeys.add(there, np.diff(starts, append=len(new)), at.size)
-        for total, flags in ((self._users, new), (self._converted, new_won)):
-            so_far = np.append(0, np.cumsum(flags, dtype=np.int64))
-            total.add(there, np.diff(take(so_far, np.append(starts, len(flags)))), at.size)
+        new_won = take(won, np.flatnonzero(changes(take(at.cell, won)) | changes(take(user, won))))
+        both = new.astype(np.int64)  # side by side in one integer
+        both[new_won] += 1 << 32
+        so_far = np.cumsum(both)
+        ends = np.append(starts[1:], len(both)) - 1
+        here = np.diff(take(so_far, ends), prepend=0)
+        self._journeys.add(there, np.diff(ends, prepend=-1), at.size)
+        self._users.add(there, here & ((1 << 32) - 1), at.size)
+        self._converted.add(there, here >> 32, at.size)
 
     def table(self, spec: TableSpec) -> pl.DataFrame:
         """The table."""

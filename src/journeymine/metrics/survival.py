@@ -19,6 +19,7 @@ import polars as pl
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.tabulate import Key, integer_key, tabulate
 from journeymine.counting.tally import Tally
+from journeymine.parallel import take
 from journeymine.stats.survival import aalen_johansen, at_risk, kaplan_meier
 
 __all__ = ["CENSORED", "MAX_BINS", "Curves", "count_exits", "curves_of", "exits", "exits_spec"]
@@ -71,11 +72,12 @@ def count_exits(
     bins : of `exits`; rows with −1 are left out.
     cause : index into `names`, or −1 for the censored.
     """
-    rows = np.flatnonzero(bins >= 0)
-    why = cause[rows]
-    flags = {name: why == i for i, name in enumerate(names)} | {CENSORED: why < 0}
-    there = {name: key.take(rows) for name, key in keys.items()}
-    return tabulate(spec, {**there, "bin": integer_key(bins[rows])}, flags, fold[rows])
+    if bins.min(initial=0) < 0:
+        rows = np.flatnonzero(bins >= 0)
+        keys = {name: key.take(rows) for name, key in keys.items()}
+        bins, cause, fold = take(bins, rows), take(cause, rows), take(fold, rows)
+    flags = {name: cause == i for i, name in enumerate(names)} | {CENSORED: cause < 0}
+    return tabulate(spec, {**keys, "bin": integer_key(bins)}, flags, fold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,8 @@ class CustomerValue:
 
     def _per_user(self, journeys: Journeys, n: int) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
         """Purchases and value of each user, and whether they were watched long enough."""
-        bought = self.event.steps(journeys)
-        user, time = take(journeys.heads.user, journeys.journey_at(bought)), take(journeys.coded.time, bought)
+        bought, journey = self.event.steps_and_journeys(journeys)
+        user, time = take(journeys.heads.user, journey), take(journeys.coded.time, bought)
         watched = np.ones(n, dtype=bool)
         if self.within is not None:
             within, first = microseconds(self.within), np.searchsorted(user, np.arange(n), side="left")

@@ -86,6 +86,19 @@ class Occurrence:
             return np.arange(n)
         return np.flatnonzero(condition.holds(journeys.coded.labels, journeys.coded.numbers, n))
 
+    def steps_and_journeys(self, journeys: Journeys) -> tuple[Ints, Ints]:
+        """The same, and the journey that each of them is in.
+
+        Where a goal ends its journey, the journeys tell: no step needs to be looked at.
+        """
+        rules = journeys.rules
+        ends = rules.split is None and (rules.after_goal == "cut" or not journeys.stages)
+        if self.goal and rules.goal is not None and ends:
+            journey = np.flatnonzero(journeys.heads.goal_step >= 0)
+            return take(journeys.offsets, journey) + take(journeys.heads.goal_step, journey), journey
+        step = self.steps(journeys)
+        return step, journeys.journey_at(step)
+
 
 def at_steps(values: npt.NDArray[Any], step: Ints) -> npt.NDArray[Any]:
     """One value per step of the journeys, at the steps that count; all of them need no copy."""

@@ -88,8 +88,8 @@ class RepeatRate:
 
     def count(self, journeys: Journeys) -> Counts:
         """Follow each purchase until the next one of the same user."""
-        specs, bought = self.specs(), self.event.steps(journeys)
-        time, user = take(journeys.coded.time, bought), take(journeys.heads.user, journeys.journey_at(bought))
+        specs, (bought, journey) = self.specs(), self.event.steps_and_journeys(journeys)
+        time, user = take(journeys.coded.time, bought), take(journeys.heads.user, journey)
         keys = {name: key.take(bought) for name, key in step_keys(journeys, self.names).items()}
         first = changes(user)
         again = np.zeros(len(bought), dtype=bool)

@@ -22,7 +22,7 @@ _AT_ONCE = 1 << 19
 _FEW_SUMS, _FITS = 1 << 22, 1 << 62
 """Up to so many sums, each has a place of its own, as long as none may get larger than the latter."""
 _DENSE = 1 << 24
-"""Up to this many possible numbers, each has a place of its own."""
+"""Up to this many possible numbers, each has a place of its own, of 32 bits: no part of a log in memory has more rows."""
 _NOTHING = (np.zeros(0, dtype=np.int64),) * 3
 
 

@@ -1,0 +1,36 @@
+"""Contrasts and stays count the same in one block, in many, and where each block tells apart only what occurs in it."""
+
+from __future__ import annotations
+
+import pytest
+
+import journeymine as jm
+from journeymine.counting import packed
+from journeymine.counting.measure import Measure
+from journeymine.metrics import DecisionPoints, Dwell, Friction, Handoffs, contrast_count, dwell_count
+
+MEASURES: list[Measure] = [
+    Friction(by="device"),
+    Handoffs(by="device"),
+    DecisionPoints(grain="channel:touchpoint", transitions=True),
+    Dwell(by=("channel", "touchpoint")),
+]
+
+
+@pytest.fixture(scope="module")
+def journeys() -> jm.Journeys:
+    return next(jm.build_journeys(jm.sample()).parts(20_000))
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+@pytest.mark.parametrize("room", [packed.ROOM, 1 << 9], ids=["few labels", "enormous alphabets"])
+def test_counts_do_not_depend_on_blocks(
+    measure: Measure, room: int, journeys: jm.Journeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = measure.count(journeys)
+    for counting in (contrast_count, dwell_count):
+        monkeypatch.setattr(counting, "_BLOCK", 700)
+        monkeypatch.setattr(counting, "PART", 3_000)
+        monkeypatch.setattr(counting, "ROOM", room)
+    monkeypatch.setattr(packed, "ROOM", room)
+    assert measure.count(journeys).equals(whole)

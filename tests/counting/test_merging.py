@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from journeymine.counting.counts import TableSpec
 
@@ -34,3 +38,20 @@ def test_text_is_merged_as_plain_loops_add_it() -> None:
     assert {row[:3]: row[3:] for row in merged.rows()} == {key: (total[key], least[key]) for key in total}
     assert merged.equals(merged.sort("place", "bucket", "fold"))
     assert spec.merge([merged]).equals(merged)
+
+
+KEYS = st.tuples(
+    st.none() | st.integers(-3, 3),
+    st.none() | st.dates(date(1969, 12, 30), date(1970, 1, 3)),
+    st.integers(0, 5),
+    st.integers(-(2**40), 2**40),
+)
+
+
+@given(parts=st.lists(st.lists(KEYS, max_size=12), min_size=1, max_size=3))
+def test_numbers_and_dates_are_merged_as_polars_groups_them(parts: list[list[Any]]) -> None:
+    spec = TableSpec({"number": pl.Int64, "day": pl.Date}, {"n": "sum"})
+    frames = [pl.DataFrame(part, schema=spec.schema, orient="row") for part in parts]
+    keys = ["number", "day", "fold"]
+    expected = pl.concat(frames).group_by(keys).agg(pl.col("n").sum()).sort(keys)
+    assert spec.merge(frames).equals(expected)

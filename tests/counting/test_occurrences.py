@@ -37,6 +37,20 @@ def test_numbers_are_counted_whatever_blocks_they_come_in(dense: int, size: int,
         assert dict(zip(found.tolist(), n.tolist(), strict=True)) == Counter(dict(expected)) + Counter([offset])
 
 
+@pytest.mark.parametrize("narrow", [4, 7])
+def test_places_widen_before_they_could_overflow(monkeypatch: pytest.MonkeyPatch, narrow: int) -> None:
+    monkeypatch.setattr(occurrences, "_NARROW", narrow)
+    seen, other = Occurrences(3), Occurrences(3)
+    for each, numbers in ((seen, [2, 2, 0]), (seen, [2, 1]), (other, [2, 0, 0])):
+        each.add(np.array(numbers, dtype=each.kind))
+    for each in (seen, other):  # as if four billion had come before
+        assert each._dense is not None
+        each._dense[0] += each._dense.dtype.type(2**32 - 3)
+    seen.absorb(other)
+    found, n = seen.counted()
+    assert dict(zip(found.tolist(), n.tolist(), strict=True)) == {0: 2**33 - 3, 1: 1, 2: 4}
+
+
 @pytest.mark.parametrize("few", [0, 100], ids=["sparse", "dense"])
 @pytest.mark.parametrize("fits", [100, 1 << 62])
 @given(rows=st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(-(2**62), 2**62) | st.integers(-9, 9)), max_size=20),

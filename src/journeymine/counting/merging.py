@@ -46,7 +46,7 @@ def merge_coded(frames: Sequence[pl.DataFrame], keys: Sequence[str], how: Mappin
 
     Parameters
     ----------
-    keys : key columns, of which at least one is an Enum and the others Enums or integers.
+    keys : key columns, all of them Enums, integers or dates.
     how : ``"sum"``, ``"min"`` or ``"max"`` for each value column.
 
     Returns
@@ -61,8 +61,11 @@ def merge_coded(frames: Sequence[pl.DataFrame], keys: Sequence[str], how: Mappin
         return together
     packed, size = np.zeros(together.height, dtype=np.int64), 1
     for name in keys:
-        code = together[name].to_physical().cast(pl.Int64).fill_null(-1).to_numpy()  # null sorts first, as in Polars
+        known = together[name].to_physical().cast(pl.Int64)
+        code = known.fill_null(-1).to_numpy()  # null sorts first, as in Polars
         low = int(code.min())
+        if known.null_count() and known.null_count() != np.count_nonzero(code < 0):
+            return None  # negative numbers beside nulls
         width = int(code.max()) - low + 1
         size *= width
         if size >= 1 << 62:
@@ -103,6 +106,6 @@ def _densely(packed: Ints, size: int) -> tuple[Ints, _Add]:
 
 
 def _are_codes(dtypes: Sequence[pl.DataType]) -> bool:
-    return any(isinstance(dtype, pl.Enum) for dtype in dtypes) and all(
-        isinstance(dtype, pl.Enum) or dtype.is_integer() for dtype in dtypes
+    return bool(dtypes) and all(
+        isinstance(dtype, pl.Enum) or dtype.is_integer() or dtype == pl.Date for dtype in dtypes
     )

@@ -1,7 +1,7 @@
 """How often each of many numbers occurs: what a row adds to the counts, packed into one number and counted all at once.
 
-Numbers are sorted and counted in runs instead of being added up place by place: a sort of small integers is fast, and other
-threads compute meanwhile.
+Where few numbers may occur, each has a place of its own; of more, they are sorted and counted in runs, since places far apart
+are slow to reach.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _AT_ONCE = 1 << 19
 _FEW_SUMS, _FITS = 1 << 22, 1 << 62
 """Up to so many sums, each has a place of its own, as long as none may get larger than the latter."""
 _DENSE = 1 << 24
-"""Up to this many possible numbers, each has a place of its own, of 32 bits: no part of a log in memory has more rows."""
+"""Up to this many possible numbers, each has a place of its own: of 32 bits, until so many rows came that it might overflow."""
+_NARROW = (1 << 32) - 1
 _NOTHING = (np.zeros(0, dtype=np.int64),) * 3
 
 
@@ -40,7 +41,8 @@ class Occurrences:
         self.kind: type[np.uint16] | type[np.uint32] | type[np.int64] = (
             np.uint16 if size <= 1 << 16 else np.uint32 if size <= 1 << 32 else np.int64
         )
-        self._dense = np.zeros(size, dtype=np.uint32) if size <= _DENSE else None
+        self._dense: npt.NDArray[Any] | None = np.zeros(size, dtype=np.uint32) if size <= _DENSE else None
+        self._n_rows = 0
         self._waiting: list[npt.NDArray[Any]] = []
         self._n_waiting = 0
         self._counted: list[tuple[npt.NDArray[Any], Ints]] = []
@@ -48,7 +50,8 @@ class Occurrences:
     def add(self, numbers: npt.NDArray[Any]) -> None:
         """Count more numbers, of type `kind`; the array is ours from now on."""
         if self._dense is not None:
-            np.add.at(self._dense, numbers.astype(np.intp), np.uint32(1))
+            dense = self._with_room(self._dense, len(numbers))
+            np.add.at(dense, numbers.astype(np.intp), dense.dtype.type(1))
             return
         self._waiting.append(numbers)
         self._n_waiting += len(numbers)
@@ -59,8 +62,15 @@ class Occurrences:
         """Count what another of the same size did as well; the other is used up."""
         other._count()
         if self._dense is not None and other._dense is not None:
-            self._dense += other._dense
+            dense = self._with_room(self._dense, other._n_rows)
+            dense += other._dense
         self._counted += other._counted
+
+    def _with_room(self, dense: npt.NDArray[Any], n_rows: int) -> npt.NDArray[Any]:
+        """The places, wide enough for so many rows more."""
+        self._n_rows += n_rows
+        self._dense = dense.astype(np.int64) if self._n_rows > _NARROW and dense.dtype == np.uint32 else dense
+        return self._dense
 
     def counted(self) -> tuple[Ints, Ints]:
         """The numbers that occurred, in ascending order, and how often."""

@@ -7,7 +7,6 @@ import pytest
 
 import journeymine as jm
 from journeymine.graph import markov_onward, markov_solve, markov_untimed
-from journeymine.graph.dense_solve import inverse, solve
 from journeymine.graph.markov_onward import gains_of_each
 from journeymine.graph.markov_states import OUTCOMES
 from journeymine.graph.markov_untimed import untimed_chain
@@ -55,14 +54,3 @@ def test_gains_of_each_change_are_those_of_its_own_chain(
         assert gain == pytest.approx(alone._conversion - chain._conversion, abs=1e-12)
         assert chain.further(gain)[0] == pytest.approx(alone.gained[0])
     assert gains_of_each(chain.arrays, []) == []
-
-
-@pytest.mark.parametrize("n_rows", [1, 95, 97, 144, 145, 200])
-@pytest.mark.parametrize("n_sides", [1, 7, 200])
-def test_blocks_are_eliminated_as_lapack_does(n_rows: int, n_sides: int) -> None:
-    random = np.random.default_rng(n_rows)
-    left = np.eye(n_rows) - random.random((3, n_rows, n_rows)) / n_rows * 0.95
-    right = random.random((3, n_rows, n_sides))
-    assert solve(left, right) == pytest.approx(np.linalg.solve(left, right), rel=1e-10)
-    assert solve(left.swapaxes(1, 2), right) == pytest.approx(np.linalg.solve(left.swapaxes(1, 2), right), rel=1e-10)
-    assert inverse(left) @ left == pytest.approx(np.broadcast_to(np.eye(n_rows), left.shape), abs=1e-10)

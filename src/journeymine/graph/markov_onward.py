@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from journeymine.graph.dense_solve import solve
 from journeymine.graph.markov_chain import ChainArrays
 from journeymine.graph.markov_solve import DENSE, factorise, over, without_moves
 from journeymine.graph.markov_states import OUTCOMES
@@ -69,5 +68,5 @@ def _solved(chain: ChainArrays, states: Ints, solved: slice) -> tuple[Floats, Fl
     if K > DENSE:
         found = factorise(K, *moves, chain.move[0]).solve(asked[0])[None]
     else:
-        found = solve(without_moves(K, *moves, chain.move), asked)
+        found = np.linalg.solve(without_moves(K, *moves, chain.move), asked)
     return found[:, :, 0], found[:, :, 1:]

@@ -28,7 +28,6 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.counting.runs import changes
-from journeymine.graph.dense_solve import inverse, solve
 
 __all__ = [
     "DENSE",
@@ -107,7 +106,7 @@ class Flow:
 
 def fundamental(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
     """N = (I − Q)⁻¹ as dense matrices, shape [R, states, states]."""
-    return inverse(without_moves(n_states, source, target, probability))
+    return np.asarray(np.linalg.inv(without_moves(n_states, source, target, probability)))
 
 
 def without_moves(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
@@ -142,7 +141,8 @@ def expected(
         visits[0], x[0] = lu.solve(start[0], trans="T"), lu.solve(yields[0])
         return visits, x
     left = without_moves(n_states, source, target, probability)
-    return solve(left.swapaxes(1, 2), start[:, :, None])[:, :, 0], solve(left, yields)
+    visits = np.asarray(np.linalg.solve(left.swapaxes(1, 2), start[:, :, None]))
+    return visits[:, :, 0], np.asarray(np.linalg.solve(left, yields))
 
 
 def expected_yield(n_states: int, source: Ints, target: Ints, probability: Floats, yields: Floats) -> Floats:
@@ -151,7 +151,8 @@ def expected_yield(n_states: int, source: Ints, target: Ints, probability: Float
         x = np.full_like(yields, np.nan)
         x[0] = factorise(n_states, source, target, probability[0]).solve(yields[0])
         return x
-    return solve(without_moves(n_states, source, target, probability), yields[:, :, None])[:, :, 0]
+    left = without_moves(n_states, source, target, probability)
+    return np.asarray(np.linalg.solve(left, yields[:, :, None])[:, :, 0])
 
 
 def expected_visits(n_states: int, source: Ints, target: Ints, probability: Floats, start: Floats) -> Floats:
@@ -159,7 +160,7 @@ def expected_visits(n_states: int, source: Ints, target: Ints, probability: Floa
     if n_states > DENSE:
         return np.asarray(factorise(n_states, source, target, probability).solve(start, trans="T"))
     left = without_moves(n_states, source, target, probability[None])
-    return solve(left.swapaxes(1, 2), start[None, :, None])[0, :, 0]
+    return np.asarray(np.linalg.solve(left.swapaxes(1, 2), start[None, :, None])[0, :, 0])
 
 
 def removal_effects(flow: Flow, groups: Sequence[Ints], yields: Sequence[Floats]) -> list[Floats]:

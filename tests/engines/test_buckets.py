@@ -238,13 +238,16 @@ def test_two_processes_do_not_share_a_folder(pattern: str, tmp_path: Path) -> No
         mine(log(pattern), ASKED[:1], engine=Buckets(tmp_path / "work"), progress=meddle, **RULES)
 
 
-def test_a_log_that_changes_while_it_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_log_that_changes_while_it_is_read(tmp_path: Path, broken: bool) -> None:
     path = write_log(tmp_path / "log", 2_000, 100, files=2)
 
     def append(what: str, done: float) -> None:
         if what == "writing buckets":
             events_of(1_001, 100).write_parquet(tmp_path / "new")
             (tmp_path / "new").replace(tmp_path / "log" / "log-0001.parquet")
+            if broken:  # read half from the old and half from the new
+                raise EngineError("the log cannot be written", hint="look at it")
 
     with pytest.raises(EngineError, match="changed while it was read"):
         mine(log(path), ASKED[:1], engine=Buckets(tmp_path / "work", n_buckets=2), progress=append, **RULES)

@@ -98,10 +98,12 @@ class Buckets:
         fingerprint = fingerprint_of(source)
         with _place(self.directory) as directory, locked(directory):
             store = BucketStore(directory, fingerprint)
-            files = self._partitioned(source, store, progress)
-            if fingerprint_of(source, fingerprint) != fingerprint:
-                store.clear()
-                raise EngineError("the log changed while it was read", hint="count again when nothing writes to it")
+            try:
+                files = self._partitioned(source, store, progress)
+            except EngineError as error:  # a file exchanged while it was read looks like a broken one
+                _check_unchanged(source, fingerprint, store, error)
+                raise
+            _check_unchanged(source, fingerprint, store)
             check_questions(measures, files.labels)
             plan = PartPlan(
                 chosen, context, source.stages, source.rules, files.labels, source.numbers,
@@ -135,6 +137,12 @@ class Buckets:
         per_event = _PER_EVENT + _PER_NUMBER * (len(events.numbers) + len(events.labels) - 1)
         room = max(self._memory - _BASELINE, 64 << 20)
         return min(MOST_BUCKETS, max(1, math.ceil(sum(events.survey().usable) * per_event / room)))
+
+
+def _check_unchanged(source: Events, fingerprint: str, store: BucketStore, cause: EngineError | None = None) -> None:
+    if fingerprint_of(source, fingerprint) != fingerprint:
+        store.clear()
+        raise EngineError("the log changed while it was read", hint="count again when nothing writes to it") from cause
 
 
 def _count_buckets(

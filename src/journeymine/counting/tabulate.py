@@ -111,15 +111,23 @@ def distinct_users(packed: Ints, user: Ints, which: npt.NDArray[np.bool_], size:
     user : user of each row; rows of one key come with users together.
     """
     rows = np.flatnonzero(which)
-    key = take(packed, rows)
-    if size > 1 and np.any(key[1:] < key[:-1]):
+    key, who = take(packed, rows), take(user, rows)
+    if size > 1 and not _together(key, who):
         key, order = sort_cells(key, size)
-        rows = rows[order]
+        rows, who = rows[order], who[order]
     new = changes(key)
-    new |= changes(take(user, rows))
+    new |= changes(who)
     flags = np.zeros(len(packed), dtype=bool)
     flags[rows[new]] = True
     return flags
+
+
+def _together(key: Ints, user: Ints) -> bool:
+    """Whether rows of one key and user are known to lie side by side, as they do where a user's keys only rise."""
+    back = key[1:] < key[:-1]
+    if not back.any():
+        return True
+    return not (np.any(user[1:] < user[:-1]) or np.any(back & (user[1:] == user[:-1])))
 
 
 def tabulate(

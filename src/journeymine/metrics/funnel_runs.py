@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.columns import UNKNOWN
+from journeymine.counting.runs import changes
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.predicate import Predicate
 
@@ -109,7 +110,7 @@ def _unit_bounds(journeys: Journeys, unit: str) -> Ints:
     if unit == "journey":
         return journeys.offsets
     if unit == "user":
-        first = np.flatnonzero(np.diff(journeys.heads.user, prepend=-1))
+        first = np.flatnonzero(changes(journeys.heads.user))
         return np.append(journeys.offsets[first], len(journeys.coded))
     new = np.zeros(len(journeys.coded), dtype=bool)
     new[1:] = np.diff(journeys.coded.time) > journeys.rules.session_gap_us

@@ -108,6 +108,16 @@ def test_distinct_users_are_flagged_once_per_key(rows: list[tuple[int, int, bool
         assert flags[key == each].sum() == len({row[1] for row in rows if row[0] == each and row[2]})
 
 
+@pytest.mark.parametrize(
+    ("key", "user"),
+    [([0, 1, 0], [0, 0, 0]), ([0, 1, 0], [1, 0, 1]), ([0, 1, 1], [0, 0, 0])],
+    ids=["back and forth", "users not in order", "side by side"],
+)
+def test_a_user_who_comes_back_to_a_key_counts_once(key: list[int], user: list[int]) -> None:
+    flags = distinct_users(np.array(key), np.array(user), np.ones(3, dtype=bool), 4)
+    assert flags.tolist() == [True, True, False]
+
+
 BASIS = Basis(JourneyRules(goal="order"), LogContext(0, 10), ("see", "buy"))
 
 

@@ -179,3 +179,13 @@ def test_searches_in_ranges_are_those_of_bisection(ranges: list[list[int]], data
 
 def test_rolling_is_another_name_of_unbounded() -> None:
     assert Retention(kind="rolling") == Retention(kind="unbounded")
+
+
+def test_who_comes_again_in_the_period_of_the_entry_is_back_in_period_0() -> None:
+    day = 24 * HOUR
+    came = {"a": [0, day], "b": [0], "c": [0, 8 * day], "d": [40 * day]}
+    log = tuple(
+        Row(user, START + us, "visit", None, None, None, None, None) for user, times in came.items() for us in times
+    )
+    frame = retention(build(log), period="week").frame
+    assert frame.filter(pl.col("cohort") == pl.col("cohort").min())["retained"][:3].to_list() == [1, 1, 0]

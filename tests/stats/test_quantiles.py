@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeymine.errors import QuestionError
-from journeymine.stats import bucket_of, share_interval, shares, woodruff
+from journeymine.stats import bucket_of, quantiles, share_interval, shares, woodruff
 from journeymine.stats.histogram import bucket_bounds
 from journeymine.stats.intervals import normal_quantile, score_limits
-from journeymine.stats.quantiles import TOO_FAR_OUT
+from journeymine.stats.quantiles import TOO_FAR_OUT, group_woodruff
+from journeymine.stats.shares import NO_TRIALS
 
 
 def by_fold(values, folds):
@@ -86,3 +87,32 @@ def test_extremes_and_misfits_are_refused():
             woodruff(buckets, counts, q)
     with pytest.raises(QuestionError, match="do not fit"):
         woodruff(buckets[1:], counts, 0.5)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000), st.sampled_from([1, 40, 4096]))
+def test_many_histograms_at_once_are_each_done_alone(seed, at_once):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(0, 3000))
+    n_groups = 7
+    group, fold = rng.choice([0, 1, 3, 4, 6], n, p=[0.5, 0.3, 0.1, 0.07, 0.03]), rng.integers(0, 64, n)
+    bucket = bucket_of(rng.lognormal(3, 1 + group, n).round(int(rng.integers(0, 3))))
+    (keys, counted) = np.unique(np.stack([group, bucket, fold]), axis=1, return_counts=True)
+    q = [0.5, 0.9, 0.01]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantiles, "_AT_ONCE", at_once)
+        found = group_woodruff(*keys, counted, q, n_groups=n_groups)
+    for each, wanted in zip(found, q, strict=True):
+        for g in range(n_groups):
+            there = group == g
+            got = [each.estimate[g], each.lower[g], each.upper[g], each.reason[g]]
+            if not there.any():
+                assert np.isnan(got[:3]).all()
+                assert got[3] == NO_TRIALS
+                continue
+            buckets, code = np.unique(bucket[there], return_inverse=True)
+            counts = np.zeros((64, len(buckets)))
+            np.add.at(counts, (fold[there], code), 1)
+            alone = woodruff(buckets, counts, wanted)
+            np.testing.assert_array_equal(got[:3], [alone.estimate, alone.lower, alone.upper])
+            assert got[3] == alone.reason.item()

@@ -104,7 +104,9 @@ class TableSpec:
             for hi, lo in [limbs(name)]
             for expression in (pl.col(hi) + (pl.col(lo) // 2**32), pl.col(lo) % 2**32)
         ]
-        return merged.with_columns(carried).select(list(self.schema))
+        columns = list(self.schema)
+        merged = merged.with_columns(carried) if carried else merged
+        return merged if merged.columns == columns else merged.select(columns)
 
     def _merges(self, *, nights: bool) -> dict[str, str]:
         """How each stored column merges: ``"sum"``, ``"min"`` or ``"max"``."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.counting.histograms import Histogram
 from journeymine.counting.tally import Tally
 
 __all__ = ["Answer", "Difference", "LongNumber", "LongRest", "LongShare", "Number", "Quantile", "Share", "SolvedShare"]
@@ -85,13 +86,13 @@ class Quantile:
 
     Attributes
     ----------
-    histogram : rows (group, bucket, fold, n), group being the row of the answer.
+    histogram : its groups are the rows of the answer. Several quantiles of the same one are found together.
     q : 0–1.
     scale : factor from the histogram's unit to the column's, e.g. 1e-6 from µs to s.
     interval : whether to give one.
     """
 
-    histogram: pl.DataFrame
+    histogram: Histogram
     q: float
     scale: float = 1.0
     interval: bool = True

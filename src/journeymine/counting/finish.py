@@ -25,12 +25,10 @@ from journeymine.counting.estimates import (
 from journeymine.counting.long_tables import each_of, long_number, long_rest, long_share, long_share_users
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.result import Result
-from journeymine.counting.tally import Tally, over_folds
+from journeymine.counting.tally import Tally
 from journeymine.errors import MergeError
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
-from journeymine.stats.histogram import group_quantiles
-from journeymine.stats.quantiles import woodruff
 from journeymine.stats.shares import REASONS, Interval, difference_interval, number_interval, share_interval
 from journeymine.stats.solved_shares import solved_share_interval
 
@@ -120,7 +118,7 @@ def _present(counts: Counts) -> npt.NDArray[np.bool_]:
     present = np.zeros(FOLDS, dtype=bool)
     for name, spec in counts.specs.items():
         if spec.folded:
-            present[counts.coded[name]["fold"].unique().to_numpy()] = True
+            present[counts.coded[name]["fold"].to_numpy()] = True
     return present
 
 
@@ -143,10 +141,8 @@ def _frame(answer: Answer, confidence: float) -> pl.DataFrame:
     n_rows = answer.keys.height if answer.keys.columns else 1
     keys = each_of(_own, answer.keys.get_columns(), answer.keys.height)
     columns: dict[str, Any] = {key.name: key for key in keys}
-    estimates = {name: value for name, value in answer.columns.items() if isinstance(value, _ESTIMATES)}
-    found = each_of(lambda value: _found(value, confidence, n_rows), list(estimates.values()), answer.keys.height)
-    of_estimate = dict(zip(estimates, found, strict=True))
-    headline = next((each.reason for each in found if each.lower is not None), None)
+    of_estimate = _estimates(answer, confidence, n_rows)
+    headline = next((each.reason for each in of_estimate.values() if each.lower is not None), None)
     for name, value in answer.columns.items():
         if name in of_estimate:
             columns |= of_estimate.pop(name).columns(name)
@@ -189,7 +185,7 @@ def _spelled_once(column: pl.Series, known: list[str]) -> pl.Series:
 
 
 def _series(values: npt.NDArray[np.float64]) -> pl.Series:
-    return pl.Series(np.asarray(values, dtype=np.float64)).fill_nan(None)
+    return pl.Series(np.asarray(values, dtype=np.float64), nan_to_null=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +203,40 @@ class _Found:
         return {each: _series(values) for each, values in found.items() if values is not None}
 
 
-def _found(value: Any, confidence: float, n_rows: int) -> _Found:
+def _estimates(answer: Answer, confidence: float, n_rows: int) -> dict[str, _Found]:
+    """The estimates of an answer, by name and in their order; those of one histogram are found together."""
+    together: dict[Any, dict[str, Any]] = {}
+    for name, value in answer.columns.items():
+        if isinstance(value, _ESTIMATES):
+            about = (id(value.histogram), value.scale, value.interval) if isinstance(value, Quantile) else name
+            together.setdefault(about, {})[name] = value
+
+    def find(named: dict[str, Any]) -> dict[str, _Found]:
+        values = list(named.values())
+        if isinstance(values[0], Quantile):
+            return dict(zip(named, _quantiles(values, confidence, n_rows), strict=True))
+        return {name: _found(value, confidence) for name, value in named.items()}
+
+    found = each_of(find, list(together.values()), answer.keys.height)
+    unordered = {name: each for part in found for name, each in part.items()}
+    return {name: unordered[name] for name in answer.columns if name in unordered}
+
+
+def _found(value: Any, confidence: float) -> _Found:
     if isinstance(value, LongShare):
         estimate, lower, upper, why = long_share(value, confidence)
         return _Found(estimate, lower, upper, pl.Series(REASONS, dtype=pl.String)[pl.Series(why)])
     if isinstance(value, LongNumber):
         return _Found(*long_number(value, confidence))
-    if isinstance(value, Quantile) and not value.interval:
-        return _Found(_quantile(value, n_rows))
-    found = _interval(value, confidence, n_rows)
-    return _Found(found.estimate, found.lower, found.upper, pl.Series(found.reason.tolist(), dtype=pl.String))
+    found = _interval(value, confidence)
+    return _Found(found.estimate, found.lower, found.upper, _text(found.reason))
 
 
-def _interval(value: Any, confidence: float, n_rows: int) -> Interval:
+def _text(reason: npt.NDArray[np.object_]) -> pl.Series:
+    return pl.Series(reason.tolist(), dtype=pl.String)
+
+
+def _interval(value: Any, confidence: float) -> Interval:
     if isinstance(value, Share):
         found = share_interval(
             value.successes, value.trials, users=value.users, each_user_once=value.once, confidence=confidence
@@ -243,31 +260,19 @@ def _interval(value: Any, confidence: float, n_rows: int) -> Interval:
         )  # fmt: skip
         np.maximum(found.lower, value.least, out=found.lower)
         return found
-    if isinstance(value, SolvedShare):
-        return solved_share_interval(
-            value.values[0], value.values[1:], trials_by_fold=value.trials, people=value.people, confidence=confidence
-        )
-    return _woodruff(value, confidence, n_rows)
+    assert isinstance(value, SolvedShare)
+    return solved_share_interval(
+        value.values[0], value.values[1:], trials_by_fold=value.trials, people=value.people, confidence=confidence
+    )
 
 
-def _quantile(value: Quantile, n_rows: int) -> npt.NDArray[np.float64]:
-    groups, buckets, n = over_folds(value.histogram)
-    return group_quantiles(groups, buckets, n, [value.q], n_groups=n_rows)[:, 0] * value.scale
-
-
-def _woodruff(value: Quantile, confidence: float, n_rows: int) -> Interval:
-    empty = np.full(n_rows, np.nan)
-    found = Interval(_quantile(value, n_rows), empty.copy(), empty.copy(), empty, np.full(n_rows, None, dtype=object))
-    for key, rows in value.histogram.partition_by("group", as_dict=True).items():
-        group = int(key[0])
-        buckets, position = np.unique(rows["bucket"].to_numpy(), return_inverse=True)
-        by_fold = np.zeros((FOLDS, len(buckets)))
-        np.add.at(by_fold, (rows["fold"].to_numpy(), position), rows["n"].to_numpy())
-        one = woodruff(buckets, by_fold, value.q, confidence=confidence)
-        found.lower[group] = float(one.lower) * value.scale
-        found.upper[group] = float(one.upper) * value.scale
-        found.reason[group] = one.reason.item()
-    return found
+def _quantiles(values: list[Quantile], confidence: float, n_rows: int) -> list[_Found]:
+    """Quantiles of one histogram."""
+    each, scale = [value.q for value in values], values[0].scale
+    if not values[0].interval:
+        return [_Found(estimate * scale) for estimate in values[0].histogram.quantiles(each, n_rows).T]
+    found = values[0].histogram.intervals(each, n_rows, confidence)
+    return [_Found(one.estimate * scale, one.lower * scale, one.upper * scale, _text(one.reason)) for one in found]
 
 
 def mapping_of_tables(result: Result) -> Mapping[str, pl.DataFrame]:

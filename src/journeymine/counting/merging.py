@@ -12,19 +12,26 @@ from journeymine.counting.path_text import text_of
 from journeymine.counting.runs import changes, sort_cells
 from journeymine.parallel import on_all_cores, take
 
-__all__ = ["coded", "merge_coded", "spelled", "widened"]
+__all__ = ["coded", "merge_coded", "numbers_of", "spelled", "widened"]
 
 Ints = npt.NDArray[np.int64]
 _ADD = {"sum": np.add, "min": np.minimum, "max": np.maximum}
 _Add = Callable[[np.ufunc, Ints], Ints]
 _ROOM, _FEW = 8, 4096
 """Up to this many possible keys per row, and a few more, each has a place of its own; beyond, rows are sorted."""
+_MANY = 1 << 16
+"""Rows from which starting threads takes less than what they save."""
 
 
 def spelled(frame: pl.DataFrame) -> pl.DataFrame:
     """The same table with plain strings for codes, text for paths, and full integers."""
-    paths = [text_of(frame[name]) for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-    return widened(frame).with_columns(pl.col(pl.Enum).cast(pl.String), *paths)
+    plain: dict[str, pl.Series] = {}
+    for name, dtype in frame.schema.items():
+        if isinstance(dtype, pl.List):
+            plain[name] = text_of(frame[name])
+        elif isinstance(dtype, pl.Enum):
+            plain[name] = frame[name].cast(pl.String)
+    return widened(frame).with_columns(**plain) if plain else widened(frame)
 
 
 def widened(frame: pl.DataFrame) -> pl.DataFrame:
@@ -61,10 +68,10 @@ def merge_coded(frames: Sequence[pl.DataFrame], keys: Sequence[str], how: Mappin
         return together
     packed, size = np.zeros(together.height, dtype=np.int64), 1
     for name in keys:
-        known = together[name].to_physical().cast(pl.Int64)
-        code = known.fill_null(-1).to_numpy()  # null sorts first, as in Polars
+        column = together[name]
+        code = numbers_of(column)  # null sorts first, as in Polars
         low = int(code.min())
-        if known.null_count() and known.null_count() != np.count_nonzero(code < 0):
+        if column.null_count() and column.null_count() != np.count_nonzero(code < 0):
             return None  # negative numbers beside nulls
         width = int(code.max()) - low + 1
         size *= width
@@ -73,10 +80,22 @@ def merge_coded(frames: Sequence[pl.DataFrame], keys: Sequence[str], how: Mappin
         packed *= width
         packed += code - low
     first, add = _densely(packed, size) if size <= _ROOM * len(packed) + _FEW else _by_sorting(packed, size)
-    columns = {name: together[name].gather(first) for name in keys}
-    added = on_all_cores(lambda name: pl.Series(add(_ADD[how[name]], together[name].to_numpy())), how)
+    rows = pl.Series(first)
+    columns = {name: together[name][rows] for name in keys}
+
+    def total(name: str) -> pl.Series:
+        return pl.Series(add(_ADD[how[name]], together[name].to_numpy()))
+
+    added = on_all_cores(total, how) if together.height >= _MANY else map(total, how)
     columns.update(zip(how, added, strict=True))
     return pl.DataFrame(columns)
+
+
+def numbers_of(column: pl.Series) -> Ints:
+    """The codes of labels, or whole numbers or dates as they are; −1 for null."""
+    physical = column if column.dtype.is_integer() else column.to_physical()
+    numbers = physical.cast(pl.Int64)
+    return (numbers.fill_null(-1) if numbers.null_count() else numbers).to_numpy()
 
 
 def _by_sorting(packed: Ints, size: int) -> tuple[Ints, _Add]:

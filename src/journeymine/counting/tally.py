@@ -11,12 +11,13 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
-from journeymine.counting.runs import changes, sort_cells
+from journeymine.counting.merging import numbers_of
+from journeymine.counting.runs import changes
 from journeymine.parallel import on_all_cores
 from journeymine.stats.folds import FOLDS, replicates
 from journeymine.stats.wide import to_float
 
-__all__ = ["Tally", "histogram_of", "in_blocks", "over_folds", "row_groups", "spread"]
+__all__ = ["Tally", "in_blocks", "row_groups", "spread"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -132,31 +133,12 @@ def row_groups(rows: pl.DataFrame, names: Sequence[str]) -> Ints:
 
 def _begins(rows: pl.DataFrame, names: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Where any key differs from the row before, null being a key like another; true for the first."""
-    keys = rows.select(names).with_columns(pl.col(pl.Enum).to_physical())
-    begins = keys.select(pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in names))
-    found = begins.to_series().to_numpy(writable=True)
+    found = np.zeros(rows.height, dtype=bool)
     found[:1] = True
+    for name in names:
+        column = rows[name]
+        if isinstance(column.dtype, pl.Enum) or (column.dtype.is_integer() and not column.null_count()):
+            found |= changes(numbers_of(column))
+        else:
+            found[1:] |= column.ne_missing(column.shift(1)).to_numpy()[1:]
     return found
-
-
-def histogram_of(histogram: Tally, rows: pl.DataFrame) -> pl.DataFrame:
-    """A table keyed by labels and `bucket` as rows (group, bucket, fold, n); group is the labels' position in `rows`."""
-    value = next(iter(histogram.spec.values))
-    kept = [*rows.columns, "bucket", *(["fold"] if histogram.spec.folded else []), pl.col(value).alias("n")]
-    frame = histogram.frame.select(kept)
-    if not rows.columns:
-        return frame.with_columns(group=pl.lit(0, dtype=pl.Int64))
-    numbered = rows.with_row_index("group").with_columns(pl.col("group").cast(pl.Int64))
-    return frame.join(numbered, on=rows.columns, how="inner", nulls_equal=True)
-
-
-def over_folds(histogram: pl.DataFrame) -> tuple[Ints, Ints, Ints]:
-    """Group, bucket and n of a frame of `histogram_of`, added up over the folds and sorted."""
-    group, bucket, n = (histogram[name].to_numpy().astype(np.int64) for name in ("group", "bucket", "n"))
-    if not len(n):
-        return group, bucket, n
-    low, width = int(bucket.min()), int(np.ptp(bucket)) + 1
-    cell, rows = sort_cells(group * width + (bucket - low), (int(group.max()) + 1) * width)
-    starts = np.flatnonzero(changes(cell))
-    cell = cell.take(starts)
-    return cell // width, cell % width + low, np.add.reduceat(n.take(rows), starts)

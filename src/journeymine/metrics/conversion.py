@@ -15,11 +15,12 @@ from journeymine.counting.by import as_names, check_channel_of
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
+from journeymine.counting.histograms import histogram_of
 from journeymine.counting.mature import NO_GOAL, too_short
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tally import Tally, histogram_of
+from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
 from journeymine.journeys.journeys import UNSTAGED_GOAL, Journeys
 from journeymine.metrics.conversion_outcomes import count_outcomes

@@ -15,12 +15,13 @@ from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
+from journeymine.counting.histograms import histogram_of
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import Key, integer_key, tabulate
-from journeymine.counting.tally import Tally, histogram_of
+from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
@@ -133,14 +134,15 @@ class CustomerValue:
         spread = {name: tally.spread(name) for name in ("customers", "purchases")}
         value = tally.spread("value") / MICRO if has_value else np.full(spread["customers"].shape, np.nan)
         worth = histogram_of(tallies["values"], tally.rows)
+        worth = worth if has_value else worth.emptied()
         with np.errstate(divide="ignore", invalid="ignore"):
             per_customer = Number(value / spread["customers"], behind)
             columns: dict[str, Any] = {
                 **{name: tally.total(name) for name in ("n_users", "buyers", "customers", "purchases", "repeated")},
                 "value": tally["value"] / MICRO,
                 "value_per_customer": per_customer,
-                "p50_value": Quantile(worth if has_value else worth.clear(), 0.5, 1 / MICRO),
-                "p90_value": Quantile(worth if has_value else worth.clear(), 0.9, 1 / MICRO),
+                "p50_value": Quantile(worth, 0.5, 1 / MICRO),
+                "p90_value": Quantile(worth, 0.9, 1 / MICRO),
                 "value_per_purchase": Number(value / spread["purchases"], behind),
                 "purchases_per_customer": Number(spread["purchases"] / spread["customers"], behind),
                 "buyer_share": Share(tally.by_fold("buyers"), tally.by_fold("n_users"), users=users, once=once),

@@ -15,11 +15,12 @@ from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Quantile, Share
 from journeymine.counting.finish import finish
+from journeymine.counting.histograms import histogram_of
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
-from journeymine.counting.tally import Tally, histogram_of
+from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.predicate import Predicate

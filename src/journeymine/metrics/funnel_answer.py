@@ -12,8 +12,9 @@ import polars as pl
 from journeymine.columns import MICRO
 from journeymine.counting.counts import Basis
 from journeymine.counting.estimates import Answer, Quantile, Share
+from journeymine.counting.histograms import histogram_of
 from journeymine.counting.mature import too_short
-from journeymine.counting.tally import Tally, histogram_of
+from journeymine.counting.tally import Tally
 from journeymine.stats.histogram import bucket_bounds
 
 __all__ = ["StepGrid", "funnel_answers"]

@@ -15,12 +15,13 @@ from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
+from journeymine.counting.histograms import histogram_of
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.packed import Packed, RowCounts, label_column
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
-from journeymine.counting.tally import Tally, histogram_of
+from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import ENOUGH, contrast_by, contrast_specs
 from journeymine.metrics.contrast_count import Ground, Meetings, Reached, count_blocks

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from journeymine.columns import MICRO
 from journeymine.counting.estimates import Answer, Quantile, Share, SolvedShare
-from journeymine.counting.tally import Tally, histogram_of
+from journeymine.counting.histograms import histogram_of
+from journeymine.counting.tally import Tally
 from journeymine.durations import describe
 from journeymine.metrics.survival import CENSORED, Curves, curves_of
 from journeymine.stats.folds import FOLDS

@@ -15,13 +15,14 @@ from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
+from journeymine.counting.histograms import histogram_of
 from journeymine.counting.mature import too_short
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
-from journeymine.counting.tally import Tally, histogram_of
+from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError
 from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys

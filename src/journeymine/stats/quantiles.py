@@ -12,16 +12,24 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from journeymine.errors import QuestionError
-from journeymine.stats.histogram import bucket_bounds, quantile
-from journeymine.stats.shares import Interval, given, share_interval
+from journeymine.stats.folds import FOLDS
+from journeymine.stats.histogram import bucket_bounds, group_quantiles, quantile
+from journeymine.stats.shares import NO_TRIALS, Interval, given, share_interval
 
-__all__ = ["TOO_FAR_OUT", "woodruff"]
+__all__ = ["TOO_FAR_OUT", "group_woodruff", "woodruff"]
+
+Ints = npt.NDArray[np.int64]
 
 TOO_FAR_OUT = "too few values beyond this quantile"
+_AT_ONCE = 1 << 12
+"""Buckets laid out by fold at a time, where no group has more: 64 folds of them fit in a processor's cache."""
 
 
 def woodruff(
@@ -73,22 +81,122 @@ def woodruff(
     shares = share_interval(
         up_to, trials, users=_over_buckets(users), each_user_once=_over_buckets(each_user_once), confidence=confidence
     )
-    # NaN compares false; such rows carry their own reason anyway.
-    nothing_below, may_begin = shares.upper[..., 0] >= q, shares.upper[..., 1:] >= q
-    must_end = shares.lower[..., 1:] >= q
+    rows = counts.shape[1:-1]
+    first = np.arange(int(np.prod(rows))) * (numbers.size + 1)
+    lower, upper, reason = (each.reshape(rows) for each in _inverted(shares, first, np.tile(numbers, len(first)), q))
+    return Interval(quantile(numbers, counts.sum(axis=0), q), lower, upper, np.full(rows, np.nan), reason)
+
+
+def group_woodruff(
+    groups: npt.ArrayLike,
+    buckets: npt.ArrayLike,
+    folds: npt.ArrayLike,
+    counts: npt.ArrayLike,
+    q: Sequence[float],
+    *,
+    n_groups: int,
+    confidence: float = 0.95,
+) -> list[Interval]:
+    """`woodruff` of many histograms that lie one below the other, each with buckets of its own, for several quantiles.
+
+    Parameters
+    ----------
+    groups, buckets, folds, counts : one row per group (0 … n_groups − 1), bucket and fold with any value, sorted by group, then
+        bucket; integers.
+    q : the quantiles, each between 0 and 1, not included.
+    confidence : between 0 and 1.
+
+    Returns
+    -------
+    One Interval of shape [n_groups] per quantile.
+
+    Examples
+    --------
+    >>> from journeymine.stats.histogram import bucket_of
+    >>> buckets, folds = np.repeat(bucket_of([1, 2, 3, 4, 5]), 64), np.tile(np.arange(64), 5)
+    >>> n = np.repeat([1, 2, 3, 2, 1], 64)
+    >>> (found,) = group_woodruff(np.zeros(320, dtype=int), buckets, folds, n, [0.5], n_groups=2)
+    >>> found.estimate.round(2), found.lower.round(2), found.reason
+    (array([3.02,  nan]), array([ 3., nan]), array([None, 'nothing was counted here'], dtype=object))
+    """
+    group, number, fold, n = (np.asarray(each, dtype=np.int64) for each in (groups, buckets, folds, counts))
+    begins = np.ones(len(group), dtype=bool)  # of a bucket of a group
+    begins[1:] = (group[1:] != group[:-1]) | (number[1:] != number[:-1])
+    first = np.flatnonzero(begins)
+    group_of, number_of = group[first], number[first]
+    totals = np.add.reduceat(n, first) if len(first) else n
+    estimates = group_quantiles(group_of, number_of, totals, q, n_groups=n_groups)
+    found = [_nothing(estimate) for estimate in estimates.T]
+    for rows in _blocks(group_of):
+        cells = slice(int(first[rows.start]), int(first[rows.stop]) if rows.stop < len(first) else len(n))
+        there = group_of[rows]
+        starts = np.flatnonzero(np.diff(there, prepend=-1))
+        place = np.arange(len(there)) + np.cumsum(np.diff(there, prepend=-1) != 0)  # one before each group, for nothing
+        by_fold = np.zeros((FOLDS, len(there) + len(starts)))
+        by_fold[fold[cells], place[np.cumsum(begins[cells]) - 1]] = n[cells]
+        head = place[starts] - 1
+        shares = share_interval(*_up_to(by_fold, head), confidence=confidence)
+        for each, wanted in zip(found, q, strict=True):
+            at = there[starts]
+            each.lower[at], each.upper[at], each.reason[at] = _inverted(shares, head, number_of[rows], wanted)
+    return found
+
+
+def _nothing(estimate: npt.NDArray[np.float64]) -> Interval:
+    lower, upper, deff = (np.full(len(estimate), np.nan) for _ in range(3))
+    return Interval(estimate, lower, upper, deff, np.full(len(estimate), NO_TRIALS, dtype=object))
+
+
+def _blocks(group: Ints) -> Iterator[slice]:
+    """Ranges of whole groups of about `_AT_ONCE` rows."""
+    starts = np.append(np.flatnonzero(np.diff(group, prepend=-1)), len(group))
+    low = 0
+    while low < len(starts) - 1:
+        high = max(int(np.searchsorted(starts, starts[low] + _AT_ONCE, side="right")) - 1, low + 1)
+        yield slice(int(starts[low]), int(starts[high]))
+        low = high
+
+
+def _up_to(by_fold: npt.NDArray[np.float64], head: Ints) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Values of each group up to each of its places, and all of the group's; shape [folds, places] both."""
+    running = np.cumsum(by_fold, axis=1)  # whole numbers: what is taken away again leaves no trace
+    lengths = np.diff(head, append=by_fold.shape[1])
+    running -= np.repeat(running[:, head], lengths, axis=1)
+    return running, np.repeat(running[:, head + lengths - 1], lengths, axis=1)
+
+
+def _inverted(shares: Interval, head: Ints, numbers: Ints, q: float) -> tuple[npt.NDArray[Any], ...]:
+    """Lower and upper limit of the quantile of each group, and why there are none.
+
+    Parameters
+    ----------
+    shares : of the values below the first bucket of a group, and up to each of its buckets; group after group.
+    head : where in `shares` each group begins.
+    numbers : the buckets, group after group.
+    """
+    lower, upper, reason = (each.ravel() for each in (shares.lower, shares.upper, shares.reason))
+    may, must = upper >= q, lower >= q  # NaN compares false; such rows carry their own reason anyway
+    nothing_below = may[head]
+    may[head] = must[head] = False
+    last = np.append(head[1:], len(may)) - 1
+    begin, end = (_first_of(flags, head, last) for flags in (may, must))
+    why = np.array(reason[last], dtype=object)
+    why[(nothing_below | (end < 0)) & ~given(why)] = TOO_FAR_OUT
     low, high = bucket_bounds(numbers)
-    lower, upper = low[np.argmax(may_begin, axis=-1)], high[np.argmax(must_end, axis=-1)]
-    reason = np.array(shares.reason[..., -1], dtype=object)
-    unbounded = (nothing_below | ~np.any(must_end, axis=-1)) & ~given(reason)
-    reason[unbounded] = TOO_FAR_OUT
-    silent = given(reason)
-    return Interval(
-        quantile(numbers, counts.sum(axis=0), q),
-        np.where(silent, np.nan, lower),
-        np.where(silent, np.nan, upper),
-        np.full(silent.shape, np.nan),
-        reason,
+    before = np.arange(1, len(head) + 1)  # places without a bucket up to here
+    silent = given(why)
+    return (
+        np.where(silent, np.nan, low[np.maximum(begin - before, 0)]),
+        np.where(silent, np.nan, high[np.maximum(end - before, 0)]),
+        why,
     )
+
+
+def _first_of(flags: npt.NDArray[np.bool_], head: Ints, last: Ints) -> Ints:
+    """Where in each range, both ends included, the first flag is set; −1 where none is."""
+    places = np.append(np.flatnonzero(flags), len(flags))
+    first = places[np.searchsorted(places, head)]
+    return np.where(first <= last, first, -1)
 
 
 def _over_buckets(per_row: npt.ArrayLike | None) -> npt.ArrayLike | None:

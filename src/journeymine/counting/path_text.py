@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.parallel import on_all_cores
+
 __all__ = ["END", "labels_of", "lists_of", "text_of", "text_order"]
 
 Ints = npt.NDArray[np.int64]
+_BLOCK = 1 << 16
+_VIEW = np.dtype("V16")
+"""A text as Arrow refers to it: its length, and itself or where it stands."""
 
 END, _ESCAPE = "\x1f", "\x1b"
 """Written after each label of a path, and before either where a label holds one."""
+_NOT_ABOVE = re.compile(r"[\x00-\x1f]")
+"""Labels without such characters sort as their texts do."""
 
 
 def text_of(paths: pl.Series) -> pl.Series:
@@ -48,7 +57,10 @@ def labels_of(text: pl.Series) -> pl.Series:
 
 
 def lists_of(
-    labels: Sequence[str], codes: npt.NDArray[np.uint32], lengths: npt.NDArray[np.integer], kept: npt.NDArray[np.bool_]
+    labels: Sequence[str],
+    codes: npt.NDArray[np.unsignedinteger],
+    lengths: npt.NDArray[np.integer],
+    kept: npt.NDArray[np.bool_],
 ) -> pl.Series:
     """Lists of labels from codes into `labels`, those of all paths one after the other; null where not `kept`.
 
@@ -56,17 +68,40 @@ def lists_of(
     """
     import pyarrow as pa
 
-    occurs = np.zeros(len(labels), dtype=bool)
-    occurs[codes] = True
+    occurs = _occurring(codes, len(labels))
     table = sorted(label for label, there in zip(labels, occurs, strict=True) if there)
     place = {label: i for i, label in enumerate(table)}
     own = pl.Series([place.get(label) for label in labels], dtype=pl.UInt32)
-    steps = pl.Series(table, dtype=pl.String).gather(own).gather(pl.Series(codes))
+    views = pl.Series(table, dtype=pl.String).gather(own).to_arrow(compat_level=pl.CompatLevel.newest())
+    _, of_label, *texts = views.buffers()
+    steps = _taken(np.frombuffer(of_label, dtype=_VIEW), codes)
     offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)))
     # Polars takes views over as they are.
-    views = steps.to_arrow(compat_level=pl.CompatLevel.newest())
-    paths = pa.LargeListArray.from_arrays(offsets, views, mask=None if kept.all() else pa.array(~kept))
+    spelled = pa.Array.from_buffers(views.type, len(codes), [None, pa.py_buffer(steps), *texts])
+    paths = pa.LargeListArray.from_arrays(offsets, spelled, mask=None if kept.all() else pa.array(~kept))
     return pl.Series(paths, dtype=pl.List(pl.String))
+
+
+def _occurring(codes: npt.NDArray[np.unsignedinteger], n_labels: int) -> npt.NDArray[np.bool_]:
+    """Which labels there are."""
+    occurs = np.zeros(n_labels, dtype=bool)
+    for low in range(0, len(codes), _BLOCK):
+        occurs[codes[low : low + _BLOCK]] = True
+        if occurs.all():  # as a rule the first few tell
+            break
+    return occurs
+
+
+def _taken(values: npt.NDArray[Any], codes: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[Any]:
+    """``values[codes]``, on all cores."""
+    found = np.empty(len(codes), dtype=values.dtype)
+
+    def block(low: int) -> None:
+        there = slice(low, low + _BLOCK)
+        np.take(values, codes[there].astype(np.intp), out=found[there], mode="clip")
+
+    on_all_cores(block, range(0, len(codes), _BLOCK))
+    return found
 
 
 def text_order(labels: Sequence[str]) -> Ints:
@@ -75,5 +110,7 @@ def text_order(labels: Sequence[str]) -> Ints:
     >>> text_order(["a", "b"]).tolist(), text_order(["a", "a\x01"]).tolist()
     ([0, 1], [1, 0])
     """
+    if not _NOT_ABOVE.search("".join(labels)):
+        return np.array(sorted(range(len(labels)), key=labels.__getitem__), dtype=np.int64)
     texts = text_of(pl.Series([[label] for label in labels], dtype=pl.List(pl.String)))
     return texts.arg_sort().to_numpy().astype(np.int64)

@@ -19,13 +19,13 @@ from journeymine.counting.measure import LATER, basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.path_text import labels_of, lists_of, text_order
 from journeymine.counting.result import Result
-from journeymine.counting.runs import changes, sort_cells
-from journeymine.counting.tabulate import Key, pack, tabulate_runs
+from journeymine.counting.runs import sort_cells
+from journeymine.counting.tabulate import Key, gathered, pack
 from journeymine.counting.tally import Tally, row_groups
 from journeymine.errors import QuestionError
 from journeymine.events.coded import Coded, narrow
 from journeymine.graph.path_order import path_order
-from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE
+from journeymine.graph.path_outcomes import path_outcomes
 from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import on_all_cores, take
 
@@ -34,7 +34,7 @@ __all__ = ["Variants", "variants"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 MAX_STEPS = 1_000
-_BLOCK = 1 << 16
+_BLOCK = 1 << 12
 """Paths at a time."""
 
 
@@ -84,12 +84,16 @@ class Variants:
         coded = _in_text_order(journeys.codes(self.grain))
         kept = journeys.lengths <= self.max_steps
         rows, starts = path_order(journeys, coded, kept, group, n_groups)
-        spec = TableSpec(dict.fromkeys(self.names, pl.String), self.specs()["variants"].values, folded=False)
-        counted = tabulate_runs(spec, keys, rows, starts, _weights(journeys, rows, starts))
+        n = np.diff(starts, append=len(rows))
+        order = _most_frequent(n, take(group, take(rows, starts)), n_groups)
+        starts, n = take(starts, order), take(n, order)
         first = take(rows, starts)
-        order = _most_frequent(counted["n"].to_numpy(), take(group, first), n_groups)
-        paths = _labels_along(journeys, coded, take(first, order), kept)
-        frame = counted[order].with_columns(path=paths).select(list(self.specs()["variants"].schema))
+        columns = {
+            **{name: gathered(key.values, take(key.codes, first)) for name, key in keys.items()},
+            "path": _labels_along(journeys, coded, first, kept),
+            **path_outcomes(journeys.heads, rows, starts, n),
+        }
+        frame = pl.DataFrame({name: columns[name] for name in self.specs()["variants"].schema})
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), {"variants": frame}, each_once=True)
 
     def steps_at_once(self, journeys: Journeys) -> int:
@@ -101,10 +105,14 @@ class Variants:
         tally = tallies["variants"]
         group = row_groups(tally.rows, self.names)
         n_groups = int(group[-1]) + 1 if len(group) else 0
-        order = _most_frequent(tally.total("n"), group, n_groups)
-        ordered = bool(np.array_equal(order, np.arange(len(order))))
-        rows = tally.rows if ordered else tally.rows[order]
-        n, n_converted, n_mature = (tally.total(c)[order] for c in ("n", "converted_mature", "mature"))
+        n = tally.total("n")
+        order = None if _falls(n, group) else _most_frequent(n, group, n_groups)
+
+        def ordered(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return values if order is None else take(values, order)
+
+        rows = tally.rows if order is None else tally.rows[order]
+        n, n_converted, n_mature = (ordered(tally.total(c)) for c in ("n", "converted_mature", "mature"))
         share, covered = _covered(n, group, n_groups)
         conversion = pl.Series(n_converted / np.maximum(n_mature, 1)).set(pl.Series(n_mature == 0), None)
         paths = rows["path"] if isinstance(rows.schema["path"], pl.List) else labels_of(rows["path"])
@@ -114,13 +122,13 @@ class Variants:
                 "path": paths,  # its bytes are its own already
                 "n_steps": paths.list.len().cast(pl.Int64),
                 "n": n,
-                "n_users": tally.total("n_users")[order],
+                "n_users": ordered(tally.total("n_users")),
                 "share": share,
                 "covered": covered,
-                **{name: tally.total(name)[order] for name in ("converted", "lost", "open", "service", "ended")},
+                **{name: ordered(tally.total(name)) for name in ("converted", "lost", "open", "service", "ended")},
                 "conversion": conversion,
-                "mean_duration_s": tally["duration"][order] / MICRO / np.maximum(n, 1),
-                "value": tally["value"][order] / MICRO,
+                "mean_duration_s": ordered(tally["duration"]) / MICRO / np.maximum(n, 1),
+                "value": ordered(tally["value"]) / MICRO,
             },
             notes=("Variants keep no folds and so carry no intervals.",),
         )
@@ -160,38 +168,26 @@ def variants(
     return finish(measure, count_in_memory(measure, journeys))
 
 
-def _weights(journeys: Journeys, rows: Ints, starts: Ints) -> dict[str, Any]:
-    """What each journey adds to its path; `rows` are the journeys, path after path."""
-    heads = journeys.heads
-    status, mature, user = take(heads.status, rows), take(heads.mature, rows), take(heads.user, rows)
-    someone = changes(user)  # journeys of a user are together, also among those of one path
-    someone[starts] = True
-    return {
-        "n_users": someone,
-        "converted": status == CONVERTED,
-        "lost": status == LOST,
-        "open": status == OPEN,
-        "service": status == SERVICE,
-        "ended": status == ENDED,
-        "mature": mature,
-        "converted_mature": mature & (status == CONVERTED),
-        "duration": take(heads.end - heads.start, rows),
-        "value": take(heads.value, rows),
-    }
+def _falls(n: Ints, group: Ints) -> bool:
+    """Whether rows of each group already come by falling n."""
+    return not np.any((n[1:] > n[:-1]) & (group[1:] == group[:-1]))
 
 
 def _most_frequent(n: Ints, group: Ints, n_groups: int) -> Ints:
     """Rows of each group by falling n; equal ones as they come."""
     most = int(n.max(initial=0))
-    return sort_cells(group * (most + 1) + (most - n), n_groups * (most + 1) + 1)[1]
+    if n_groups > 1:
+        return sort_cells(group * (most + 1) + (most - n), n_groups * (most + 1) + 1)[1]
+    several = np.flatnonzero(n > 1)  # of one group, most are taken once and stay in their order
+    return np.concatenate((take(several, sort_cells(most - take(n, several), most + 1)[1]), np.flatnonzero(n == 1)))
 
 
 def _covered(n: Ints, group: Ints, n_groups: int) -> tuple[Floats, Floats]:
     """Share of its group's journeys that each path has, and that it has together with those above."""
     whole = np.zeros(n_groups, dtype=np.int64)
     np.add.at(whole, group, n)
-    above = (np.cumsum(whole) - whole)[group]
-    return n / whole[group], (np.cumsum(n) - above) / whole[group]
+    of_group = take(whole, group)
+    return n / of_group, (np.cumsum(n) - take(np.cumsum(whole) - whole, group)) / of_group
 
 
 def _ranked(key: Key) -> Key:
@@ -215,16 +211,16 @@ def _in_text_order(coded: Coded) -> Coded:
 def _labels_along(journeys: Journeys, coded: Coded, which: Ints, kept: npt.NDArray[np.bool_]) -> pl.Series:
     """The paths of some journeys as lists of labels; null for those not kept."""
     listed = take(kept, which)
-    lengths = np.where(listed, take(journeys.lengths, which), 0)
+    begins, ends = take(journeys.offsets, which), take(journeys.offsets, which + 1)
+    lengths = np.where(listed, ends - begins, 0)
     offsets = np.concatenate(([0], np.cumsum(lengths)))
-    begins = take(journeys.offsets, which)
-    codes = np.empty(int(offsets[-1]), dtype=np.uint32)
+    codes = np.empty(int(offsets[-1]), dtype=coded.codes.dtype)
 
     def block(low: int) -> None:
         there = slice(low, low + _BLOCK)
         first, stop = offsets[low], offsets[min(low + _BLOCK, len(lengths))]
         rows = np.arange(first, stop) + np.repeat(begins[there] - offsets[:-1][there], lengths[there])
-        codes[first:stop] = take(coded.codes, rows)
+        np.take(coded.codes, rows, out=codes[first:stop], mode="clip")
 
     on_all_cores(block, range(0, len(lengths), _BLOCK))
     return lists_of(coded.labels, codes, lengths, listed)

@@ -7,7 +7,7 @@ import pytest
 import journeymine as jm
 from journeymine.counting import packed
 from journeymine.counting.measure import Measure
-from journeymine.metrics import DecisionPoints, Dwell, Friction, Handoffs, contrast_count, dwell_count
+from journeymine.metrics import DecisionPoints, Dwell, Friction, Handoffs, contrast_ground, dwell_count
 
 MEASURES: list[Measure] = [
     Friction(by="device"),
@@ -28,7 +28,7 @@ def test_counts_do_not_depend_on_blocks(
     measure: Measure, room: int, journeys: jm.Journeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = measure.count(journeys)
-    for counting in (contrast_count, dwell_count):
+    for counting in (contrast_ground, dwell_count):
         monkeypatch.setattr(counting, "_BLOCK", 700)
         monkeypatch.setattr(counting, "PART", 3_000)
         monkeypatch.setattr(counting, "ROOM", room)

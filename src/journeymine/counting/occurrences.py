@@ -89,6 +89,18 @@ class Occurrences:
             self._counted = [(numbers, n)]
         return numbers, n
 
+    def by_cell(self, n_kinds: int) -> tuple[Ints, Ints, Ints, Ints]:
+        """The numbers that occurred, each made of a cell and one of so many kinds.
+
+        Returns
+        -------
+        Each cell, ascending; the kinds of all its numbers, cell after cell; how often each; and where those of each cell begin.
+        """
+        numbers, n = self.counted()
+        cell = numbers // n_kinds
+        starts = np.flatnonzero(changes(cell))
+        return take(cell, starts), numbers - cell * n_kinds, n, starts
+
     def _count(self) -> None:
         if not self._n_waiting:
             return
@@ -127,6 +139,18 @@ class Sums:
         if self._n_rows > _AT_ONCE:
             self._parts = [_added(*self._together(), size)]
             self._n_rows = 0
+
+    def absorb(self, other: Sums) -> None:
+        """Add what another one of cells below the same size added up; the other is used up."""
+        if self._dense is None or other._dense is None or self._most + other._most >= _FITS:
+            for sums in (self, other):
+                if sums._dense is not None:
+                    sums._set_apart(sums._dense)
+        else:
+            self._dense += other._dense
+            self._most += other._most
+        self._parts += other._parts
+        self._n_rows += other._n_rows
 
     def _add_densely(self, cell: Ints, values: Ints, size: int, most: int) -> None:
         """Add to a sum of 64 bits for each cell, none of which may be larger than `most` by then."""
@@ -185,4 +209,4 @@ def sum_where(flags: npt.NDArray[np.bool_], n: Ints, starts: Ints) -> Ints:
     >>> sum_where(np.array([True, False, True]), np.array([5, 6, 7]), np.array([0, 2]))
     array([5, 7])
     """
-    return np.asarray(np.add.reduceat(np.where(flags, n, 0), starts)) if len(n) else np.zeros(0, dtype=np.int64)
+    return np.asarray(np.add.reduceat(n * flags, starts)) if len(n) else np.zeros(0, dtype=np.int64)

@@ -143,6 +143,13 @@ class CellCounts:
         number += code
         self._numbers.add(number if rows is None else take(number, rows))
 
+    def absorb(self, other: CellCounts) -> None:
+        """Add what another one counted; the other is used up."""
+        if self._at.factors:
+            self._numbers.absorb(other._numbers)
+        else:
+            self._at, self._numbers = other._at, other._numbers
+
     def counted(self) -> tuple[Ints, Ints, Ints]:
         """Each cell and code that occurs, in ascending order, and how often."""
         numbers, n = self._numbers.counted()
@@ -172,6 +179,10 @@ class RowCounts:
         """Add those of `rows`, or all."""
         code = np.zeros(len(at.cell), dtype=np.uint8) if fold is None else fold * np.uint8(self._flags)
         self._counts.add(at, code if flags is None else code | flags, rows)
+
+    def absorb(self, other: RowCounts) -> None:
+        """Add what another one counted; the other is used up."""
+        self._counts.absorb(other._counts)
 
     def table(self, spec: TableSpec) -> pl.DataFrame:
         """A table of all rows, and of the flagged ones: its value columns, in that order."""

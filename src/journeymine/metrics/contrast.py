@@ -18,28 +18,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.tabulate import Key, key_of
 from journeymine.errors import QuestionError
-from journeymine.journeys.heads import SERVICE
 from journeymine.journeys.journeys import Journeys
-from journeymine.parallel import take
 
 __all__ = [
     "ENOUGH",
     "EVERYWHERE",
     "WEEK_US",
-    "before_goal",
     "contrast_by",
     "contrast_specs",
     "stage_key",
 ]
 
-Ints = npt.NDArray[np.int64]
 ENOUGH = 30
 """Fewest mature journeys with and without a marker for it to be tested."""
 EVERYWHERE = "(everywhere)"
@@ -88,11 +83,3 @@ def stage_key(journeys: Journeys) -> Key:
         coded = journeys.coded.labels["stage"]
         return key_of(coded.codes, coded.labels)
     return key_of(np.zeros(len(journeys.coded), dtype=np.uint8), [EVERYWHERE])
-
-
-def before_goal(journeys: Journeys, of_step: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Steps, of these journeys, that lie before the goal of their journey, or have none to come; none of service journeys."""
-    heads, starts = journeys.heads, journeys.offsets[:-1]
-    over = np.where(heads.goal_step < 0, journeys.offsets[1:], starts + heads.goal_step)
-    over[heads.status == SERVICE] = 0
-    return np.asarray(np.arange(len(of_step)) < take(over, of_step))

@@ -5,133 +5,137 @@ What a journey adds to a table is packed into one number with its cell, and all 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
-from journeymine.counting.occurrences import Sums, sum_where
-from journeymine.counting.packed import CellCounts, Packed
+from journeymine.counting.occurrences import Occurrences, Sums, sum_where
+from journeymine.counting.packed import Columns, Packed
 from journeymine.counting.runs import changes
+from journeymine.metrics.contrast_ground import Ground
+from journeymine.metrics.contrast_standing import (
+    FATES,
+    IMMATURE,
+    IN_STAGE,
+    KINDS,
+    LEFT,
+    NEW_USER,
+    NEWLY_WON,
+    WON,
+    Standings,
+    fate_of,
+)
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 
-__all__ = ["FATES", "IMMATURE", "LEFT", "MATURE", "WON", "Fates", "People", "States", "fate_of", "fold_of"]
+__all__ = ["Fates"]
 
 Ints = npt.NDArray[np.int64]
-States = npt.NDArray[np.uint8]
-"""What is known of each journey as one number: its user's fold × `FATES` + what became of it."""
-FATES = 4
-"""Not old enough to tell; none of the following; converted; lost at the step in question."""
-IMMATURE, MATURE, WON, LEFT = range(FATES)
-_TIMES = 4
-"""So often a journey may meet a marker before the rest of the times is added up apart."""
+_NONE = np.zeros(0, dtype=np.int64)
+_FATE = np.arange(KINDS, dtype=np.uint8) % FATES
+_FATE[NEWLY_WON] = WON
+"""The fate that each kind tells of."""
+_TELLS_WON = np.isin(np.arange(KINDS), (NEWLY_WON, WON + NEW_USER))
 
 
 class Fates:
-    """Journeys by cell, fold and what became of them, with how often they met the marker and what they are worth."""
+    """Journeys by cell, fold and what became of them, with how often they met a marker and what they are worth."""
 
-    def __init__(self) -> None:
-        self._counts = CellCounts(FOLDS * FATES * _TIMES)
-        self._more, self._value = Sums(), Sums()
+    def __init__(self, *, staged: bool = True, by_user: bool = False) -> None:
+        """Nothing yet.
 
-    def add(
-        self,
-        at: Packed,
-        state: States,
-        *,
-        n_times: Ints | None = None,
-        journey: Ints | None = None,
-        value: Ints | None = None,
-    ) -> None:
+        Parameters
+        ----------
+        staged : cells are told apart by the stage at the step in question as well.
+        by_user : users are counted; the rows of a cell come user after user.
+        """
+        self._staged, self._by_user = staged, by_user
+        self._at = Packed.none(0)
+        self._stages: Columns = {}
+        self._n_codes = 0
+        self._kinds, self._more, self._value = Occurrences(0), Occurrences(0), Sums()
+
+    def add(self, ground: Ground, at: Packed, step: Ints, standing: Standings, again: Ints | None = None) -> None:
         """Add journeys, one row each.
 
         Parameters
         ----------
-        n_times : how often it met the marker.
-        journey : of each row, where journeys have a value.
-        value : micro-units of each journey; None where there are none.
+        step, standing : the step in question, and how the journey stands there; the latter is ours from now on.
+        again : the row of each further time that one met its marker; None where there is no marker, and nothing of worth.
         """
-        code = state * np.uint16(_TIMES)
-        if n_times is not None:
-            code |= np.minimum(n_times, _TIMES).astype(np.uint16) - np.uint16(1)
-            more = np.flatnonzero(n_times > _TIMES)
-            self._more.add(_by_fold(at, state, more), take(n_times, more) - _TIMES, at.size * FOLDS)
-        self._counts.add(at, code)
-        if value is not None and journey is not None:
-            won = np.flatnonzero(fate_of(state) == WON)
-            self._value.add(_by_fold(at, state, won), take(value, take(journey, won)), at.size * FOLDS)
+        if not self._n_codes:
+            self._at, self._stages = at.without_rows(), ground.stages if self._staged else {}
+            self._n_codes = IN_STAGE * (ground.n_stages if self._staged else 1)
+            self._kinds = Occurrences(at.size * self._n_codes)
+            self._more = Occurrences(0 if again is None else at.size * self._n_codes // KINDS)
+        if not self._staged:
+            standing &= standing.dtype.type(IN_STAGE - 1)
+        won = np.flatnonzero(fate_of(standing) == WON) if again is not None else _NONE
+        if self._by_user:
+            _mark_users(standing, at.cell, take(ground.user, step), won)
+        number: npt.NDArray[Any] = at.cell.astype(self._kinds.kind)
+        number *= self._n_codes
+        number += standing
+        self._kinds.add(number)
+        if again is not None:
+            self._more.add((take(number, again) // KINDS).astype(self._more.kind))
+            if ground.value is not None:
+                journey, there = take(ground.of_step, take(step, won)), take(number, won) // KINDS
+                self._value.add(there.astype(np.int64), take(ground.value, journey), at.size * self._n_codes // KINDS)
+
+    def absorb(self, other: Fates) -> None:
+        """Add what another one counted; the other is used up."""
+        self._kinds.absorb(other._kinds)
+        self._more.absorb(other._more)
+        self._value.absorb(other._value)
 
     def cells(self) -> Ints:
         """Each cell that occurs, ascending."""
-        cell, _, _ = self._counts.counted()
+        cell = self._kinds.counted()[0] // self._n_codes
         return take(cell, np.flatnonzero(changes(cell)))
 
     def table(self, spec: TableSpec) -> pl.DataFrame:
-        """The table, whose columns are some of those of `contrast_specs`."""
-        cell, code, n = self._counts.counted()
-        state = (code // _TIMES).astype(np.uint8)
-        times, fate, fold = code & (_TIMES - 1), fate_of(state), fold_of(state)
-        starts = np.flatnonzero(changes(cell) | changes(fold))
-        cell, fold = take(cell, starts), take(fold, starts)
-        there = cell * FOLDS + fold
+        """Journeys, by some of the columns of `contrast_specs`."""
+        there, kind, n, starts = self._kinds.by_cell(KINDS)
+        fate, n_journeys = take(_FATE, kind), np.add.reduceat(n, starts) if len(n) else n
+        n_times, (again, more) = n_journeys.copy(), self._more.counted()
+        n_times[np.searchsorted(there, again)] += more
         totals = {
-            "n_times": sum_where(times >= 0, n * (times + 1), starts) + self._more.plain(there),
-            "n_journeys": sum_where(fate >= 0, n, starts),
-            "n": sum_where(fate >= MATURE, n, starts),
+            "n_times": n_times,
+            "n_journeys": n_journeys,
+            "n": sum_where(fate != IMMATURE, n, starts),
             "converted": sum_where(fate == WON, n, starts),
             "lost_at": sum_where(fate == LEFT, n, starts),
             **dict(zip(limbs("value"), self._value.totals(there), strict=True)),
         }
-        columns = {**self._counts.apart(cell), "fold": fold, **totals}
+        placed = there // FOLDS
+        columns = {**self._apart(placed), "fold": (there - placed * FOLDS).astype(np.uint8), **totals}
         return pl.DataFrame({name: columns[name] for name in spec.schema})
 
-
-class People:
-    """Distinct users of mature journeys in each cell, and of those that converted."""
-
-    def __init__(self) -> None:
-        self._at = Packed.none(0)
-        self._journeys, self._users, self._converted = Sums(), Sums(), Sums()
-
-    def add(self, at: Packed, user: npt.NDArray[np.integer], state: States) -> None:
-        """Add journeys of whole users, of which those in one cell come with users together."""
-        self._at = at.without_rows()
-        starts = np.flatnonzero(changes(at.cell))
-        if not len(starts):
-            return
-        there, fate = take(at.cell, starts).astype(np.int64), fate_of(state)
-        # A user's mature journeys come before the others, so the first of them here tells.
-        new = changes(at.cell) | changes(user)
-        new &= fate >= MATURE
-        won = np.flatnonzero(fate == WON)
-        new_won = take(won, np.flatnonzero(changes(take(at.cell, won)) | changes(take(user, won))))
-        both = new.astype(np.int64)  # side by side in one integer
-        both[new_won] += 1 << 32
-        so_far = np.cumsum(both)
-        ends = np.append(starts[1:], len(both)) - 1
-        here = np.diff(take(so_far, ends), prepend=0)
-        self._journeys.add(there, np.diff(ends, prepend=-1), at.size)
-        self._users.add(there, here & ((1 << 32) - 1), at.size)
-        self._converted.add(there, here >> 32, at.size)
-
-    def table(self, spec: TableSpec) -> pl.DataFrame:
-        """The table."""
-        cells = self._journeys.cells()
-        users, converted = (total.plain(cells) for total in (self._users, self._converted))
-        columns = {**self._at.apart(cells), "n_users": users, "users_converted": converted}
+    def people(self, spec: TableSpec) -> pl.DataFrame:
+        """Users of mature journeys in each cell, of all stages together, and of those that converted."""
+        cell, code, n, starts = self._kinds.by_cell(self._n_codes)
+        kind = code % KINDS
+        users = sum_where(kind > NEW_USER, n, starts), sum_where(take(_TELLS_WON, kind), n, starts)
+        columns = {**self._at.apart(cell), **dict(zip(spec.values, users, strict=True))}
         return pl.DataFrame({name: columns[name] for name in spec.schema})
 
-
-def fate_of(state: States) -> npt.NDArray[np.uint8]:
-    """What became of each journey."""
-    return state & np.uint8(FATES - 1)
-
-
-def fold_of(state: States) -> npt.NDArray[np.uint8]:
-    """The fold of each journey's user."""
-    return state >> np.uint8(2)
+    def _apart(self, placed: Ints) -> dict[str, pl.Series]:
+        """The columns of cells told apart by stage."""
+        factors = (*self._at.factors, self._stages) if self._staged else self._at.factors
+        return Packed(_NONE, factors).apart(placed)
 
 
-def _by_fold(at: Packed, state: States, rows: Ints) -> Ints:
-    return take(at.cell, rows).astype(np.int64) * FOLDS + fold_of(take(state, rows))
+def _mark_users(standing: Standings, cell: npt.NDArray[np.integer], user: npt.NDArray[np.uint32], won: Ints) -> None:
+    """Have the first mature journey of each user in each cell say so, and the first converted one; `won` are those."""
+    new = changes(cell)
+    new |= changes(user)
+    new &= fate_of(standing) != IMMATURE  # mature ones come before the others
+    standing |= new.view(np.uint8) * standing.dtype.type(NEW_USER)
+    newly = changes(take(cell, won))
+    newly |= changes(take(user, won))
+    newly &= ~take(new, won)
+    standing[take(won, np.flatnonzero(newly))] += NEWLY_WON - WON

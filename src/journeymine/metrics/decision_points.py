@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -18,12 +18,12 @@ from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.packed import Packed, RowCounts, label_column
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import contrast_by, contrast_specs
-from journeymine.metrics.contrast_count import Ground, Meetings, Reached, count_blocks
+from journeymine.metrics.contrast_count import Meetings, Reached
 from journeymine.metrics.contrast_estimate import contrast, nullable, significance
+from journeymine.metrics.contrast_ground import Ground, count_blocks
 from journeymine.parallel import take
 
 __all__ = ["DecisionPoints", "decision_points"]
@@ -72,13 +72,13 @@ class DecisionPoints:
         """Count the journeys that pass each marker before their goal."""
         journeys = journeys.with_grains([self.grain])
         labels = journeys.codes(self.grain).labels
-        passing = _Passing(self, label_column(labels), label_column([*labels, None]))
-        tables = count_blocks(journeys, self.names, (len(labels) + 1) ** 2, passing.count)
+        label, following = label_column(labels), label_column([*labels, None])
+        tables = count_blocks(journeys, self.names, (len(labels) + 1) ** 2, lambda: _Passing(self, label, following))
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
 
-    def steps_at_once(self, journeys: Journeys) -> None:
-        """All there are: journeys are counted block by block, and the fewest tables are merged."""
-        return
+    def steps_at_once(self, journeys: Journeys) -> int:
+        """All there are: blocks of journeys are counted on all cores, and no tables are merged."""
+        return max(len(journeys.coded), 1)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Lift, information gain and significance of each marker; and how open the way is after each label."""
@@ -164,53 +164,55 @@ def decision_points(
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
-@dataclass(frozen=True, slots=True)
 class _Passing:
-    """Counts who passes which label, or step between labels, and where they go next.
+    """Counts who passes which label, or step between labels, and where they go next."""
 
-    Attributes
-    ----------
-    label, next : what the codes of a label stand for, and of what comes next; there null is the end of the journey.
-    """
+    def __init__(self, measure: DecisionPoints, label: pl.Series, following: pl.Series) -> None:
+        """`label`, `following` : what the codes of a label stand for, and of what comes next; there null is the end of the journey."""
+        self._measure, self._label, self._following = measure, label, following
+        self._met, self._reached, self._branches = Meetings(), Reached(), RowCounts()
 
-    measure: DecisionPoints
-    label: pl.Series
-    next: pl.Series
+    def add(self, ground: Ground) -> None:
+        """Add the journeys of a block."""
+        self._met.add(ground, *self._passed(ground))
+        self._reached.add(ground)
+        self._branches.add(self._ways(ground), ground.fold, rows=np.flatnonzero(ground.before))
 
-    def count(self, blocks: Iterable[Ground]) -> dict[str, pl.DataFrame]:
-        """The tables of some blocks."""
-        specs, met, reached, branches = self.measure.specs(), Meetings(), Reached(), RowCounts()
-        for ground in blocks:
-            step, passed = self._passed(ground)
-            met.add(ground, step, passed)
-            reached.add(ground)
-            branches.add(self._ways(ground), ground.fold, rows=np.flatnonzero(ground.before))
+    def absorb(self, other: _Passing) -> None:
+        """Add what another one counted; the other is used up."""
+        self._met.absorb(other._met)
+        self._reached.absorb(other._reached)
+        self._branches.absorb(other._branches)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """All tables."""
+        specs = self._measure.specs()
         return {
-            **met.tables(specs),
-            "reached": reached.table(specs["reached"]),
-            "branches": branches.table(specs["branches"]),
+            **self._met.tables(specs),
+            "reached": self._reached.table(specs["reached"]),
+            "branches": self._branches.table(specs["branches"]),
         }
 
     def _passed(self, ground: Ground) -> tuple[Ints, Packed]:
         """Steps that tell something, and what journeys pass there."""
-        journeys, between = ground.journeys, self.measure.transitions
-        codes, told, lost_at = journeys.codes(self.measure.grain).codes, ground.before, journeys.rules.lost_at
+        journeys, between = ground.journeys, self._measure.transitions
+        codes, told, lost_at = journeys.codes(self._measure.grain).codes, ground.before, journeys.rules.lost_at
         if lost_at is not None:  # what loses a journey by definition tells nothing
             told = told & ~lost_at.holds(journeys.coded.labels, journeys.coded.numbers, len(told))
         if not between:
             step = np.flatnonzero(told)
-            return step, Packed(take(codes, step), ({"label": self.label},))
-        step = np.flatnonzero(told & ~changes(ground.of_step))
-        from_ = Packed(take(codes, step - 1), ({"from": self.label},))
-        return step, from_.beside(take(codes, step), {"to": self.label})
+            return step, Packed(take(codes, step), ({"label": self._label},))
+        step = np.flatnonzero(told & ~ground.entry)
+        from_ = Packed(take(codes, step - 1), ({"from": self._label},))
+        return step, from_.beside(take(codes, step), {"to": self._label})
 
     def _ways(self, ground: Ground) -> Packed:
         """What comes next after each step."""
-        codes = ground.journeys.codes(self.measure.grain).codes
+        codes = ground.journeys.codes(self._measure.grain).codes
         after = np.empty(len(codes), dtype=np.uint32)
         after[:-1] = codes[1:]
-        after[ground.journeys.offsets[1:] - 1] = len(self.label)
-        return ground.in_groups(Packed(codes, ({"label": self.label},)).beside(after, {"next": self.next}))
+        after[ground.journeys.offsets[1:] - 1] = len(self._label)
+        return ground.in_groups(Packed(codes, ({"label": self._label},)).beside(after, {"next": self._following}))
 
 
 def _information_gain(met: Tally, reached: Tally, rows: pl.DataFrame) -> Floats:

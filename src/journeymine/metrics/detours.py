@@ -17,10 +17,11 @@ import polars as pl
 
 from journeymine.counting.counts import Merge, TableSpec, limbs
 from journeymine.counting.packed import CellCounts, Packed, RowCounts
-from journeymine.counting.runs import changes, runs_of, sort_cells
+from journeymine.counting.runs import changes, ranges, sort_cells, sort_narrow
 from journeymine.counting.tally import Tally, row_groups
-from journeymine.metrics.contrast_count import Ground
-from journeymine.metrics.contrast_tables import FATES, MATURE, WON, Fates, fate_of
+from journeymine.metrics.contrast_ground import Ground
+from journeymine.metrics.contrast_standing import FATES, MATURE, WON, fate_of
+from journeymine.metrics.contrast_tables import Fates
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.wide import normalise
@@ -55,34 +56,51 @@ class Detours:
     """Ways to stages, and what lies on them, block by block."""
 
     def __init__(self) -> None:
-        self._ways, self._passed, self._longest = RowCounts(folded=False), Fates(), CellCounts(_WIDTH * FATES)
+        self._ways, self._passed, self._longest = (
+            RowCounts(folded=False),
+            Fates(staged=False),
+            CellCounts(_WIDTH * FATES),
+        )
 
     def add(self, ground: Ground, place: Packed) -> None:
         """Add the journeys of a block; `place` is that of each step."""
         begin, end = _ways(ground)
         between = end - begin - 1
-        steps = np.minimum(between, LONGEST)
+        steps = np.minimum(between, LONGEST).astype(np.uint8)
         to = ground.in_groups(Packed(take(ground.stage, end), (ground.stages,)), end)
         self._ways.add(to.beside(steps, _STEPS))
         # Every step on every way, as (way, place); a place that a way leads by twice was passed twice by one journey.
         on = np.repeat(np.arange(len(end)), between)
-        inner = np.arange(len(on)) + take(begin + 1 - (np.cumsum(between) - between), on)
-        at = to.take(on).joined(place.take(inner)).with_room(_WIDTH)
-        runs = runs_of(at.cell, at.size, on)
-        at, way = at.take(runs.first), take(on, runs.first)
+        at = to.take(on).joined(place.take(ranges(begin + 1, between))).with_room(_WIDTH)
+        cell, rows = sort_narrow(at.cell, at.size)
+        way = take(on, rows)
+        new = changes(cell)
+        new |= changes(way)
+        starts, later = np.flatnonzero(new), np.flatnonzero(~new)
+        at, way = Packed(take(cell, starts), at.factors, at.size), take(way, starts)
         long, first = take(steps, way), take(begin, way)
-        # At its first step no journey is lost: nobody is, on a way that arrives.
-        journey, state = take(ground.of_step, first), take(ground.state, first)
-        self._passed.add(at.beside(long, _STEPS), state, n_times=runs.lengths, journey=journey, value=ground.value)
-        self._add_longest(at, long, take(ground.journeys.heads.user, journey), fate_of(state))
+        standing = take(ground.standing, first)  # nobody is lost at the first step of a way that arrives
+        self._add_longest(at, long, take(ground.user, first), fate_of(standing))
+        self._passed.add(ground, at.beside(long, _STEPS), first, standing, later - np.arange(1, len(later) + 1))
 
-    def _add_longest(self, at: Packed, long: Ints, user: Ints, fate: npt.NDArray[np.uint8]) -> None:
+    def absorb(self, other: Detours) -> None:
+        """Add what another one counted; the other is used up."""
+        self._ways.absorb(other._ways)
+        self._passed.absorb(other._passed)
+        self._longest.absorb(other._longest)
+
+    def _add_longest(
+        self, at: Packed, long: npt.NDArray[np.uint8], user: npt.NDArray[np.uint32], fate: npt.NDArray[np.uint8]
+    ) -> None:
         """Each user once at each place, by the longest of the ways of mature journeys, and of those that converted."""
-        for least, which in ((MATURE, fate >= MATURE), (WON, fate == WON)):
-            there = at.take(rows := np.flatnonzero(which))
-            starts = np.flatnonzero(changes(there.cell) | changes(take(user, rows)))
-            longest = np.maximum.reduceat(take(long, rows), starts) if len(starts) else starts
-            self._longest.add(there.take(starts), (longest * FATES + least).astype(np.uint8))
+        starts = np.flatnonzero(changes(at.cell) | changes(user))
+        at = at.take(starts)
+        for least in (MATURE, WON):
+            known = fate >= MATURE if least == MATURE else fate == WON
+            longest = np.maximum.reduceat((long + 1) * known, starts) if len(starts) else long
+            rows = np.flatnonzero(longest)
+            code = (take(longest, rows) - 1) * np.uint8(FATES) + np.uint8(least)
+            self._longest.add(at.take(rows), code)
 
     def tables(self, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
         """The tables of `detour_specs`."""
@@ -115,9 +133,8 @@ def _ways(ground: Ground) -> tuple[Ints, Ints]:
     """Steps that first reach the furthest stage so far, and the next that first reaches a higher one, before the goal."""
     if not ground.journeys.stages:
         return _NONE, _NONE
-    unmapped = len(ground.stages["stage"]) - 1
-    reached = np.sort(ground.reached)
-    reached = take(reached, np.flatnonzero(take(ground.stage, reached) != unmapped))
+    unmapped = ground.n_stages - 1
+    reached = take(ground.reached, np.flatnonzero(take(ground.stage, ground.reached) != unmapped))
     journey = take(ground.of_step, reached)
     # A running maximum over all journeys, in which each outranks those before it.
     highest = np.maximum.accumulate(journey * unmapped + take(ground.stage, reached))
@@ -200,6 +217,5 @@ def _counts_of(tally: Tally, rows: pl.DataFrame) -> pl.DataFrame:
     """The counts of some rows, each under its new number `_at`."""
     row = rows["_row"].to_numpy()
     n, begins = take(tally.filled, row), take(np.cumsum(tally.filled) - tally.filled, row)
-    cells = np.arange(int(n.sum())) + np.repeat(begins - (np.cumsum(n) - n), n)
-    counts = tally.frame.select(pl.exclude(tally.rows.columns))[pl.Series(cells)]
+    counts = tally.frame.select(pl.exclude(tally.rows.columns))[pl.Series(ranges(begins, n))]
     return counts.with_columns(_at=pl.Series(np.repeat(rows["_at"].to_numpy(), n)))

@@ -22,10 +22,10 @@ from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import contrast_by, contrast_specs
-from journeymine.metrics.contrast_count import count_blocks
 from journeymine.metrics.contrast_estimate import Contrast, contrast, nullable, p_values
+from journeymine.metrics.contrast_ground import count_blocks
 from journeymine.metrics.detours import detour_specs, usual_ways, with_detours
-from journeymine.metrics.friction_steps import Stumbling
+from journeymine.metrics.friction_steps import Stumbled, Stumbling
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["Friction", "friction"]
@@ -75,14 +75,12 @@ class Friction:
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that meet each friction at each place."""
         stumbling = Stumbling.of(journeys, microseconds(self.long_wait))
-        tables = count_blocks(
-            journeys, self.names, stumbling.n_cells, lambda blocks: stumbling.count(blocks, self.specs())
-        )
+        tables = count_blocks(journeys, self.names, stumbling.n_cells, lambda: Stumbled(stumbling, self.specs()))
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
 
-    def steps_at_once(self, journeys: Journeys) -> None:
-        """All there are: journeys are counted block by block, and the fewest tables are merged."""
-        return
+    def steps_at_once(self, journeys: Journeys) -> int:
+        """All there are: blocks of journeys are counted on all cores, and no tables are merged."""
+        return max(len(journeys.coded), 1)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Conversion with and without, over the whole log and, for kinds, week by week: one family of tests."""

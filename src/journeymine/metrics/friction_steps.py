@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +13,14 @@ import polars as pl
 from journeymine.columns import UNKNOWN
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.packed import Columns, Packed, label_column
-from journeymine.counting.runs import changes, sort_cells
+from journeymine.counting.runs import changes, sort_narrow
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast_count import Ground, Meetings, Reached
+from journeymine.metrics.contrast_count import Meetings, Reached
+from journeymine.metrics.contrast_ground import Ground
 from journeymine.metrics.detours import LONGEST, Detours
 from journeymine.parallel import take
 
-__all__ = ["Stumbling"]
+__all__ = ["Stumbled", "Stumbling"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -31,12 +33,12 @@ class _Met:
 
     known: Ints
     at: Ints
-    code: npt.NDArray[np.unsignedinteger]
+    code: npt.NDArray[np.unsignedinteger] | int
 
 
 @dataclass(frozen=True, slots=True)
 class Stumbling:
-    """Counts the journeys that meet each friction at each place.
+    """What there is to stumble over, and where.
 
     Attributes
     ----------
@@ -66,27 +68,7 @@ class Stumbling:
         """How many frictions and places there are together; ways are told apart by their steps instead."""
         return Packed(np.zeros(0, dtype=np.uint8), self.places).size * max(len(self.names), LONGEST + 1)
 
-    def count(self, blocks: Iterable[Ground], specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
-        """The tables of some blocks."""
-        met, reached, detours = Meetings(), Reached(), Detours()
-        weekly_met, weekly_reached = Meetings(weekly=True), Reached(weekly=True)
-        for ground in blocks:
-            place, kinds = self._place(ground), self._kinds(ground)
-            met.add(ground, *self._at_places(place, [*self._frictions(ground, place), kinds]))
-            weekly_met.add(ground, *self._at_places(place, [kinds]))
-            reached.add(ground)
-            weekly_reached.add(ground)
-            detours.add(ground, place)
-        weekly_specs = {name: specs[f"weekly_{name}"] for name in ("met", "people", "reached")}
-        weekly = {**weekly_met.tables(weekly_specs), "reached": weekly_reached.table(weekly_specs["reached"])}
-        return {
-            **met.tables(specs),
-            "reached": reached.table(specs["reached"]),
-            **{f"weekly_{name}": frame for name, frame in weekly.items()},
-            **detours.tables(specs),
-        }
-
-    def _place(self, ground: Ground) -> Packed:
+    def place(self, ground: Ground) -> Packed:
         """Channel and touchpoint of each step."""
         labels = ground.journeys.coded.labels
         touchpoint = labels["touchpoint"].codes
@@ -94,13 +76,20 @@ class Stumbling:
             return Packed(touchpoint, self.places)
         return Packed(labels["channel"].codes, self.places[:1]).joined(Packed(touchpoint, self.places[1:]))
 
-    def _at_places(self, place: Packed, found: list[_Met]) -> tuple[Ints, Packed]:
+    def at_places(self, place: Packed, found: Sequence[_Met]) -> tuple[Ints, Packed]:
         """All of them: the steps at which they are known, and what is met where."""
-        at, code = np.concatenate([each.at for each in found]), np.concatenate([each.code for each in found])
-        met = Packed(code, (self.friction,)).joined(place.take(at))
-        return np.concatenate([each.known for each in found]), met
+        kind = np.uint32 if len(self.names) * place.size < 1 << 32 else np.int64
+        cell: npt.NDArray[Any] = np.empty(sum(len(each.at) for each in found), dtype=kind)
+        low = 0
+        for each in found:
+            there = cell[low : low + len(each.at)]
+            there[:] = each.code
+            there *= kind(place.size)
+            there += take(place.cell, each.at).astype(kind, copy=False)
+            low += len(there)
+        return np.concatenate([each.known for each in found]), Packed(cell, (self.friction, *place.factors))
 
-    def _frictions(self, ground: Ground, place: Packed) -> Iterator[_Met]:
+    def frictions(self, ground: Ground, place: Packed) -> Iterator[_Met]:
         """All frictions that need no declaration.
 
         A pause is known only once the journey goes on. So whoever paused is compared at the step *after* the pause, with
@@ -114,7 +103,7 @@ class Stumbling:
         yield self._before("wait", np.flatnonzero(inside & (gap > self.long_wait)))
         if "stage" not in journeys.coded.labels:
             return
-        stage, unmapped = ground.stage, len(ground.stages["stage"]) - 1
+        stage, unmapped = ground.stage, ground.n_stages - 1
         back = inside & (stage != unmapped)
         back[1:] &= (stage[:-1] != unmapped) & (stage[1:] < stage[:-1])
         yield self._here("back_step", np.flatnonzero(back))
@@ -124,7 +113,7 @@ class Stumbling:
             resumed[1:] &= stage[:-1] == rank
             yield self._before("abandoned_session", np.flatnonzero(resumed))
 
-    def _kinds(self, ground: Ground) -> _Met:
+    def kinds(self, ground: Ground) -> _Met:
         """The steps whose touchpoint has a declared kind, under its name."""
         kind = ground.journeys.coded.labels.get("kind")
         if kind is None:
@@ -137,18 +126,53 @@ class Stumbling:
         return _Met(steps, steps, take(codes, take(kind.codes, steps)))
 
     def _here(self, name: str, steps: Ints) -> _Met:
-        return _Met(steps, steps, self._code(name, steps))
+        return _Met(steps, steps, self.names.index(name))
 
     def _before(self, name: str, steps: Ints) -> _Met:
-        return _Met(steps, steps - 1, self._code(name, steps))
+        return _Met(steps, steps - 1, self.names.index(name))
 
-    def _code(self, name: str, steps: Ints) -> npt.NDArray[np.uint32]:
-        return np.full(len(steps), self.names.index(name), dtype=np.uint32)
+
+class Stumbled:
+    """Counts the journeys that meet each friction at each place."""
+
+    def __init__(self, stumbling: Stumbling, specs: Mapping[str, TableSpec]) -> None:
+        self._stumbling, self._specs = stumbling, specs
+        self._met, self._weekly = Meetings(), Meetings(weekly=True)
+        self._reached, self._detours = Reached(weekly=True), Detours()
+
+    def add(self, ground: Ground) -> None:
+        """Add the journeys of a block."""
+        stumbling = self._stumbling
+        place, kinds = stumbling.place(ground), stumbling.kinds(ground)
+        self._met.add(ground, *stumbling.at_places(place, [*stumbling.frictions(ground, place), kinds]))
+        self._weekly.add(ground, *stumbling.at_places(place, [kinds]))
+        self._reached.add(ground)
+        self._detours.add(ground, place)
+
+    def absorb(self, other: Stumbled) -> None:
+        """Add what another one counted; the other is used up."""
+        self._met.absorb(other._met)
+        self._weekly.absorb(other._weekly)
+        self._reached.absorb(other._reached)
+        self._detours.absorb(other._detours)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """All tables."""
+        specs = self._specs
+        weekly_specs = {name: specs[f"weekly_{name}"] for name in ("met", "people", "reached")}
+        weekly = {**self._weekly.tables(weekly_specs), "reached": self._reached.table(weekly_specs["reached"])}
+        return {
+            **self._met.tables(specs),
+            "reached": weekly["reached"].select(list(specs["reached"].schema)),  # weeks are added up in time
+            **{f"weekly_{name}": frame for name, frame in weekly.items()},
+            **self._detours.tables(specs),
+        }
 
 
 def _revisits(ground: Ground, place: Packed, which: Bools) -> Ints:
     """Steps of `which` at a place where the same journey was before."""
-    there, rows = sort_cells(place.cell, place.size)
-    again = np.flatnonzero(~(changes(there) | changes(take(ground.of_step, rows))))
-    steps = take(rows, again)
+    there, rows = sort_narrow(place.cell, place.size)
+    new = changes(there)
+    new |= changes(take(ground.of_step, rows))
+    steps = take(rows, np.flatnonzero(~new))
     return take(steps, np.flatnonzero(take(which, steps)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -24,9 +24,10 @@ from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import ENOUGH, contrast_by, contrast_specs
-from journeymine.metrics.contrast_count import Ground, Meetings, Reached, count_blocks
+from journeymine.metrics.contrast_count import Meetings, Reached
 from journeymine.metrics.contrast_estimate import by_group, contrast, nullable, significance
-from journeymine.metrics.contrast_tables import LEFT, MATURE
+from journeymine.metrics.contrast_ground import Ground, count_blocks
+from journeymine.metrics.contrast_standing import LEFT, MATURE
 from journeymine.parallel import take
 from journeymine.stats.histogram import BUCKETS, bucket_place
 
@@ -77,13 +78,13 @@ class Handoffs:
         """Count crossings, and the journeys that make them."""
         journeys = journeys.with_grains([self.grain])
         labels = journeys.codes(self.grain).labels
-        arriving = _Arriving(self, label_column(labels))
-        tables = count_blocks(journeys, self.names, len(labels) ** 2 * len(_TIMES["bucket"]), arriving.count)
+        label, n_cells = label_column(labels), len(labels) ** 2 * len(_TIMES["bucket"])
+        tables = count_blocks(journeys, self.names, n_cells, lambda: _Arriving(self, label))
         return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
 
-    def steps_at_once(self, journeys: Journeys) -> None:
-        """All there are: journeys are counted block by block, and the fewest tables are merged."""
-        return
+    def steps_at_once(self, journeys: Journeys) -> int:
+        """All there are: blocks of journeys are counted on all cores, and no tables are merged."""
+        return max(len(journeys.coded), 1)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Losses at each crossing, and conversion against comparable journeys."""
@@ -166,36 +167,49 @@ def handoffs(
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
-@dataclass(frozen=True, slots=True)
 class _Arriving:
-    """Counts arrivals at a label, from another or from itself; `label` is what its codes stand for."""
+    """Counts arrivals at a label, from another or from itself."""
 
-    measure: Handoffs
-    label: pl.Series
+    def __init__(self, measure: Handoffs, label: pl.Series) -> None:
+        """`label` : what the codes of the measure's grain stand for."""
+        self._measure, self._label = measure, label
+        self._met, self._reached = Meetings(), Reached()
+        self._rows = {
+            "crossings": RowCounts(flagged=True),
+            "arrivals": RowCounts(flagged=True),
+            "times": RowCounts(folded=False),
+        }
 
-    def count(self, blocks: Iterable[Ground]) -> dict[str, pl.DataFrame]:
-        """The tables of some blocks."""
-        specs, met, reached = self.measure.specs(), Meetings(), Reached()
-        crossings, arrivals, times = RowCounts(flagged=True), RowCounts(flagged=True), RowCounts(folded=False)
-        for ground in blocks:
-            codes = ground.journeys.codes(self.measure.grain).codes
-            pair = Packed(_before_each(codes), ({"from": self.label},)).beside(codes, {"to": self.label})
-            follows = ~changes(ground.of_step)
-            crossed = follows & changes(codes)
-            early, step = np.flatnonzero(crossed & ground.before), np.flatnonzero(crossed)
-            met.add(ground, early, pair.take(early))
-            reached.add(ground)
-            at = ground.in_groups(pair)
-            crossings.add(at, ground.fold, rows=step, flags=_returns(ground.of_step, codes, step))
-            took = np.diff(ground.journeys.coded.time, prepend=0)
-            times.add(at.beside(bucket_place(np.maximum(took, 0)), _TIMES), rows=step)
-            came = np.flatnonzero(ground.inside & (ground.fate >= MATURE))
-            arrivals.add(_entering(ground, at), ground.fold, rows=came, flags=ground.fate == LEFT)
-        counted = {"crossings": crossings, "arrivals": arrivals, "times": times}
+    def add(self, ground: Ground) -> None:
+        """Add the journeys of a block."""
+        codes = ground.journeys.codes(self._measure.grain).codes
+        pair = Packed(_before_each(codes), ({"from": self._label},)).beside(codes, {"to": self._label})
+        crossed = changes(codes) & ~ground.entry
+        early, step = np.flatnonzero(crossed & ground.before), np.flatnonzero(crossed)
+        self._met.add(ground, early, pair.take(early))
+        self._reached.add(ground)
+        at = ground.in_groups(pair)
+        returns = _returns(ground.of_step, codes, step)
+        self._rows["crossings"].add(at, ground.fold, rows=step, flags=returns)
+        took = np.diff(ground.journeys.coded.time, prepend=0)
+        self._rows["times"].add(at.beside(bucket_place(np.maximum(took, 0)), _TIMES), rows=step)
+        came = np.flatnonzero(ground.inside & (ground.fate >= MATURE))
+        self._rows["arrivals"].add(_entering(ground, at), ground.fold, rows=came, flags=ground.fate == LEFT)
+
+    def absorb(self, other: _Arriving) -> None:
+        """Add what another one counted; the other is used up."""
+        self._met.absorb(other._met)
+        self._reached.absorb(other._reached)
+        for name, rows in self._rows.items():
+            rows.absorb(other._rows[name])
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """All tables."""
+        specs = self._measure.specs()
         return {
-            **met.tables(specs),
-            "reached": reached.table(specs["reached"]),
-            **{name: rows.table(specs[name]) for name, rows in counted.items()},
+            **self._met.tables(specs),
+            "reached": self._reached.table(specs["reached"]),
+            **{name: rows.table(specs[name]) for name, rows in self._rows.items()},
         }
 
 

@@ -1,0 +1,265 @@
+"""The ground that contrasts stand on: blocks of journeys, with what is known of each step, and counting over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.by import group_journeys
+from journeymine.counting.packed import ROOM, Columns, Packed, label_column
+from journeymine.counting.parts import PART
+from journeymine.counting.runs import changes, ranges
+from journeymine.journeys.heads import CONVERTED, LOST, SERVICE, STATUSES
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.contrast import WEEK_US, stage_key
+from journeymine.metrics.contrast_standing import (
+    IN_STAGE,
+    LEFT,
+    MATURE,
+    WON,
+    Standings,
+    fate_of,
+    fold_of,
+    standing_of,
+)
+from journeymine.parallel import n_workers, on_all_cores, take
+
+__all__ = ["Ground", "GroundCounter", "count_blocks"]
+
+Number = TypeVar("Number", bound=np.generic)
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.integer]
+Bools = npt.NDArray[np.bool_]
+Tables = dict[str, pl.DataFrame]
+_BLOCK = 1 << 17
+"""Steps at a time: a dozen arrays of them stay in the cache."""
+_FEW_PAIRS = 1 << 22
+"""Up to so many pairs of stage and journey each has a place of its own."""
+_MONDAY_US = 4 * 86_400_000_000
+"""1970-01-05, the first Monday."""
+_OF_STATUS = np.full(len(STATUSES), MATURE, dtype=np.uint8)
+_OF_STATUS[CONVERTED] = WON
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every contrast on a block of journeys starts from, made once.
+
+    Attributes
+    ----------
+    groups : the group of each journey, by the labels that are broken down by.
+    stages, weeks : what the codes of stages and weeks stand for, the same in all blocks.
+    """
+
+    journeys: Journeys
+    groups: Packed
+    stages: Columns
+    weeks: Columns
+
+    @classmethod
+    def of(cls, journeys: Journeys, by: Sequence[str]) -> Ground:
+        """Of all journeys that are counted; one has the label of its segment, or of its entry step."""
+        groups, heads = Packed.none(len(journeys)), journeys.heads
+        for name, key in group_journeys(journeys, by, "entry").keys.items():
+            groups = groups.beside_key(name, key)
+        stages = stage_key(journeys.range(0, 0)).values.to_list()
+        first, last = (int(heads.start.min()), int(heads.end.max())) if len(heads) else (0, 0)
+        weeks = pl.Series(np.arange(_week(first), _week(last) + 1))
+        return cls(journeys, groups.compressed() if by else groups, {"stage": label_column(stages)}, {"week": weeks})
+
+    def blocks(self, n_steps: int) -> Iterator[Ground]:
+        """Whole users, about so many steps at a time."""
+        low = 0
+        for block in self.journeys.parts(n_steps):
+            high = low + len(block)
+            groups = Packed(self.groups.cell[low:high], self.groups.factors)
+            yield Ground(block, groups, self.stages, self.weeks)
+            low = high
+
+    @property
+    def n_cells(self) -> int:
+        """How many groups, stages and weeks there are together."""
+        return self.groups.size * self.n_stages * len(self.weeks["week"])
+
+    @property
+    def n_stages(self) -> int:
+        """How many stages there are."""
+        return len(self.stages["stage"])
+
+    @cached_property
+    def of_step(self) -> Ints:
+        """The journey of each step."""
+        return self.journeys.journey_of_step
+
+    @cached_property
+    def user(self) -> npt.NDArray[np.uint32]:
+        """The user of each step."""
+        return self.of_journey(self.journeys.heads.user.astype(np.uint32))
+
+    @cached_property
+    def entry(self) -> Bools:
+        """The first step of each journey."""
+        entry = np.zeros(len(self.journeys.coded), dtype=bool)
+        entry[self.journeys.offsets[:-1]] = True
+        return entry
+
+    @cached_property
+    def stage(self) -> Codes:
+        """The stage of each step."""
+        staged = self.journeys.coded.labels.get("stage")
+        return np.zeros(len(self.journeys.coded), dtype=np.uint8) if staged is None else staged.codes
+
+    @cached_property
+    def before(self) -> Bools:
+        """Steps that lie before the goal of their journey, or have none to come; none of service journeys."""
+        heads, lengths = self.journeys.heads, self.journeys.lengths
+        # Without a goal it is at -1: as an unsigned number, that is more than any length.
+        kept = np.minimum(heads.goal_step.view(np.uint64), lengths.view(np.uint64)).view(np.int64)
+        kept *= heads.status != SERVICE
+        before = np.ones(len(self.journeys.coded), dtype=bool)
+        before[ranges(self.journeys.offsets[:-1] + kept, lengths - kept)] = False  # these are few
+        return before
+
+    @cached_property
+    def inside(self) -> Bools:
+        """Steps before the goal that follow another of their journey."""
+        return self.before & ~self.entry
+
+    @cached_property
+    def standing(self) -> Standings:
+        """Stage, fold and fate of each step as one number; the fate is `LEFT` at the last step of a lost journey."""
+        journeys, heads = self.journeys, self.journeys.heads
+        fate = take(_OF_STATUS, heads.status) * heads.mature
+        standing = self.of_journey(standing_of(take(journeys.folds, heads.user), fate, self.n_stages))
+        standing += self.stage.astype(standing.dtype) * standing.dtype.type(IN_STAGE)
+        lost = np.flatnonzero(heads.mature & (heads.status == LOST))
+        standing[take(journeys.offsets, lost + 1) - 1] += LEFT - MATURE
+        return standing
+
+    @cached_property
+    def fate(self) -> npt.NDArray[np.uint8]:
+        """What became of the journey of each step: `LEFT` at the last step of a lost one."""
+        return fate_of(self.standing)
+
+    @cached_property
+    def fold(self) -> npt.NDArray[np.uint8]:
+        """The fold of each step's user."""
+        return fold_of(self.standing)
+
+    @cached_property
+    def value(self) -> Ints | None:
+        """Micro-units of each journey; None where there are none."""
+        return self.journeys.heads.value if self.journeys.heads.value.any() else None
+
+    def of_journey(self, values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        """What each journey has, for each of its steps."""
+        return take(values, self.of_step)
+
+    def in_groups(self, packed: Packed, step: Ints | None = None) -> Packed:
+        """What stands at some steps (all, in order) told apart by the group of the journey as well."""
+        if not self.groups.factors:
+            return packed
+        group = self.of_journey(self.groups.cell)
+        return Packed(group if step is None else take(group, step), self.groups.factors).joined(packed)
+
+    @cached_property
+    def _comes(self) -> Bools:
+        """Steps before the goal in another stage than the step before them, if that was of their journey."""
+        comes = changes(self.stage)
+        comes |= self.entry
+        comes &= self.before
+        return comes
+
+    @cached_property
+    def _came(self) -> tuple[Ints, Ints]:
+        """The same by number; and for each of them, the first step before the goal of its journey in its stage."""
+        rows = np.flatnonzero(self._comes)
+        pairs = take(self.stage, rows).astype(np.int64)
+        pairs *= len(self.journeys)
+        pairs += take(self.of_step, rows)
+        return rows, take(rows, _first_equal(pairs, self.n_stages * len(self.journeys)))
+
+    @cached_property
+    def reached(self) -> Ints:
+        """The first step before the goal of each journey at each stage."""
+        rows, first = self._came
+        return take(rows, np.flatnonzero(rows == first))
+
+    def weeks_reached(self, step: Ints) -> Ints:
+        """Calendar week (UTC, from Monday 1970-01-05) in which the journey of each step first reached that step's stage."""
+        nth = np.cumsum(self._comes, dtype=np.int64)
+        return self.week(take(self._came[1], take(nth, step) - 1))
+
+    def week(self, step: Ints) -> Ints:
+        """Calendar week of each step, as a code."""
+        return np.asarray(_week(take(self.journeys.coded.time, step)) - int(self.weeks["week"][0]))
+
+
+class GroundCounter(Protocol):
+    """Counts blocks of journeys that come one by one."""
+
+    def add(self, ground: Ground) -> None:
+        """Add the journeys of a block."""
+        ...
+
+    def absorb(self, other: Self) -> None:
+        """Add what another one counted; the other is used up."""
+        ...
+
+    def tables(self) -> Tables:
+        """Raw tables of all that was added."""
+        ...
+
+
+Counter = TypeVar("Counter", bound=GroundCounter)
+
+
+def count_blocks(journeys: Journeys, by: Sequence[str], n_cells: int, counter: Callable[[], Counter]) -> Tables:
+    """Count journeys of whole users block after block, on all cores.
+
+    Parameters
+    ----------
+    n_cells : how many cells there may be in the largest table, beside groups, stages and weeks.
+    counter : makes one that has counted nothing yet.
+    """
+
+    def count(part: Ground) -> Counter:
+        counted = counter()
+        for block in part.blocks(_BLOCK):
+            counted.add(block)
+        return counted
+
+    ground = Ground.of(journeys, by)
+    if n_cells * ground.n_cells <= ROOM:
+        parts = ground.blocks(max(PART, len(journeys.coded) // n_workers() + 1))
+        whole, *others = on_all_cores(count, parts)
+        for other in others:
+            whole.absorb(other)
+        return whole.tables()
+    # Of enormous alphabets each block tells apart only what occurs in it, and so has tables of its own.
+    tables = []
+    for block in ground.blocks(PART):
+        alone = counter()
+        alone.add(block)
+        tables.append(alone.tables())
+    return {name: pl.concat(part[name] for part in tables) for name in tables[0]}
+
+
+def _first_equal(numbers: Ints, size: int) -> Ints:
+    """For each number, where the first like it stands; all are below `size`."""
+    if size > _FEW_PAIRS:
+        _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
+        return take(first, which)
+    first = np.empty(size, dtype=np.int64)
+    first[numbers[::-1]] = np.arange(len(numbers))[::-1]  # of several, what is written last stays
+    return take(first, numbers)
+
+
+def _week(time: Any) -> Any:
+    return (time - _MONDAY_US) // WEEK_US

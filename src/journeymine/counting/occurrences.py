@@ -18,11 +18,13 @@ from journeymine.stats.wide import normalise, split
 __all__ = ["Occurrences", "Sums", "sum_where"]
 
 Ints = npt.NDArray[np.int64]
-_AT_ONCE = 1 << 19
+_AT_ONCE = 1 << 21
+"""So many numbers are sorted and counted at once."""
 _FEW_SUMS, _FITS = 1 << 22, 1 << 62
 """Up to so many sums, each has a place of its own, as long as none may get larger than the latter."""
-_DENSE = 1 << 24
-"""Up to this many possible numbers, each has a place of its own: of 32 bits, until so many rows came that it might overflow."""
+_DENSE, _PER_ROW = 1 << 24, 16
+"""Up to this many possible numbers, and so many for each row, each has a place of its own: of 32 bits, until so many rows came
+that it might overflow."""
 _NARROW = (1 << 32) - 1
 _NOTHING = (np.zeros(0, dtype=np.int64),) * 3
 
@@ -41,7 +43,8 @@ class Occurrences:
         self.kind: type[np.uint16] | type[np.uint32] | type[np.int64] = (
             np.uint16 if size <= 1 << 16 else np.uint32 if size <= 1 << 32 else np.int64
         )
-        self._dense: npt.NDArray[Any] | None = np.zeros(size, dtype=np.uint32) if size <= _DENSE else None
+        self._size = size
+        self._dense: npt.NDArray[Any] | None = None
         self._n_rows = 0
         self._waiting: list[npt.NDArray[Any]] = []
         self._n_waiting = 0
@@ -49,26 +52,40 @@ class Occurrences:
 
     def add(self, numbers: npt.NDArray[Any]) -> None:
         """Count more numbers, of type `kind`; the array is ours from now on."""
-        if self._dense is not None:
-            dense = self._with_room(self._dense, len(numbers))
-            np.add.at(dense, numbers.astype(np.intp), dense.dtype.type(1))
-            return
         self._waiting.append(numbers)
         self._n_waiting += len(numbers)
-        if self._n_waiting >= _AT_ONCE:
+        if self._dense is not None or self._size <= min(_DENSE, _PER_ROW * self._n_waiting):
+            self._place()
+        elif self._n_waiting >= _AT_ONCE:
             self._count()
 
     def absorb(self, other: Occurrences) -> None:
         """Count what another of the same size did as well; the other is used up."""
-        other._count()
-        if self._dense is not None and other._dense is not None:
-            dense = self._with_room(self._dense, other._n_rows)
+        if other._dense is not None:
+            self._place()
+            dense = self._with_room(other._n_rows)
             dense += other._dense
         self._counted += other._counted
+        if self._dense is not None:
+            self._place()
+        for numbers in other._waiting:
+            self.add(numbers)
 
-    def _with_room(self, dense: npt.NDArray[Any], n_rows: int) -> npt.NDArray[Any]:
+    def _place(self) -> None:
+        """Put all that is counted or waits in places of their own."""
+        for numbers, n in self._counted:
+            dense = self._with_room(int(n.sum()))
+            dense[numbers] += n.astype(dense.dtype)
+        self._counted = []
+        for numbers in self._waiting:
+            dense = self._with_room(len(numbers))
+            np.add.at(dense, numbers.astype(np.intp), dense.dtype.type(1))
+        self._waiting, self._n_waiting = [], 0
+
+    def _with_room(self, n_rows: int) -> npt.NDArray[Any]:
         """The places, wide enough for so many rows more."""
         self._n_rows += n_rows
+        dense = np.zeros(self._size, dtype=np.uint32) if self._dense is None else self._dense
         self._dense = dense.astype(np.int64) if self._n_rows > _NARROW and dense.dtype == np.uint32 else dense
         return self._dense
 

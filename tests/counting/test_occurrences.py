@@ -37,6 +37,32 @@ def test_numbers_are_counted_whatever_blocks_they_come_in(dense: int, size: int,
         assert dict(zip(found.tolist(), n.tolist(), strict=True)) == Counter(dict(expected)) + Counter([offset])
 
 
+@pytest.mark.parametrize("size", [41, 300, 1 << 40])
+@given(halves=st.tuples(blocks, blocks), looked=st.booleans())
+def test_what_another_counted_is_added(size: int, halves: Any, looked: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(occurrences, "_AT_ONCE", 25)  # 300 places are made late, or not at all
+        both = Occurrences(size), Occurrences(size)
+        for seen, numbers in zip(both, halves, strict=True):
+            for block in numbers:
+                seen.add(np.array(block, dtype=np.int64).astype(seen.kind))
+            if looked:
+                seen.counted()
+        both[0].absorb(both[1])
+        both[0].add(np.array([7], dtype=both[0].kind))
+        found, n = both[0].counted()
+    expected = Counter([7, *(n for numbers in halves for block in numbers for n in block)])
+    assert list(zip(found.tolist(), n.tolist(), strict=True)) == sorted(expected.items())
+
+
+def test_numbers_are_told_apart_into_cells_and_kinds() -> None:
+    seen = Occurrences(40)
+    seen.add(np.array([7, 22, 7, 21, 4], dtype=seen.kind))
+    cell, kind, n, starts = seen.by_cell(5)
+    assert (cell.tolist(), kind.tolist()) == ([0, 1, 4], [4, 2, 1, 2])
+    assert (n.tolist(), starts.tolist()) == ([1, 2, 1, 1], [0, 1, 2])
+
+
 @pytest.mark.parametrize("narrow", [4, 7])
 def test_places_widen_before_they_could_overflow(monkeypatch: pytest.MonkeyPatch, narrow: int) -> None:
     monkeypatch.setattr(occurrences, "_NARROW", narrow)
@@ -68,6 +94,21 @@ def test_sums_are_exact_beyond_64_bits(few: int, fits: int, rows: Any) -> None:
         expected = [sum(v for block in rows for c, v in block if c == cell) for cell in range(6)]
         for _ in range(2):
             assert to_python_ints(*sums.totals(np.arange(6))) == expected
+
+
+@pytest.mark.parametrize("fits", [100, 1 << 62])
+@given(
+    halves=st.tuples(*(st.lists(st.tuples(st.integers(0, 5), st.integers(-(2**62), 2**62) | st.integers(-9, 9))),) * 2)
+)
+def test_sums_of_another_are_added(fits: int, halves: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(occurrences, "_FITS", fits)
+        both = Sums(), Sums()
+        for sums, half in zip(both, halves, strict=True):
+            sums.add(np.array([c for c, _ in half], dtype=np.int64), np.array([v for _, v in half], dtype=np.int64), 6)
+        both[0].absorb(both[1])
+        found = to_python_ints(*both[0].totals(np.arange(6)))
+    assert found == [sum(v for half in halves for c, v in half if c == cell) for cell in range(6)]
 
 
 def test_sums_know_the_cells_they_were_added_to() -> None:

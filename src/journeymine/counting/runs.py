@@ -14,10 +14,12 @@ import numpy.typing as npt
 
 from journeymine.parallel import take
 
-__all__ = ["Runs", "changes", "ranges", "runs_of", "sort_cells", "sort_narrow"]
+__all__ = ["Runs", "changes", "numbered", "ranges", "runs_of", "sort_cells", "sort_narrow"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+_FEW = 4096
+"""Up to this many possible values, and four per row, are looked up in an array of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,20 @@ def ranges(begins: Ints, lengths: Ints) -> Ints:
     found = np.repeat(begins, n)
     found += np.arange(len(found))
     return found
+
+
+def numbered(values: Ints, size: int) -> tuple[Ints, Ints]:
+    """The values that occur, in ascending order, and the place of each value among them; all lie below `size`.
+
+    >>> numbered(np.array([7, 2, 7]), 8)
+    (array([2, 7]), array([1, 0, 1]))
+    """
+    if size > 4 * len(values) + _FEW:
+        seen, place = np.unique(values, return_inverse=True)
+        return seen, place.astype(np.int64, copy=False)
+    occurs = np.zeros(size, dtype=bool)
+    occurs[values] = True
+    return np.flatnonzero(occurs), take(np.cumsum(occurs) - 1, values)
 
 
 def changes(values: npt.NDArray[np.generic]) -> Bools:

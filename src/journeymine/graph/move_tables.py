@@ -23,7 +23,7 @@ from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.wide import split
 
-__all__ = ["count_move_table", "fits"]
+__all__ = ["count_move_table", "fits", "move_columns"]
 
 Ints = npt.NDArray[np.int64]
 _FEW, _MOST, _PER_STEP = 1 << 17, 1 << 22, 2
@@ -56,6 +56,20 @@ def count_move_table(journeys: Journeys, grain: str, by: Sequence[str], spec: Ta
         group = pack(keys, len(block))[0] if keys else None
         cells.add(block, cells.numbers.of_block(block, block.codes(grain), np.uint32, group))
     return cells.table(spec, coded.labels, groups)
+
+
+def move_columns(numbers: MoveNumbers, move: Ints, labels: Sequence[str]) -> tuple[Ints, dict[str, pl.Series]]:
+    """The group of each move, and what else its number stands for."""
+    group, cell = np.divmod(move // FOLDS, numbers.of_group // FOLDS)
+    source, target = np.divmod(cell, numbers.width)
+    texts = state_texts(np.arange(1, numbers.n_labels + 1), labels, numbers.n_labels + 1)
+    label, end = label_column([*texts, None]), label_column([*OUTCOMES, None])
+    return group, {
+        "from": gathered(label, source),
+        "to": gathered(label, np.minimum(target, numbers.n_labels)),
+        "outcome": gathered(end, np.where(target < numbers.n_labels, len(OUTCOMES), target - numbers.n_labels)),
+        "fold": pl.Series(move % FOLDS, dtype=pl.UInt8),
+    }
 
 
 class _Cells:
@@ -94,17 +108,11 @@ class _Cells:
         """The table with its keys spelled out."""
         first, n = self.first.counted()
         self.n[first] += n
-        used, numbers = np.flatnonzero(self.n), self.numbers
-        group, cell = np.divmod(used // FOLDS, numbers.of_group // FOLDS)
-        source, target = np.divmod(cell, numbers.width)
-        texts = state_texts(np.arange(1, numbers.n_labels + 1), labels, numbers.n_labels + 1)
-        label, end = label_column([*texts, None]), label_column([*OUTCOMES, None])
+        used = np.flatnonzero(self.n)
+        group, moves = move_columns(self.numbers, used, labels)
         columns = {
             **unpack(group, groups),
-            "from": gathered(label, source),
-            "to": gathered(label, np.minimum(target, numbers.n_labels)),
-            "outcome": gathered(end, np.where(target < numbers.n_labels, len(OUTCOMES), target - numbers.n_labels)),
-            "fold": (used % FOLDS).astype(np.uint8),
+            **moves,
             "n": self.n[used],
             **dict(zip(limbs("value"), self.value.totals(used), strict=True)),
             **dict(zip(limbs("time"), (each[used] for each in self.time), strict=True)),

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.counting.counts import limbs
-from journeymine.counting.runs import changes
+from journeymine.counting.runs import changes, ranges
 from journeymine.counting.tabulate import flag_totals
 from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE, Heads
 from journeymine.parallel import on_all_cores, take
@@ -67,7 +67,7 @@ def _each(heads: Heads, journey: Ints) -> Columns:
 def _together(heads: Heads, rows: Ints, starts: Ints, n: Ints) -> Columns:
     """The same, and distinct users, added up over the journeys of each path."""
     begins = np.cumsum(n) - n
-    journey = take(rows, np.arange(int(n.sum())) + np.repeat(starts - begins, n))
+    journey = take(rows, ranges(starts, n))
     each = _each(heads, journey)
     each["n_users"] = changes(
         take(heads.user, journey)

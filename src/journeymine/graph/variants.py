@@ -219,7 +219,7 @@ def _labels_along(journeys: Journeys, coded: Coded, which: Ints, kept: npt.NDArr
     def block(low: int) -> None:
         there = slice(low, low + _BLOCK)
         first, stop = offsets[low], offsets[min(low + _BLOCK, len(lengths))]
-        rows = np.arange(first, stop) + np.repeat(begins[there] - offsets[:-1][there], lengths[there])
+        rows = ranges(begins[there], lengths[there])
         np.take(coded.codes, rows, out=codes[first:stop], mode="clip")
 
     on_all_cores(block, range(0, len(lengths), _BLOCK))

@@ -16,8 +16,10 @@ from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
+from journeymine.counting.packed import Packed, label_column
+from journeymine.counting.parts import PART, count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.tabulate import Key
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
 from journeymine.errors import QuestionError, UnknownLabelError
@@ -27,10 +29,12 @@ from journeymine.graph.markov_states import check_order
 from journeymine.journeys.heads import CONVERTED, LOST
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.predicate import Predicate
-from journeymine.metrics.attribution_count import count_chain, count_cost, count_credit, count_journeys
+from journeymine.metrics.attribution_count import count_chain, count_cost, count_journeys
+from journeymine.metrics.attribution_credit import CreditCounts
 from journeymine.metrics.attribution_estimate import credits_of
+from journeymine.metrics.attribution_moves import TouchMoves
 from journeymine.metrics.attribution_rules import COUNTED, chosen_rules
-from journeymine.metrics.attribution_touches import check_lookback, touch_labels, touches_of
+from journeymine.metrics.attribution_touches import check_lookback, touch_blocks, touch_labels, touches_of
 from journeymine.metrics.funnel_question import check_known
 
 __all__ = ["Attribution", "attribution"]
@@ -127,23 +131,57 @@ class Attribution:
         specs, status = self.specs(), journeys.heads.status
         lookback = check_lookback(self.lookback, journeys.rules)
         labels = touch_labels(journeys, self.grain)
-        groups = group_journeys(journeys, self.names, "entry").keys
-        won = touches_of(
-            journeys, status == CONVERTED, labels, self._marks(journeys, labels), include_goal=self.include_goal,
-            lookback=lookback,
-        )  # fmt: skip
-        touched = won.pick(won.lengths > 0)
+        keys = group_journeys(journeys, self.names, "entry").keys
+        groups = Packed.none(len(journeys))
+        for name, key in keys.items():
+            groups = groups.beside_key(name, key)
+        groups = groups.compressed() if keys else groups
+        half_life, known = microseconds(self.half_life), labels[0].labels
+        credit = CreditCounts(journeys, groups, label_column(known), self.counted, half_life)
+        chain = TouchMoves(journeys, groups, known) if "markov" in self.asked and self.order == 1 else None
+        untouched = np.zeros(len(journeys), dtype=bool)
+        for won in touch_blocks(
+            journeys, status == CONVERTED, labels, self._marks(journeys, labels), lookback=lookback,
+            include_goal=self.include_goal, timed="time_decay" in self.asked,
+        ):  # fmt: skip
+            untouched[won.journey[won.lengths == 0]] = True
+            credit.add(won.touched)
+            if chain is not None:
+                chain.add(won.touched, "converted")
         tables = {
-            "journeys": count_journeys(specs["journeys"], journeys, groups, won),
-            "cost": count_cost(specs["cost"], journeys, groups, labels),
-            **count_credit(specs, self.counted, microseconds(self.half_life), journeys, groups, touched),
+            "journeys": count_journeys(specs["journeys"], journeys, groups, untouched),
+            "cost": count_cost(specs["cost"], journeys, keys, labels),
+            **credit.tables(specs),
         }
-        if "markov" in self.asked:
-            lost = touches_of(journeys, status == LOST, labels, {}, lookback=lookback, timed=False)
-            both = [("converted", touched), ("lost", lost.pick(lost.lengths > 0))]
-            parts = [count_chain(specs["chain"], self.order, journeys, groups, some, end) for end, some in both]
-            tables["chain"] = pl.concat(parts)
+        if chain is not None:
+            for lost in touch_blocks(journeys, status == LOST, labels, {}, lookback=lookback, timed=False):
+                chain.add(lost.touched, "lost")
+            tables["chain"] = chain.table(specs["chain"])
+        elif "markov" in self.asked:
+            tables["chain"] = self._walked(journeys, specs["chain"], keys, labels, lookback)
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
+
+    def steps_at_once(self, journeys: Journeys) -> int | None:
+        """All there are, whose touches are counted block by block; less where paths of a higher order are laid out whole."""
+        return None if self.order == 1 or "markov" not in self.asked else PART
+
+    def _walked(
+        self,
+        journeys: Journeys,
+        spec: TableSpec,
+        keys: Mapping[str, Key],
+        labels: tuple[Coded, Coded],
+        lookback: int | None,
+    ) -> pl.DataFrame:
+        """The moves of a chain of a higher order."""
+        parts = []
+        for end, code, include_goal in (("converted", CONVERTED, self.include_goal), ("lost", LOST, False)):
+            some = touches_of(
+                journeys, np.flatnonzero(journeys.heads.status == code), labels, {}, include_goal=include_goal,
+                lookback=lookback, timed=False,
+            )  # fmt: skip
+            parts.append(count_chain(spec, self.order, journeys, keys, some.touched, end))
+        return pl.concat(parts)
 
     def _marks(self, journeys: Journeys, labels: tuple[Coded, Coded]) -> dict[str, tuple[Bools, Bools]]:
         """Touches on a direct channel, and at the named middle, as far as a rule asks: of steps and of the company."""

@@ -1,102 +1,75 @@
-"""Counting for attribution: credit and value by rule, distinct labels per journey, cost, moves of the chain."""
+"""Counting for attribution beside the credit: journeys, cost, moves of a chain of any order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MISSING
-from journeymine.counting.by import places
-from journeymine.counting.counts import TableSpec
-from journeymine.counting.tabulate import Key, distinct_users, integer_key, key_of, pack, tabulate
+from journeymine.counting.counts import TableSpec, limbs
+from journeymine.counting.occurrences import Sums, sum_where
+from journeymine.counting.packed import CellCounts, Packed
+from journeymine.counting.runs import changes
+from journeymine.counting.tabulate import Key, distinct_users, key_of, tabulate
 from journeymine.events.coded import Coded
 from journeymine.graph.markov_counts import Paths, count_walks
 from journeymine.graph.markov_states import OUTCOMES, walks
 from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.attribution_rules import TouchPaths, apportion, apportion_value, weigh
 from journeymine.metrics.attribution_touches import Touches
 from journeymine.parallel import take
+from journeymine.stats.folds import FOLDS
 
-__all__ = ["count_chain", "count_cost", "count_credit", "count_journeys"]
+__all__ = ["count_chain", "count_cost", "count_journeys"]
 
-Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+_STATUS = {"converted": CONVERTED, "lost": LOST, "open": OPEN, "service": SERVICE, "ended": ENDED}
+_STATUSES, _TRUNCATED, _UNTOUCHED, _NEW_USER, _NEW_UNTOUCHED, _CODES = 8, 8, 16, 32, 64, 128
+"""What is counted of a journey as one number: its status, and flags above it."""
 
 
-def count_journeys(spec: TableSpec, journeys: Journeys, groups: Mapping[str, Key], won: Touches) -> pl.DataFrame:
+def count_journeys(spec: TableSpec, journeys: Journeys, groups: Packed, untouched: Bools) -> pl.DataFrame:
     """Journeys by status, and the conversions without touch."""
-    heads = journeys.heads
-    converted = heads.status == CONVERTED
-    untouched = np.zeros(len(heads), dtype=bool)
-    untouched[won.journey[won.lengths == 0]] = True
-    asked = converted | (heads.status == LOST)
-    packed, size = pack(list(groups.values()), len(heads))
-    return tabulate(
-        spec,
-        groups,
-        {
-            "n_users": distinct_users(packed, heads.user, asked, size),
-            "converted": converted,
-            "untouched": untouched,
-            "untouched_users": distinct_users(packed, heads.user, untouched, size),
-            "lost": heads.status == LOST,
-            "open": heads.status == OPEN,
-            "service": heads.status == SERVICE,
-            "ended": heads.status == ENDED,
-            "left_truncated": heads.left_truncated & converted,
-            "value": np.where(converted, heads.value, 0),
-            "untouched_value": np.where(untouched, heads.value, 0),
-        },
-        journeys.folds[heads.user],
-    )
-
-
-def count_credit(
-    specs: Mapping[str, TableSpec],
-    rules: Sequence[str],
-    half_life: int,
-    journeys: Journeys,
-    groups: Mapping[str, Key],
-    won: Touches,
-) -> dict[str, pl.DataFrame]:
-    """Credit and value of each touch by the counted rules, and the distinct labels of each journey."""
-    position = np.repeat(np.arange(len(won.journey)), won.lengths)
-    journey = take(won.journey, position)
-    user = take(journeys.heads.user, journey)
-    fold, value = take(journeys.folds, user), take(journeys.heads.value, journey)
-    keys = {name: key.take(journey) for name, key in groups.items()}
-    keys["label"] = key_of(won.coded.codes, won.coded.labels)
-    valued = "value" in journeys.coded.numbers
-    paths = TouchPaths(won.offsets, position, won.marks.get("direct"), won.marks.get("middle"), won.time, half_life)
-    credit: dict[str, Any] = {}
-    worth: dict[str, Ints] = {}
-    for rule in rules:
-        credit[rule], upto = apportion(weigh(rule, paths), won.offsets, position)
-        if valued:
-            worth[rule] = apportion_value(value, credit[rule], upto)
-    cell, size = pack(list(keys.values()), len(journey))
-    at = places(cell, size, journey)
-    credit["n"] = np.zeros(len(journey), dtype=bool)
-    credit["n"][at] = True
-    credit["n_users"] = distinct_users(cell, user, credit["n"], size)
-    owner = take(position, at)
-    distinct = take(np.bincount(owner, minlength=len(won.journey)), owner)
-    sets = {name: key.take(at) for name, key in keys.items()} | {"size": integer_key(distinct)}
-    return {
-        "credit": tabulate(specs["credit"], keys, credit, fold),
-        "value": tabulate(specs["value"], keys, worth, fold) if valued else specs["value"].empty(),
-        "sets": tabulate(specs["sets"], sets, {"value": take(value, at)}, take(fold, at)),
+    heads, status = journeys.heads, journeys.heads.status
+    converted, group = status == CONVERTED, groups.cell.astype(np.int64, copy=False)
+    fold = take(journeys.folds, heads.user)
+    code = fold * np.uint16(_CODES)
+    code += status
+    for flag, flags in (
+        (_TRUNCATED, heads.left_truncated & converted),
+        (_UNTOUCHED, untouched),
+        (_NEW_USER, distinct_users(group, heads.user, converted | (status == LOST), groups.size)),
+        (_NEW_UNTOUCHED, distinct_users(group, heads.user, untouched, groups.size)),
+    ):
+        code += flags * np.uint16(flag)
+    counts = CellCounts(FOLDS * _CODES)
+    counts.add(groups, code)
+    cell, known, n = counts.counted()
+    starts = np.flatnonzero(changes(cell * FOLDS + known // _CODES))
+    there = take(cell, starts) * FOLDS + take(known, starts) // _CODES
+    kinds = {"n_users": known & _NEW_USER, "untouched": known & _UNTOUCHED, "untouched_users": known & _NEW_UNTOUCHED,
+             "left_truncated": known & _TRUNCATED}  # fmt: skip
+    columns = {
+        **counts.apart(there // FOLDS),
+        "fold": pl.Series(there % FOLDS, dtype=pl.UInt8),
+        "n_journeys": sum_where(n > 0, n, starts),
+        **{name: sum_where(known % _STATUSES == each, n, starts) for name, each in _STATUS.items()},
+        **{name: sum_where(kind > 0, n, starts) for name, kind in kinds.items()},
     }
+    for name, which in (("value", converted), ("untouched_value", untouched)):
+        worth, sums = np.flatnonzero(which & (heads.value != 0)), Sums()
+        sums.add(take(group * FOLDS + fold, worth), take(heads.value, worth), groups.size * FOLDS)
+        columns |= dict(zip(limbs(name), sums.totals(there), strict=True))
+    return pl.DataFrame({name: columns[name] for name in spec.schema})
 
 
 def count_chain(
     spec: TableSpec, order: int, journeys: Journeys, groups: Mapping[str, Key], touches: Touches, outcome: str
 ) -> pl.DataFrame:
-    """Moves of the chain, over journeys of one outcome with at least one touch."""
+    """Moves of a chain of any order, over journeys of one outcome with at least one touch."""
     journey, labels = touches.journey, touches.coded.labels
     paths = Paths(
         keys={name: key.take(journey) for name, key in groups.items()},

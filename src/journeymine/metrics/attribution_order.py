@@ -108,13 +108,13 @@ def choose_order(
     window = check_lookback(lookback, journeys.rules)
     touches = touches_of(
         journeys,
-        (status == CONVERTED) | (status == LOST),
+        np.flatnonzero((status == CONVERTED) | (status == LOST)),
         touch_labels(journeys, grain),
         {},
         include_goal=include_goal,
         lookback=window,
-    )
-    touches = touches.pick(touches.lengths > 0)
+        timed=False,
+    ).touched
     user = journeys.heads.user[touches.journey]
     sample = _Sample(
         touches.coded.codes,

@@ -10,16 +10,32 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.columns import MICRO
+from journeymine.counting.runs import changes, numbered
 from journeymine.errors import QuestionError
 from journeymine.parallel import take
 
-__all__ = ["COUNTED", "RULES", "TouchPaths", "apportion", "apportion_value", "chosen_rules", "weigh"]
+__all__ = [
+    "COUNTED",
+    "ONE_TOUCH",
+    "RULES",
+    "TouchPaths",
+    "apportion",
+    "apportion_value",
+    "chosen_rules",
+    "credited",
+    "shares",
+    "weigh",
+]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 COUNTED = ("first", "last", "last_non_direct", "linear", "position", "w_shaped", "time_decay")
 """Rules that give each touch a weight of its own."""
+ONE_TOUCH = ("first", "last", "last_non_direct")
+"""Of these, rules that give all to one touch."""
+_BY_SHAPE = ("linear", "position", "w_shaped")
+"""Rules that ask only how long a path is, where in it a touch stands and where the named middle."""
 RULES = (*COUNTED, "markov", "shapley")
 """All rules, in the order in which they are shown."""
 
@@ -80,7 +96,37 @@ def chosen_rules(rules: Sequence[str] | str | None, *, middle: Any, timed: bool 
 
 def weigh(rule: str, paths: TouchPaths) -> Ints:
     """Weight of each touch, a whole number; a path's weights are more than 0 together."""
-    return _WEIGHTS[rule](paths)
+    if rule not in ONE_TOUCH:
+        return _WEIGHTS[rule](paths)
+    weights = np.zeros(len(paths), dtype=np.int64)
+    weights[credited(rule, paths)] = 1
+    return weights
+
+
+def shares(rule: str, paths: TouchPaths) -> tuple[Ints, Ints]:
+    """`apportion` of the weights of a rule, worked out once for paths of one shape where the rule asks for no more."""
+    if rule not in _BY_SHAPE:
+        return apportion(weigh(rule, paths), paths.offsets, paths.path)
+    shapes, of_path = _shapes(paths, marked=rule == "w_shaped")
+    share, upto = apportion(weigh(rule, shapes), shapes.offsets, shapes.path)
+    at = np.arange(len(paths)) + take(take(shapes.offsets, of_path) - paths.offsets[:-1], paths.path)
+    return take(share, at), take(upto, at)
+
+
+def _shapes(paths: TouchPaths, *, marked: bool) -> tuple[TouchPaths, Ints]:
+    """One path of each shape that occurs, and the shape of each path: its length and, if `marked`, its first middle."""
+    first = np.zeros(len(paths.lengths), dtype=np.int64)  # counted from 1, 0 without
+    if marked:
+        middle, of = _middles(paths)
+        first[of] = middle - take(paths.offsets, of) + 1
+    width = int(paths.lengths.max(initial=0)) + 1
+    shape, of_path = numbered(paths.lengths * width + first, width**2)
+    lengths, first = np.divmod(shape, width)
+    offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths)))
+    at = np.zeros(int(offsets[-1]), dtype=bool)
+    at[(offsets[:-1] + first - 1)[first > 0]] = True
+    path = np.repeat(np.arange(len(shape)), lengths)
+    return TouchPaths(offsets, path, None, at, None, paths.half_life), of_path
 
 
 def apportion(weights: Ints, offsets: Ints, path: Ints) -> tuple[Ints, Ints]:
@@ -122,21 +168,16 @@ def apportion_value(value: Ints, share: Ints, upto: Ints) -> Ints:
     return np.asarray(whole * share + (rest * upto + half) // MICRO - (rest * (upto - share) + half) // MICRO)
 
 
-def _first(paths: TouchPaths) -> Ints:
-    return _only(paths, paths.offsets[:-1])
-
-
-def _last(paths: TouchPaths) -> Ints:
-    return _only(paths, paths.offsets[1:] - 1)
-
-
-def _last_non_direct(paths: TouchPaths) -> Ints:
-    """The last touch that is not direct; the last one where all are."""
-    assert paths.direct is not None
-    at = np.where(paths.direct, -1, np.arange(len(paths)))
-    if len(at):
-        at = np.maximum.reduceat(at, paths.offsets[:-1])
-    return _only(paths, np.where(at >= 0, at, paths.offsets[1:] - 1))
+def credited(rule: str, paths: TouchPaths) -> Ints:
+    """The touch of each path that has all its credit, by one of the rules `ONE_TOUCH`."""
+    if rule == "first":
+        return paths.offsets[:-1]
+    last = paths.offsets[1:] - 1
+    if rule == "last" or not len(paths):
+        return last
+    assert paths.direct is not None  # the last one that is not direct; the last one where all are
+    at = np.maximum.reduceat(np.where(paths.direct, -1, np.arange(len(paths))), paths.offsets[:-1])
+    return np.where(at >= 0, at, last)
 
 
 def _linear(paths: TouchPaths) -> Ints:
@@ -154,25 +195,28 @@ def _position(paths: TouchPaths) -> Ints:
 
 def _w_shaped(paths: TouchPaths) -> Ints:
     """30 % each to the first, the named middle and the last, 10 % among the rest; without middle, by position."""
-    assert paths.middle is not None
     weights = _position(paths)
-    journey = paths.path
-    found = np.flatnonzero(paths.middle)
-    fresh = np.ones(len(found), dtype=bool)
-    fresh[1:] = journey[found[1:]] != journey[found[:-1]]
-    middle = found[fresh]
-    of = journey[middle]
+    middle, of = _middles(paths)
     has = np.zeros(len(paths.lengths), dtype=bool)
     has[of] = True
     first, last = paths.offsets[:-1][of], paths.offsets[1:][of] - 1
     others = paths.lengths[of] - 1 - (middle != first) - ((last != first) & (last != middle))
-    weights[has[journey]] = 1
+    weights[take(has, paths.path)] = 1
     for key in (first, middle, last):
         weights[key] = 0
     part = np.maximum(3 * others, 1)
     for key in (first, middle, last):  # a touch that is two of them gets both parts
         weights[key] += part
     return weights
+
+
+def _middles(paths: TouchPaths) -> tuple[Ints, Ints]:
+    """The first touch at the named middle of each path that has one, and those paths."""
+    assert paths.middle is not None
+    found = np.flatnonzero(paths.middle)
+    of = take(paths.path, found)
+    new = changes(of)
+    return found[new], of[new]
 
 
 def _time_decay(paths: TouchPaths) -> Ints:
@@ -184,16 +228,7 @@ def _time_decay(paths: TouchPaths) -> Ints:
     return np.asarray(np.rint(_ONE * np.exp2(-age / paths.half_life)), dtype=np.int64)
 
 
-def _only(paths: TouchPaths, at: Ints) -> Ints:
-    weights = np.zeros(len(paths), dtype=np.int64)
-    weights[at] = 1
-    return weights
-
-
 _WEIGHTS: dict[str, Callable[[TouchPaths], Ints]] = {
-    "first": _first,
-    "last": _last,
-    "last_non_direct": _last_non_direct,
     "linear": _linear,
     "position": _position,
     "w_shaped": _w_shaped,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from journeymine.columns import MISSING
+from journeymine.counting.runs import ranges
 from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError
 from journeymine.events.coded import Coded, narrow
@@ -17,10 +20,13 @@ from journeymine.journeys.journeys import Journeys, pair_codes
 from journeymine.journeys.rules import JourneyRules
 from journeymine.parallel import take
 
-__all__ = ["Touches", "check_lookback", "touch_labels", "touches_of"]
+__all__ = ["Touches", "check_lookback", "touch_blocks", "touch_labels", "touches_of"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+_BLOCK, _AT_ONCE = 1 << 17, 1 << 14
+"""Touches at a time that are counted, and journeys whose touches are looked up: a dozen arrays of them stay in the cache."""
+_CODES, _TIME = "codes", "time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +53,12 @@ class Touches:
         """Touches of each journey."""
         return np.diff(self.offsets)
 
-    def pick(self, kept: Bools) -> Touches:
-        """Touches of the journeys of a mask."""
-        if kept.all():
-            return self
-        there = np.flatnonzero(np.repeat(kept, self.lengths))
-        return Touches(
-            self.journey[kept],
-            _offsets(self.lengths[kept]),
-            self.coded.take(there),
-            take(self.time, there),
-            {name: take(mark, there) for name, mark in self.marks.items()},
-        )
+    @property
+    def touched(self) -> Touches:
+        """Without the journeys that have no touch."""
+        kept = np.flatnonzero(self.lengths)
+        offsets = np.append(take(self.offsets, kept), self.offsets[-1])
+        return Touches(take(self.journey, kept), offsets, self.coded, self.time, self.marks)
 
 
 def check_lookback(lookback: Duration | None, rules: JourneyRules) -> int | None:
@@ -103,7 +103,7 @@ def touch_labels(journeys: Journeys, grain: str) -> tuple[Coded, Coded]:
 
 def touches_of(
     journeys: Journeys,
-    which: Bools,
+    journey: Ints,
     labels: tuple[Coded, Coded],
     marks: Mapping[str, tuple[Bools, Bools]],
     *,
@@ -111,39 +111,70 @@ def touches_of(
     lookback: int | None = None,
     timed: bool = True,
 ) -> Touches:
-    """Touches of the journeys of a mask.
+    """Touches of some journeys, given in ascending order.
 
     `labels` and `marks` are given for all steps and for all company touches; times are 0 where they are not asked for.
     Of a converted journey, those strictly before its first goal; of any other, all. A company touch at the very instant
     of the goal is not before it; at the instant of another step it comes first.
     """
-    heads = journeys.heads
-    goal = np.where(heads.status == CONVERTED, heads.goal_step + include_goal, journeys.lengths)
-    n_own = np.where(which, goal, 0)
-    some = np.flatnonzero(n_own)
-    begin = take(journeys.offsets, some)
-    steps = np.zeros(len(journeys.coded) + 1, dtype=np.int8)
-    steps[begin] += 1
-    steps[begin + take(n_own, some)] -= 1
-    inside = np.flatnonzero(np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_))
-    codes, company = take(labels[0].codes, inside), len(journeys.company) > 0
-    needed = timed or company or lookback is not None
-    time = take(journeys.coded.time, inside) if needed else np.zeros(len(codes), dtype=np.int64)
-    journey = np.flatnonzero(which)
-    marked = {name: take(own, inside) for name, (own, _) in marks.items()}
-    touches = Touches(journey, _offsets(n_own[journey]), Coded(codes, labels[0].labels), time, marked)
-    if company:
+    lengths, company = _n_steps(journeys, journey, include_goal=include_goal), len(journeys.company) > 0
+    columns: dict[str, npt.NDArray[Any]] = {name: own for name, (own, _) in marks.items()}
+    columns |= {_CODES: labels[0].codes}
+    if timed or company or lookback is not None:
+        columns |= {_TIME: journeys.coded.time}
+    found = _along(columns, take(journeys.offsets, journey), lengths)
+    codes = found.pop(_CODES)
+    time = found.pop(_TIME) if _TIME in found else np.zeros(len(codes), dtype=np.int64)
+    touches = Touches(journey, _offsets(lengths), Coded(codes, labels[0].labels), time, found)
+    if company and len(journey):
         touches = _with_company(journeys, touches, labels[1], {name: theirs for name, (_, theirs) in marks.items()})
     return touches if lookback is None else _within(journeys, touches, lookback)
 
 
+def touch_blocks(
+    journeys: Journeys, which: Bools, *args: Any, include_goal: bool = False, **kwargs: Any
+) -> Iterator[Touches]:
+    """Touches of the journeys of a mask, whole users at a time, few enough to stay in the processor's cache."""
+    journey = np.flatnonzero(which)
+    user = take(journeys.heads.user, journey)
+    ends = np.cumsum(_n_steps(journeys, journey, include_goal=include_goal))
+    full = np.searchsorted(ends, np.arange(_BLOCK, int(ends[-1]) if len(ends) else 0, _BLOCK))
+    cuts = np.searchsorted(user, take(user, full), side="right")
+    for low, high in pairwise(np.unique(np.concatenate(([0], cuts, [len(journey)]))).tolist()):
+        yield touches_of(journeys, journey[low:high], *args, include_goal=include_goal, **kwargs)
+
+
+def _n_steps(journeys: Journeys, journey: Ints, *, include_goal: bool) -> Ints:
+    """Own steps of journeys that are touches."""
+    heads, offsets = journeys.heads, journeys.offsets
+    until_goal = take(heads.goal_step, journey) + include_goal
+    every = take(offsets, journey + 1) - take(offsets, journey)
+    return np.where(take(heads.status, journey) == CONVERTED, until_goal, every)
+
+
+def _along(columns: Mapping[str, npt.NDArray[Any]], begins: Ints, lengths: Ints) -> dict[str, npt.NDArray[Any]]:
+    """What columns hold from each of `begins` on, so many rows."""
+    offsets = _offsets(lengths)
+    found = {name: np.empty(int(offsets[-1]), dtype=column.dtype) for name, column in columns.items()}
+    for low in range(0, len(begins), _AT_ONCE):
+        each = slice(low, low + _AT_ONCE)
+        there = slice(int(offsets[low]), int(offsets[min(low + _AT_ONCE, len(begins))]))
+        rows = ranges(begins[each], lengths[each])
+        for name, column in columns.items():
+            np.take(column, rows, out=found[name][there], mode="clip")
+    return found
+
+
 def _with_company(journeys: Journeys, own: Touches, labels: Coded, marks: Mapping[str, Bools]) -> Touches:
-    company, heads = journeys.company, journeys.heads
-    position = np.full(len(journeys), -1, dtype=np.int64)
-    position[own.journey] = np.arange(len(own.journey))
-    until = np.where(heads.status == CONVERTED, _goal_time(journeys), -MISSING - 1)
-    kept = np.flatnonzero((position[company.journey] >= 0) & (company.time < until[company.journey]))
-    of = np.concatenate((position[company.journey[kept]], np.repeat(np.arange(len(own.journey)), own.lengths)))
+    company, status = journeys.company, take(journeys.heads.status, own.journey)
+    low, high = np.searchsorted(company.journey, (own.journey[0], own.journey[-1] + 1))
+    position = np.searchsorted(own.journey, company.journey[low:high])
+    until = np.where(status == CONVERTED, _goal_time(journeys, own.journey), -MISSING - 1)
+    kept = np.flatnonzero(
+        (own.journey[position] == company.journey[low:high]) & (company.time[low:high] < until[position])
+    )
+    of = np.concatenate((position[kept], np.repeat(np.arange(len(own.journey)), own.lengths)))
+    kept += low
     time = np.concatenate((company.time[kept], own.time))
     order = np.lexsort((time, of))  # stable: at one instant the company's come first, steps keep their order
     codes = np.concatenate((labels.codes[kept], own.coded.codes))[order]
@@ -154,8 +185,8 @@ def _with_company(journeys: Journeys, own: Touches, labels: Coded, marks: Mappin
 
 def _within(journeys: Journeys, touches: Touches, lookback: int) -> Touches:
     """Touches at most `lookback` before the goal, or before the end of a journey without one; inclusive."""
-    heads = journeys.heads
-    anchor = np.where(heads.status == CONVERTED, _goal_time(journeys), heads.end)[touches.journey]
+    heads, journey = journeys.heads, touches.journey
+    anchor = np.where(take(heads.status, journey) == CONVERTED, _goal_time(journeys, journey), take(heads.end, journey))
     kept = touches.time >= np.repeat(anchor - lookback, touches.lengths)
     before = np.concatenate(([0], np.cumsum(kept)))
     return Touches(
@@ -167,10 +198,10 @@ def _within(journeys: Journeys, touches: Touches, lookback: int) -> Touches:
     )
 
 
-def _goal_time(journeys: Journeys) -> Ints:
+def _goal_time(journeys: Journeys, journey: Ints) -> Ints:
     """µs of the first goal; of the first step where there is none."""
-    at = journeys.offsets[:-1] + np.maximum(journeys.heads.goal_step, 0)
-    return journeys.coded.time[at] if len(at) else journeys.heads.start
+    at = take(journeys.offsets, journey) + np.maximum(take(journeys.heads.goal_step, journey), 0)
+    return take(journeys.coded.time, at)
 
 
 def _offsets(lengths: Ints) -> Ints:

@@ -19,7 +19,7 @@ from journeymine.counting.measure import LATER, basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.path_text import labels_of, lists_of, text_order
 from journeymine.counting.result import Result
-from journeymine.counting.runs import sort_cells
+from journeymine.counting.runs import ranges, sort_cells
 from journeymine.counting.tabulate import Key, gathered, pack
 from journeymine.counting.tally import Tally, row_groups
 from journeymine.errors import QuestionError

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PACKAGE = "journeymine"
 
-_GROUND = frozenset({"errors", "columns", "durations", "parallel", "percents"})
+_GROUND = frozenset({"errors", "columns", "durations", "parallel", "percents", "flags"})
 _EVENTS = _GROUND | {"stats"}
 _JOURNEYS = _EVENTS | {"events"}
 _COUNTING = _JOURNEYS | {"journeys"}
@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "columns": frozenset({"errors"}),
     "durations": frozenset({"errors", "columns"}),
     "parallel": frozenset(),
+    "flags": frozenset(),
     "percents": frozenset(),
     "stats": _GROUND,
     "charts": _GROUND,  # a leaf: knows frames only

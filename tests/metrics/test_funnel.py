@@ -164,7 +164,7 @@ def test_the_trend_adds_up_to_the_whole(log: list[Row]) -> None:
     for column in ("n", "n_entrants", "immature"):
         added = dict(trend.group_by("nth").agg(pl.col(column).sum()).rows())
         assert [added.get(k, 0) for k in (1, 2)] == result.frame[column].to_list()
-    at, _ = measure.matches(journeys)
+    at, _, _ = measure.matches(journeys)
     local = [
         (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=int(t), hours=5, minutes=30)).date()
         for t in journeys.coded.time[at[0]]

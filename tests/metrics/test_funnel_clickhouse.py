@@ -42,7 +42,7 @@ def journeys_of(log: pl.DataFrame) -> Journeys:
 def ours(log: pl.DataFrame, **fields: Any) -> dict[str, int]:
     """Furthest step per user; 0 for users without an entry."""
     journeys = journeys_of(log)
-    at, _ = Funnel(within=f"{WINDOW}us", **fields).matches(journeys)
+    at, _, _ = Funnel(within=f"{WINDOW}us", **fields).matches(journeys)
     depth = dict.fromkeys(journeys.users.to_list(), 0)
     entered = journeys.users.gather(pl.Series(journeys.heads.user[journeys.journey_of_step[at[0]]])).to_list()
     return depth | dict(zip(entered, (at >= 0).sum(axis=0).tolist(), strict=True))

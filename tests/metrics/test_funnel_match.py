@@ -78,7 +78,7 @@ def searched(journeys: Journeys, asked: Asked) -> list[tuple[list[int], bool]]:
 
 
 def matched(journeys: Journeys, funnel: Funnel) -> list[tuple[list[int], bool]]:
-    at, mature = funnel.matches(journeys)
+    at, mature, _ = funnel.matches(journeys)
     return [(at[:, i].tolist(), bool(mature[i])) for i in range(at.shape[1])]
 
 
@@ -209,7 +209,7 @@ def path(text: str, *, step: int = 1, user: str = "u") -> list[Row]:
 )
 def test_small_paths_by_hand(text: str, fields: dict[str, Any], expected: list[int]) -> None:
     funnel = Funnel(**{"steps": ["A", "B"], "within": "10s", "unit": "user", **fields})
-    at, mature = funnel.matches(built(path(text)))
+    at, mature, _ = funnel.matches(built(path(text)))
     assert at[:, 0].tolist() == expected
     assert mature.tolist() == [True]
 
@@ -225,17 +225,17 @@ def test_a_property_is_held_constant_and_an_absent_one_holds_nothing() -> None:
         Row("u", t * S, what, channel, None, None, None, None)
         for t, (what, channel) in enumerate([("A", "web"), ("B", "app"), ("A", None), ("B", None), ("B", "web")])
     ]
-    at, _ = Funnel(steps=["A", "B"], within="10s", same="channel").matches(built(log))
+    at, _, _ = Funnel(steps=["A", "B"], within="10s", same="channel").matches(built(log))
     assert at.tolist() == [[0], [4]]
-    at, _ = Funnel(steps=["A", "B"], within="10s", same="channel", sequence="strict").matches(built(log))
+    at, _, _ = Funnel(steps=["A", "B"], within="10s", same="channel", sequence="strict").matches(built(log))
     assert at.tolist() == [[0], [4]], "consecutive among the events of one value"
 
 
 def test_entries_with_a_closed_window_come_before_those_that_go_further() -> None:
     log = path("AXXXXXXXAB")
-    at, mature = Funnel(steps=["A", "B"], within="4s").matches(built(log, until=9))
+    at, mature, _ = Funnel(steps=["A", "B"], within="4s").matches(built(log, until=9))
     assert (at.tolist(), mature.tolist()) == ([[0], [-1]], [True])
-    at, mature = Funnel(steps=["A", "B"], within="10s").matches(built(log, until=9))
+    at, mature, _ = Funnel(steps=["A", "B"], within="10s").matches(built(log, until=9))
     assert (at.tolist(), mature.tolist()) == ([[0], [9]], [False])
 
 
@@ -246,6 +246,6 @@ def test_no_steps_at_all_match_nothing() -> None:
             for ties in ("order", "favour"):
                 funnel = Funnel(steps=["A", "B"], sequence=sequence, same=same, ties=ties)
                 for part in (journeys, journeys.range(0, 0)):
-                    at, mature = funnel.matches(part)
+                    at, mature, _ = funnel.matches(part)
                     assert at.shape == (2, 0)
                     assert mature.dtype == np.bool_

@@ -160,6 +160,21 @@ class CellCounts:
         """The columns of some cells."""
         return self._at.apart(cells)
 
+    def table(self, spec: TableSpec, kinds: Mapping[str, npt.NDArray[np.bool_]]) -> pl.DataFrame:
+        """One row per cell and fold, where codes are ``fold * n_kinds + kind``: a column counts the rows of the kinds it flags."""
+        n_kinds = len(next(iter(kinds.values())))
+        cell, code, n = self.counted()
+        if not len(cell):
+            return spec.empty()
+        fold = code // n_kinds
+        starts, kind = np.flatnonzero(changes(cell) | changes(fold)), code - fold * n_kinds
+        columns = {
+            **self.apart(take(cell, starts)),
+            "fold": pl.Series(take(fold, starts), dtype=pl.UInt8),
+            **{name: sum_where(flags[kind], n, starts) for name, flags in kinds.items()},
+        }
+        return pl.DataFrame({name: columns[name] for name in spec.schema})
+
 
 class RowCounts:
     """How many rows there are of each cell and fold, and how many of them are flagged, from blocks that come one by one."""
@@ -186,16 +201,8 @@ class RowCounts:
 
     def table(self, spec: TableSpec) -> pl.DataFrame:
         """A table of all rows, and of the flagged ones: its value columns, in that order."""
-        cell, code, n = self._counts.counted()
-        fold = code // self._flags
-        starts = np.flatnonzero(changes(cell) | changes(fold))
-        totals = (sum_where(which, n, starts) for which in (code >= 0, code % self._flags == 1))
-        columns = {
-            **self._counts.apart(take(cell, starts)),
-            "fold": pl.Series(take(fold, starts), dtype=pl.UInt8),
-            **dict(zip(spec.values, totals, strict=False)),
-        }
-        return pl.DataFrame({name: columns[name] for name in spec.schema})
+        kinds = (np.ones(self._flags, dtype=bool), np.arange(self._flags) == 1)
+        return self._counts.table(spec, dict(zip(spec.values, kinds, strict=False)))
 
 
 def _width(columns: Columns) -> int:

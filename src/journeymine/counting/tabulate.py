@@ -102,7 +102,9 @@ def unpack(packed: Ints, values: Mapping[str, pl.Series]) -> dict[str, pl.Series
     return {name: columns[name] for name in values}
 
 
-def distinct_users(packed: Ints, user: Ints, which: npt.NDArray[np.bool_], size: int) -> npt.NDArray[np.bool_]:
+def distinct_users(
+    packed: npt.NDArray[np.integer], user: Ints, which: npt.NDArray[np.bool_], size: int
+) -> npt.NDArray[np.bool_]:
     """Flags that add up to the distinct users of each key, among the rows of `which`.
 
     Parameters
@@ -122,7 +124,7 @@ def distinct_users(packed: Ints, user: Ints, which: npt.NDArray[np.bool_], size:
     return flags
 
 
-def _together(key: Ints, user: Ints) -> bool:
+def _together(key: npt.NDArray[np.integer], user: Ints) -> bool:
     """Whether rows of one key and user are known to lie side by side, as they do where a user's keys only rise."""
     back = key[1:] < key[:-1]
     if not back.any():

@@ -49,11 +49,13 @@ class Coded:
         >>> Coded(np.array([0, 1, 1, 2], dtype=np.uint8), ("a", "b", "c")).among(np.array([True, False, True])).tolist()
         [True, False, False, True]
         """
-        which = np.flatnonzero(wanted)
+        which = np.flatnonzero(wanted).tolist()
+        if not which:
+            return np.zeros(len(self.codes), dtype=bool)
         if len(which) > _FEW:
             return take(wanted, self.codes)
-        found = np.zeros(len(self.codes), dtype=bool)
-        for code in which:  # comparing small integers is ten times as fast as looking them up
+        found = np.asarray(self.codes == which[0])
+        for code in which[1:]:  # comparing small integers is ten times as fast as looking them up
             found |= self.codes == code
         return found
 

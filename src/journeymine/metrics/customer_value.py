@@ -107,9 +107,9 @@ class CustomerValue:
     def _per_user(self, journeys: Journeys, n: int) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
         """Purchases and value of each user, and whether they were watched long enough."""
         bought, journey = self.event.steps_and_journeys(journeys)
-        user, time = take(journeys.heads.user, journey), take(journeys.coded.time, bought)
-        watched = np.ones(n, dtype=bool)
+        user, watched = take(journeys.heads.user, journey), np.ones(n, dtype=bool)
         if self.within is not None:
+            time = take(journeys.coded.time, bought)
             within, first = microseconds(self.within), np.searchsorted(user, np.arange(n), side="left")
             begin = np.append(time, 0)[first]
             watched = begin + within <= journeys.context.observed_until

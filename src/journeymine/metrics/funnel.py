@@ -18,6 +18,7 @@ from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import Key, distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
@@ -142,9 +143,8 @@ class Funnel:
     def count(self, journeys: Journeys) -> Counts:
         """Find the match of each unit and count how far it goes."""
         specs = self.specs()
-        at, mature = self.matches(journeys)
-        reached = at >= 0
-        user = take(journeys.heads.user, np.searchsorted(journeys.offsets, at[0], side="right") - 1)
+        at, mature, unit = self.matches(journeys)
+        reached, user = at >= 0, self._users(journeys, at[0], unit)
         fold = take(journeys.folds, user)
         keys = self._keys(journeys, at)
         tables = {"steps": tabulate(specs["steps"], keys, _flags(reached, mature, keys, user), fold)}
@@ -154,13 +154,13 @@ class Funnel:
             tables["trend"] = tabulate(specs["trend"], dated, _flags(reached, mature, dated, user), fold)
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
-    def matches(self, journeys: Journeys) -> tuple[Ints, Bools]:
+    def matches(self, journeys: Journeys) -> tuple[Ints, Bools, Ints]:
         """The match that counts, for each unit with an entry, in order.
 
         Returns
         -------
-        Step of the journeys that fills each step of the funnel, -1 where none does, shape [steps, units]; and whether
-        the window of the entry has closed, shape [units].
+        Step of the journeys that fills each step of the funnel, -1 where none does, shape [steps, units]; whether
+        the window of the entry has closed, shape [units]; and which units these are, counted from 0.
         """
         runs = runs_of(
             journeys,
@@ -190,7 +190,14 @@ class Funnel:
         if self.sequence == "loose" and len(self.required) < len(self.steps):
             matches = add_optional(matches, runs, self.required, spans, within)
         at = matches.at if runs.row is None else np.where(matches.at < 0, -1, runs.row[matches.at])
-        return at, closed[chosen]
+        return at, closed[chosen], take(runs.unit, matches.run)
+
+    def _users(self, journeys: Journeys, entry: Ints, unit: Ints) -> Ints:
+        """The user of each unit."""
+        user = journeys.heads.user
+        if self.unit == "session":
+            return take(user, journeys.journey_at(entry))
+        return take(user if self.unit == "journey" else user[changes(user)], unit)
 
     def _keys(self, journeys: Journeys, at: Ints) -> dict[str, Key]:
         """The labels that each unit goes by."""

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.counting.runs import changes
+from journeymine.flags import places_of
 from journeymine.metrics.funnel_runs import Runs
 from journeymine.parallel import take
 
@@ -81,7 +82,7 @@ def limits_of(runs: Runs, spans: Sequence[tuple[int, int]], required: Sequence[i
 
 def match_loose(runs: Runs, required: Sequence[int], spans: Sequence[tuple[int, int]], within: int | None) -> Matches:
     """The earliest match of each entry, over the required steps; the rows of the others stay at -1."""
-    positions = [np.flatnonzero(runs.fills[k]) for k in required]
+    positions = [places_of(runs.fills[k]) for k in required]
     limits = limits_of(runs, spans, required)
     find = _backwards if any(limit.first for limit in limits) else _forwards
     run = runs.run_at(positions[0])
@@ -246,7 +247,9 @@ def furthest(matches: Matches, runs: Runs, closed: Bools) -> Ints:
     unit = take(runs.unit, matches.run)
     start = np.flatnonzero(changes(unit))
     size = np.diff(start, append=len(unit))
-    score = matches.depth + closed * (len(runs.fills) + 1)
+    kind = np.min_scalar_type(2 * len(runs.fills) + 1)  # small numbers pass through less memory
+    score = matches.depth.astype(kind)
+    score += closed * kind.type(len(runs.fills) + 1)
     best = np.flatnonzero(score == np.repeat(np.maximum.reduceat(score, start), size))
     start = np.flatnonzero(changes(take(unit, best)))
     if runs.row is None:  # positions are in the order of the steps

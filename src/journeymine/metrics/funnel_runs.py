@@ -46,8 +46,11 @@ class Runs:
         return len(self.time)
 
     def run_at(self, position: Ints) -> Ints:
-        """The run that each position lies in."""
-        return np.searchsorted(self.bounds, position, side="right") - 1
+        """The run that each of some positions lies in, given in ascending order."""
+        if len(position) < len(self.bounds):
+            return np.searchsorted(self.bounds, position, side="right") - 1
+        before = np.searchsorted(position, self.bounds)
+        return np.repeat(np.arange(len(self.bounds) - 1), np.diff(before))
 
     def end_at(self, position: Ints) -> Ints:
         """The end (exclusive) of the run that each position lies in."""

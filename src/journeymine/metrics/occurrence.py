@@ -12,6 +12,7 @@ import numpy.typing as npt
 from journeymine.counting.by import check_free
 from journeymine.counting.mature import NO_GOAL
 from journeymine.errors import QuestionError
+from journeymine.flags import places_of
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.predicate import Predicate
 from journeymine.metrics.funnel_question import check_known, check_labels
@@ -84,7 +85,7 @@ class Occurrence:
                 raise QuestionError(NO_GOAL, hint="name a goal in the rules, or ask for a touchpoint")
         if condition is None:
             return np.arange(n)
-        return np.flatnonzero(condition.holds(journeys.coded.labels, journeys.coded.numbers, n))
+        return places_of(condition.holds(journeys.coded.labels, journeys.coded.numbers, n))
 
     def steps_and_journeys(self, journeys: Journeys) -> tuple[Ints, Ints]:
         """The same, and the journey that each of them is in.

@@ -15,19 +15,19 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.packed import Packed
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
-from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.return_answer import answer_curves, answer_groups
-from journeymine.metrics.survival import count_exits, exits, exits_spec
+from journeymine.metrics.return_counts import ReturnCounts, blocks_of_users
+from journeymine.metrics.survival import exits_spec
 from journeymine.parallel import take
-from journeymine.stats.histogram import bucket_of
 
 __all__ = ["RepeatRate", "repeat_rate"]
 
@@ -90,35 +90,25 @@ class RepeatRate:
         """Follow each purchase until the next one of the same user."""
         specs, (bought, journey) = self.specs(), self.event.steps_and_journeys(journeys)
         time, user = take(journeys.coded.time, bought), take(journeys.heads.user, journey)
-        keys = {name: key.take(bought) for name, key in step_keys(journeys, self.names).items()}
-        first = changes(user)
-        again = np.zeros(len(bought), dtype=bool)
-        again[:-1] = ~first[1:]
-        took = np.full(len(bought), -1, dtype=np.int64)
-        took[:-1] = np.where(again[:-1], np.diff(time), -1)
-        numbered = {**keys, "nth": integer_key(np.minimum(_position(first), self.max_nth))}
-        follow = np.maximum(journeys.context.observed_until - time, took)
-        bins, happened = exits(took, follow, microseconds(self.bin))
-        cause, fold = np.where(happened, 0, -1), journeys.folds[user]
-        packed, size = pack(list(numbered.values()), len(bought))
-        values = {
-            "n_users": distinct_users(packed, user, np.ones(len(bought), dtype=bool), size),
-            CAUSE: again,
-            "users_back": distinct_users(packed, user, again, size),
-        }
-        rows = np.flatnonzero(again)
-        timed = {name: key.take(rows) for name, key in numbered.items()} | {
-            "bucket": integer_key(bucket_of(took[rows]))
-        }
-        left = count_exits(specs["exits"], numbered, bins, cause, (CAUSE,), fold)
+        until, keys = journeys.context.observed_until, step_keys(journeys, self.names)
+        longest = max(until, int(time.max())) - int(time.min()) if len(time) else 0
+        counts = ReturnCounts(microseconds(self.bin), longest)
+        begins = changes(user)
+        for rows in blocks_of_users(begins):
+            who, when, first = user[rows], time[rows], begins[rows]
+            took = np.full(len(who), -1, dtype=np.int64)
+            took[:-1] = np.where(first[1:], -1, np.diff(when))
+            at = Packed.none(len(who))
+            for name, key in keys.items():
+                at = at.beside_key(name, key.take(bought[rows]))
+            at = at.beside(
+                np.minimum(_position(first), self.max_nth - 1), {"nth": pl.Series(range(1, self.max_nth + 1))}
+            )
+            counts.add(at, who, take(journeys.folds, who), took, np.maximum(until - when, took))
+        tables = dict(zip(specs, counts.tables(specs, CAUSE), strict=False))
+        # Whichever purchase it was: the few rows added up are quicker than all purchases counted once more.
         hazard = list(specs["hazard"].schema)
-        tables = {
-            "purchases": tabulate(specs["purchases"], numbered, values, fold),
-            "exits": left,
-            "times": tabulate(specs["times"], timed, {}, fold[rows]),
-            # Whichever purchase it was: the few rows added up are quicker than all purchases counted once more.
-            "hazard": left.group_by(hazard[: -len(specs["hazard"].values)]).sum().select(hazard),
-        }
+        tables["hazard"] = tables["exits"].group_by(hazard[: -len(specs["hazard"].values)]).sum().select(hazard)
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
     def steps_at_once(self, journeys: Journeys) -> None:
@@ -137,9 +127,9 @@ class RepeatRate:
 
 
 def _position(first: npt.NDArray[np.bool_]) -> Ints:
-    """Which of its user's rows each row is, from 1."""
-    at = np.arange(len(first))
-    return at - np.maximum.accumulate(np.where(first, at, 0)) + 1 if len(first) else at
+    """Which of its user's rows each row is, from 0; the first of them is one's first."""
+    starts = np.flatnonzero(first)
+    return np.arange(len(first)) - np.repeat(starts, np.diff(starts, append=len(first)))
 
 
 def repeat_rate(

@@ -15,19 +15,20 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.packed import Packed
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
+from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.heads import LOST
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import check_free
 from journeymine.metrics.return_answer import answer_curves, answer_groups
-from journeymine.metrics.survival import count_exits, exits, exits_spec
+from journeymine.metrics.return_counts import ReturnCounts, blocks_of_users
+from journeymine.metrics.survival import exits_spec
 from journeymine.metrics.time_to_convert import times_of_outcome
 from journeymine.parallel import take
-from journeymine.stats.histogram import bucket_of
 
 __all__ = ["WinBack", "win_back"]
 
@@ -88,27 +89,14 @@ class WinBack:
         back, fold = following != MISSING, take(journeys.folds, user)
         took = np.where(back, np.maximum(following - at, 0), -1)
         follow = np.maximum(journeys.context.observed_until, np.where(back, following, at)) - at
-        bins, happened = exits(took, follow, microseconds(self.bin))
-        packed, size = pack(list(keys.values()), len(journey))
-        everybody = np.ones(len(journey), dtype=bool)
-        table = tabulate(
-            specs["lost"],
-            keys,
-            {
-                "n": everybody,
-                "n_users": distinct_users(packed, user, everybody, size),
-                CAUSE: back,
-                "users_back": distinct_users(packed, user, back, size),
-            },
-            fold,
-        )
-        rows = np.flatnonzero(back)
-        timed = {**{name: key.take(rows) for name, key in keys.items()}, "bucket": integer_key(bucket_of(took[rows]))}
-        tables = {
-            "lost": table,
-            "exits": count_exits(specs["exits"], keys, bins, np.where(happened, 0, -1), (CAUSE,), fold),
-            "times": tabulate(specs["times"], timed, {}, fold[rows]),
-        }
+        longest = int((at + follow).max() - at.min()) if len(at) else 0
+        counts = ReturnCounts(microseconds(self.bin), longest)
+        for rows in blocks_of_users(changes(user)):
+            place = Packed.none(rows.stop - rows.start)
+            for name, key in keys.items():
+                place = place.beside_key(name, key.take(rows))
+            counts.add(place, user[rows], fold[rows], took[rows], follow[rows])
+        tables = dict(zip(specs, counts.tables(specs, CAUSE), strict=True))
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:

@@ -1,4 +1,4 @@
-"""Contrasts, stays and credit count the same in one block, in many, and where each block tells apart only what occurs in it."""
+"""Contrasts, stays, credit and returns count the same in one block, in many, and where each block tells apart only what occurs in it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import pytest
 
 import journeymine as jm
 from journeymine.counting import packed
-from journeymine.counting.measure import Measure
+from journeymine.counting.measure import Measure, question_of
 from journeymine.metrics import (
     Attribution,
     DecisionPoints,
     Dwell,
     Friction,
     Handoffs,
+    RepeatRate,
+    WinBack,
     attribution_touches,
     contrast_ground,
     dwell_count,
+    return_counts,
 )
 
 MEASURES: list[Measure] = [
@@ -25,6 +28,10 @@ MEASURES: list[Measure] = [
     Dwell(by=("channel", "touchpoint")),
     Attribution(middle={"channel": "email"}),
     Attribution(grain="channel:touchpoint", by="device", lookback="5d", include_goal=True),
+    RepeatRate(max_nth=3),
+    RepeatRate(event="search", by=("channel", "device")),
+    WinBack(),
+    WinBack(by=("channel", "touchpoint"), channel_of="any"),
 ]
 
 
@@ -33,11 +40,7 @@ def journeys() -> jm.Journeys:
     return next(jm.build_journeys(jm.sample()).parts(20_000))
 
 
-@pytest.mark.parametrize(
-    "measure",
-    MEASURES,
-    ids=lambda measure: f"{measure.name} {measure.grain if isinstance(measure, Attribution) else ''}",
-)
+@pytest.mark.parametrize("measure", MEASURES, ids=question_of)
 @pytest.mark.parametrize("room", [packed.ROOM, 1 << 9], ids=["few labels", "enormous alphabets"])
 def test_counts_do_not_depend_on_blocks(
     measure: Measure, room: int, journeys: jm.Journeys, monkeypatch: pytest.MonkeyPatch
@@ -49,5 +52,6 @@ def test_counts_do_not_depend_on_blocks(
         monkeypatch.setattr(counting, "ROOM", room)
     monkeypatch.setattr(attribution_touches, "_BLOCK", 300)
     monkeypatch.setattr(attribution_touches, "_AT_ONCE", 50)
+    monkeypatch.setattr(return_counts, "_BLOCK", 50)
     monkeypatch.setattr(packed, "ROOM", room)
     assert measure.count(journeys).equals(whole)

@@ -61,6 +61,18 @@ class Packed:
         """`n` rows that nothing tells apart."""
         return cls(np.zeros(n, dtype=np.int64))
 
+    @classmethod
+    def of_keys(cls, keys: Mapping[str, Key], n: int) -> Packed:
+        """`n` rows told apart by the keys."""
+        at = cls.none(n)
+        for name, key in keys.items():
+            at = at.beside_key(name, key)
+        return at
+
+    def part(self, rows: slice) -> Packed:
+        """A range of the rows."""
+        return Packed(self.cell[rows], self.factors, self.size)
+
     def take(self, rows: Ints) -> Packed:
         """Some rows, in that order."""
         return Packed(take(self.cell, rows), self.factors, self.size)
@@ -86,7 +98,7 @@ class Packed:
 
     def without_rows(self) -> Packed:
         """The same factors."""
-        return Packed(np.zeros(0, dtype=np.uint32), self.factors)
+        return Packed(np.zeros(0, dtype=np.uint32), self.factors, self.size)
 
     def with_room(self, n: int) -> Packed:
         """The same, with so few cells that `n` codes fit beside: of enormous alphabets only what occurs."""
@@ -132,11 +144,12 @@ class CellCounts:
     def __init__(self, n_codes: int) -> None:
         """`n_codes` : codes are below it."""
         self._n_codes = n_codes
-        self._at, self._numbers = Packed.none(0), Occurrences(n_codes)
+        self._at: Packed | None = None
+        self._numbers = Occurrences(n_codes)
 
     def add(self, at: Packed, code: npt.NDArray[np.unsignedinteger], rows: Ints | None = None) -> None:
         """Add those of `rows`, or all."""
-        if not self._at.factors:
+        if self._at is None:
             self._at, self._numbers = at.without_rows(), Occurrences(at.size * self._n_codes)
         number: npt.NDArray[Any] = at.cell.astype(self._numbers.kind)
         number *= self._n_codes
@@ -145,10 +158,10 @@ class CellCounts:
 
     def absorb(self, other: CellCounts) -> None:
         """Add what another one counted; the other is used up."""
-        if self._at.factors:
-            self._numbers.absorb(other._numbers)
-        else:
+        if self._at is None:
             self._at, self._numbers = other._at, other._numbers
+        elif other._at is not None:
+            self._numbers.absorb(other._numbers)
 
     def counted(self) -> tuple[Ints, Ints, Ints]:
         """Each cell and code that occurs, in ascending order, and how often."""
@@ -158,19 +171,19 @@ class CellCounts:
 
     def apart(self, cells: Ints) -> dict[str, pl.Series]:
         """The columns of some cells."""
-        return self._at.apart(cells)
+        return {} if self._at is None else self._at.apart(cells)
 
     def table(self, spec: TableSpec, kinds: Mapping[str, npt.NDArray[np.bool_]]) -> pl.DataFrame:
         """One row per cell and fold, where codes are ``fold * n_kinds + kind``: a column counts the rows of the kinds it flags."""
         n_kinds = len(next(iter(kinds.values())))
-        cell, code, n = self.counted()
-        if not len(cell):
+        place, kind, n, starts = self._numbers.by_cell(n_kinds)
+        if not len(place):
             return spec.empty()
-        fold = code // n_kinds
-        starts, kind = np.flatnonzero(changes(cell) | changes(fold)), code - fold * n_kinds
+        n_folds = self._n_codes // n_kinds
+        cell = place // n_folds
         columns = {
-            **self.apart(take(cell, starts)),
-            "fold": pl.Series(take(fold, starts), dtype=pl.UInt8),
+            **self.apart(cell),
+            "fold": pl.Series(place - cell * n_folds, dtype=pl.UInt8),
             **{name: sum_where(flags[kind], n, starts) for name, flags in kinds.items()},
         }
         return pl.DataFrame({name: columns[name] for name in spec.schema})

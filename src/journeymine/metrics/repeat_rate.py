@@ -25,7 +25,7 @@ from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
 from journeymine.metrics.return_answer import answer_curves, answer_groups
-from journeymine.metrics.return_counts import ReturnCounts, blocks_of_users
+from journeymine.metrics.return_counts import PLACES, ReturnCounts, blocks_of_users
 from journeymine.metrics.survival import exits_spec
 from journeymine.parallel import take
 
@@ -90,21 +90,18 @@ class RepeatRate:
         """Follow each purchase until the next one of the same user."""
         specs, (bought, journey) = self.specs(), self.event.steps_and_journeys(journeys)
         time, user = take(journeys.coded.time, bought), take(journeys.heads.user, journey)
-        until, keys = journeys.context.observed_until, step_keys(journeys, self.names)
+        until, begins = journeys.context.observed_until, changes(user)
+        keys = {name: key.take(bought) for name, key in step_keys(journeys, self.names).items()}
+        nth = np.minimum(_position(begins), self.max_nth - 1)
+        numbered = Packed.of_keys(keys, len(bought)).beside(nth, {"nth": pl.Series(range(1, self.max_nth + 1))})
+        numbered = numbered.with_room(PLACES)
         longest = max(until, int(time.max())) - int(time.min()) if len(time) else 0
         counts = ReturnCounts(microseconds(self.bin), longest)
-        begins = changes(user)
         for rows in blocks_of_users(begins):
             who, when, first = user[rows], time[rows], begins[rows]
             took = np.full(len(who), -1, dtype=np.int64)
             took[:-1] = np.where(first[1:], -1, np.diff(when))
-            at = Packed.none(len(who))
-            for name, key in keys.items():
-                at = at.beside_key(name, key.take(bought[rows]))
-            at = at.beside(
-                np.minimum(_position(first), self.max_nth - 1), {"nth": pl.Series(range(1, self.max_nth + 1))}
-            )
-            counts.add(at, who, take(journeys.folds, who), took, np.maximum(until - when, took))
+            counts.add(numbered.part(rows), who, take(journeys.folds, who), took, np.maximum(until - when, took))
         tables = dict(zip(specs, counts.tables(specs, CAUSE), strict=False))
         # Whichever purchase it was: the few rows added up are quicker than all purchases counted once more.
         hazard = list(specs["hazard"].schema)

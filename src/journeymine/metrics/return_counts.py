@@ -16,13 +16,15 @@ from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import BUCKETS, bucket_place
 
-__all__ = ["ReturnCounts", "blocks_of_users"]
+__all__ = ["PLACES", "ReturnCounts", "blocks_of_users"]
 
 Ints = npt.NDArray[np.int64]
 _BLOCK = 1 << 15
 """Rows at a time: what is made of them stays in a processor's cache."""
 _NEW, _BACK, _NEW_BACK, _KINDS = 1, 2, 4, 8
 """Flags of a row: the first of its user in its cell, followed by another, the first of these of its user."""
+PLACES = 2 * FOLDS * (MAX_BINS + 1)
+"""Places that each cell may need."""
 _BUCKETS = {"bucket": pl.Series(BUCKETS)}
 
 

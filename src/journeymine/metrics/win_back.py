@@ -25,7 +25,7 @@ from journeymine.journeys.heads import LOST
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import check_free
 from journeymine.metrics.return_answer import answer_curves, answer_groups
-from journeymine.metrics.return_counts import ReturnCounts, blocks_of_users
+from journeymine.metrics.return_counts import PLACES, ReturnCounts, blocks_of_users
 from journeymine.metrics.survival import exits_spec
 from journeymine.metrics.time_to_convert import times_of_outcome
 from journeymine.parallel import take
@@ -89,13 +89,11 @@ class WinBack:
         back, fold = following != MISSING, take(journeys.folds, user)
         took = np.where(back, np.maximum(following - at, 0), -1)
         follow = np.maximum(journeys.context.observed_until, np.where(back, following, at)) - at
+        place = Packed.of_keys(keys, len(at)).with_room(PLACES)
         longest = int((at + follow).max() - at.min()) if len(at) else 0
         counts = ReturnCounts(microseconds(self.bin), longest)
         for rows in blocks_of_users(changes(user)):
-            place = Packed.none(rows.stop - rows.start)
-            for name, key in keys.items():
-                place = place.beside_key(name, key.take(rows))
-            counts.add(place, user[rows], fold[rows], took[rows], follow[rows])
+            counts.add(place.part(rows), user[rows], fold[rows], took[rows], follow[rows])
         tables = dict(zip(specs, counts.tables(specs, CAUSE), strict=True))
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 

@@ -24,7 +24,7 @@ class Heads:
 
     Attributes
     ----------
-    user : index into the users.
+    user : index into the users, each of whom has a journey.
     start, end : µs of the first and the last step.
     goal_step : the converting step, counted from 0 within the journey; -1 without one.
     nth : which journey of its user it is, from 1.

@@ -18,7 +18,6 @@ from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import Key, distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
@@ -184,20 +183,19 @@ class Funnel:
             of = np.searchsorted(journeys.offsets, runs.row_at(entry), side="right") - 1
             closed = journeys.heads.mature[of]
         else:
-            closed = runs.time[entry] <= journeys.context.observed_until - within
+            closed = take(runs.time, entry) <= journeys.context.observed_until - within
         chosen = furthest(matches, runs, closed)
         matches = matches.take(chosen)
         if self.sequence == "loose" and len(self.required) < len(self.steps):
             matches = add_optional(matches, runs, self.required, spans, within)
         at = matches.at if runs.row is None else np.where(matches.at < 0, -1, runs.row[matches.at])
-        return at, closed[chosen], take(runs.unit, matches.run)
+        return at, take(closed, chosen), take(runs.unit, matches.run)
 
     def _users(self, journeys: Journeys, entry: Ints, unit: Ints) -> Ints:
         """The user of each unit."""
-        user = journeys.heads.user
-        if self.unit == "session":
-            return take(user, journeys.journey_at(entry))
-        return take(user if self.unit == "journey" else user[changes(user)], unit)
+        if self.unit == "user":
+            return unit
+        return take(journeys.heads.user, unit if self.unit == "journey" else journeys.journey_at(entry))
 
     def _keys(self, journeys: Journeys, at: Ints) -> dict[str, Key]:
         """The labels that each unit goes by."""
@@ -223,7 +221,7 @@ class Funnel:
         step, rows = np.nonzero((at >= 0) & mature)
         later = step > 0
         step, rows = step[later], rows[later]
-        took = time[at[step, rows]] - time[at[0, rows]]
+        took = take(time, at[step, rows]) - take(time, take(at[0], rows))
         at_step = {name: key.take(rows) for name, key in keys.items()}
         at_step |= {"nth": integer_key(step + 1), "bucket": integer_key(bucket_of(took))}
         return tabulate(spec, at_step, {}, fold[rows])

@@ -54,7 +54,10 @@ class Matches:
 
     def take(self, which: npt.NDArray[np.integer]) -> Matches:
         """Some of the matches."""
-        return Matches(self.at[:, which], self.depth[which], self.run[which])
+        at = np.empty((len(self.at), len(which)), dtype=np.int64)
+        for found, here in zip(at, self.at, strict=True):
+            found[:] = take(here, which)
+        return Matches(at, take(self.depth, which), take(self.run, which))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +103,16 @@ def _forwards(runs: Runs, run: Ints, positions: list[Ints], limits: list[Limit],
     end, last, alive = take(runs.bounds, run + 1), entry, np.arange(len(entry))
     bounds = [(limit.last, limit.of(entry, runs)) for limit in limits]
     for k in range(1, len(positions)):
-        following = np.append(positions[k], len(runs))[np.searchsorted(positions[k], last, side="right")]
+        following = take(np.append(positions[k], len(runs)), np.searchsorted(positions[k], last, side="right"))
         inside = following < end
         for until, bound in bounds:
             if k <= until:
                 inside &= following <= bound[alive]
         going = np.flatnonzero(inside)
         if within is not None:
-            in_time = runs.time[following[going]] - runs.time[entry[alive[going]]] <= within
-            going = going[in_time]
-        alive, last, end = alive[going], following[going], end[going]
+            took = take(runs.time, take(following, going)) - take(runs.time, take(entry, take(alive, going)))
+            going = take(going, np.flatnonzero(took <= within))
+        alive, last, end = take(alive, going), take(following, going), take(end, going)
         at[k, alive] = last
     return at
 

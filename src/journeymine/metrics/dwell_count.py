@@ -19,25 +19,25 @@ from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.occurrences import Sums, sum_where
 from journeymine.counting.packed import ROOM, CellCounts, Packed, label_column
 from journeymine.counting.parts import PART
-from journeymine.counting.runs import changes, runs_of
+from journeymine.counting.runs import changes, sort_narrow
 from journeymine.journeys.heads import SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.endings import still_running
-from journeymine.parallel import take
+from journeymine.parallel import n_workers, on_all_cores, take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import BUCKETS, bucket_place
 
 __all__ = ["count_stays"]
 
 Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 _BLOCK = 1 << 17
 """Steps at a time: a dozen arrays of them stay in the cache."""
 _KINDS = 6
 _OUTSIDE, _IMMATURE, _TRUNCATED, _RUNNING, _KNOWN, _NEW_USER = range(_KINDS)
 """Stays of service journeys, three whose time is not known, and two whose is; the last is its user's first such stay here."""
-_MATURE, _BEGUN_EARLIER, _STILL_RUNNING, _SERVICE = 1, 2, 4, 8
-"""What is known of a journey."""
+_FIRST, _LAST, _MATURE, _BEGUN_EARLIER, _STILL_RUNNING, _SERVICE = (1 << bit for bit in range(6))
+_FOLD, _USER, _USERS, _JOURNEY = 6, 12, (1 << 24) - 1, 36
+"""What is known of a visit and its journey, in the lowest bits of one number; and from which bits on stand fold, user and journey."""
 
 
 def count_stays(journeys: Journeys, names: Sequence[str], specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
@@ -45,22 +45,24 @@ def count_stays(journeys: Journeys, names: Sequence[str], specs: Mapping[str, Ta
     journeys = journeys.with_grains(names)
     labels = {name: label_column(coded.labels) for name, coded in step_labels(journeys.range(0, 0), names).items()}
     if math.prod(len(known) for known in labels.values()) * len(BUCKETS) <= ROOM:
-        return _counted(journeys.parts(_BLOCK), labels, specs)
+        parts = journeys.parts(max(PART, len(journeys.coded) // n_workers() + 1))
+        whole, *others = on_all_cores(lambda part: _counted(part.parts(_BLOCK), labels), parts)
+        for other in others:
+            whole.absorb(other)
+        return whole.tables(specs)
     # Of enormous alphabets each block tells apart only what occurs in it, and so has tables of its own.
-    parts = [_counted([block], labels, specs) for block in journeys.parts(PART)]
-    return {name: pl.concat(part[name] for part in parts) for name in specs}
+    tables = [_counted([block], labels).tables(specs) for block in journeys.parts(PART)]
+    return {name: pl.concat(each[name] for each in tables) for name in specs}
 
 
-def _counted(
-    blocks: Iterable[Journeys], labels: Mapping[str, pl.Series], specs: Mapping[str, TableSpec]
-) -> dict[str, pl.DataFrame]:
+def _counted(blocks: Iterable[Journeys], labels: Mapping[str, pl.Series]) -> _Stays:
     stays = _Stays()
     for block in blocks:
         place = Packed.none(len(block.coded))
         for name, coded in step_labels(block, list(labels)).items():
             place = place.beside(coded.codes, {name: labels[name]})
         stays.add(block, place)
-    return stays.tables(specs)
+    return stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +72,31 @@ class _Visits:
     Attributes
     ----------
     step : the first of each.
-    journey : of each.
+    known : what is known of its journey, as a number that no other journey has; and whether it is the first, the last of it.
     took : µs until the first step of the next visit; of the last visit of a journey, until the journey's last step.
-    first, last : whether it is that of its journey.
     """
 
     step: Ints
-    journey: Ints
+    known: Ints
     took: Ints
-    first: Bools
-    last: Bools
 
     @classmethod
     def of(cls, journeys: Journeys, place: npt.NDArray[np.integer]) -> _Visits:
         """The visits of all journeys; `place` is that of each step."""
-        of_step = journeys.journey_of_step
-        step = np.flatnonzero(changes(place) | changes(of_step))
-        journey, time = take(of_step, step), take(journeys.coded.time, step)
-        first = changes(journey)
-        last = np.append(first[1:], True)[: len(first)]
-        until = np.append(time[1:], 0)[: len(time)]
-        until[np.flatnonzero(last)] = journeys.heads.end  # in order, each journey once
-        return cls(step, journey, until - time, first, last)
+        begins = np.zeros(len(place), dtype=bool)
+        begins[journeys.offsets[:-1]] = True  # each journey has a step
+        step = np.flatnonzero(begins | changes(place))
+        first = np.flatnonzero(take(begins, step))
+        n = np.diff(first, append=len(step))
+        last = first + n - 1
+        known = np.repeat(_known(journeys), n)
+        known[first] |= _FIRST
+        known[last] |= _LAST
+        time = take(journeys.coded.time, step)
+        took = np.empty(len(step), dtype=np.int64)
+        np.subtract(time[1:], time[:-1], out=took[:-1])
+        took[last] = journeys.heads.end - take(time, last)
+        return cls(step, known, took)
 
 
 class _Stays:
@@ -104,22 +109,31 @@ class _Stays:
     def add(self, block: Journeys, place: Packed) -> None:
         """Add the journeys of a block of whole users; `place` is that of each step."""
         visits = _Visits.of(block, place.cell)
-        place = place.take(visits.step)
-        runs = runs_of(place.cell, place.size, visits.journey)
-        n_visits, first = runs.lengths, runs.first
-        took = np.add.reduceat(take(visits.took, runs.rows), runs.starts) if len(first) else first
-        last = take(runs.rows, runs.starts + n_visits - 1)
-        place, journey = place.take(first), take(visits.journey, first)
-        facts, user = take(_facts(block), journey), take(block.heads.user, journey)
-        kind, fold = _kinds(facts, take(visits.first, first), take(visits.last, last)), take(block.folds, user)
-        known = np.flatnonzero(kind == _KNOWN)
-        here, fold_known, took = place.take(known), take(fold, known), take(took, known)
-        kind[known] += changes(here.cell) | changes(take(user, known))
+        cell, rows = sort_narrow(take(place.cell, visits.step), place.size)
+        known = take(visits.known, rows)
+        first = np.flatnonzero(changes(cell) | changes(known >> _JOURNEY))
+        last = np.append(first[1:], len(rows))[: len(first)] - 1
+        upto = take(np.cumsum(take(visits.took, rows)), last)
+        took = upto - np.append(0, upto)[: len(upto)]
+        place = Packed(take(cell, first), place.factors, place.size)
+        known = take(known, first) & ~_LAST | take(known, last) & _LAST  # of all visits of a stay together
+        kind = take(_KIND_OF, known & ((1 << _FOLD) - 1))
+        fold = (known >> _FOLD & (FOLDS - 1)).astype(np.uint8)
+        at = np.flatnonzero(kind == _KNOWN)
+        here, in_fold, took = place.take(at), take(fold, at), take(took, at)
+        kind[at] += changes(here.cell) | changes(take(known, at) >> _USER & _USERS)
         self._kinds.add(place, fold * np.uint16(_KINDS) + kind)
-        self._times.add(here, fold_known * np.uint32(len(BUCKETS)) + bucket_place(took))
-        there = here.cell.astype(np.int64) * FOLDS + fold_known
-        self._visits.add(there, take(n_visits, known), here.size * FOLDS)
+        self._times.add(here, bucket_place(took) * np.uint32(FOLDS) + in_fold)
+        there = here.cell.astype(np.int64) * FOLDS + in_fold
+        self._visits.add(there, take(last - first, at) + 1, here.size * FOLDS)
         self._time.add(there, took, here.size * FOLDS)
+
+    def absorb(self, other: _Stays) -> None:
+        """Add what another one counted; the other is used up."""
+        self._kinds.absorb(other._kinds)
+        self._times.absorb(other._times)
+        self._visits.absorb(other._visits)
+        self._time.absorb(other._time)
 
     def tables(self, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
         """Both tables."""
@@ -141,10 +155,10 @@ class _Stays:
             **dict(zip(limbs("time"), self._time.totals(there), strict=True)),
         }
         timed, code, n = self._times.counted()
-        times = {"bucket": take(BUCKETS, code % len(BUCKETS)), "n": n}
+        times = {"bucket": take(BUCKETS, code // FOLDS), "n": n}
         return {
             "places": _table(specs["places"], self._kinds.apart(cell), fold, places),
-            "times": _table(specs["times"], self._times.apart(timed), code // len(BUCKETS), times),
+            "times": _table(specs["times"], self._times.apart(timed), code % FOLDS, times),
         }
 
 
@@ -155,19 +169,29 @@ def _table(
     return pl.DataFrame({name: every[name] for name in spec.schema})
 
 
-def _facts(journeys: Journeys) -> npt.NDArray[np.uint8]:
-    """What is known of each journey."""
+def _known(journeys: Journeys) -> Ints:
+    """What is known of each journey, and which it is."""
     heads = journeys.heads
-    facts = heads.mature * np.uint8(_MATURE)
-    facts |= (heads.mature & heads.left_truncated) * np.uint8(_BEGUN_EARLIER)
-    facts |= still_running(journeys) * np.uint8(_STILL_RUNNING)
-    facts |= (heads.status == SERVICE) * np.uint8(_SERVICE)
-    return facts
+    known = np.arange(len(heads)) << (_JOURNEY - _USER)
+    known |= heads.user
+    known <<= _USER - _FOLD
+    known |= take(journeys.folds, heads.user)
+    known <<= _FOLD
+    facts = (heads.mature, heads.mature & heads.left_truncated, still_running(journeys), heads.status == SERVICE)
+    for flag, flags in zip((_MATURE, _BEGUN_EARLIER, _STILL_RUNNING, _SERVICE), facts, strict=True):
+        known |= flags * np.uint8(flag)
+    return known
 
 
-def _kinds(facts: npt.NDArray[np.uint8], first: Bools, last: Bools) -> npt.NDArray[np.uint8]:
-    """The kind of each stay of a journey, which came there first, or was there last, or neither."""
-    kind = np.where(last & (facts & _STILL_RUNNING != 0), np.uint8(_RUNNING), np.uint8(_KNOWN))
-    kind = np.where(first & (facts & _BEGUN_EARLIER != 0), np.uint8(_TRUNCATED), kind)
-    kind = np.where(facts & _MATURE == 0, np.uint8(_IMMATURE), kind)
-    return np.where(facts & _SERVICE != 0, np.uint8(_OUTSIDE), kind)
+def _kind(known: int) -> int:
+    """The kind of a stay of a journey, which came there first, or was there last, or neither."""
+    if known & _SERVICE:
+        return _OUTSIDE
+    if not known & _MATURE:
+        return _IMMATURE
+    if known & _FIRST and known & _BEGUN_EARLIER:
+        return _TRUNCATED
+    return _RUNNING if known & _LAST and known & _STILL_RUNNING else _KNOWN
+
+
+_KIND_OF = np.array([_kind(known) for known in range(1 << _FOLD)], dtype=np.uint8)

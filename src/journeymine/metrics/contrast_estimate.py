@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.counting.tally import Tally
+from journeymine.counting.runs import changes
+from journeymine.counting.tally import Tally, row_groups
 from journeymine.metrics.contrast import ENOUGH
+from journeymine.parallel import take
 from journeymine.stats.folds import jackknife_variance
 from journeymine.stats.multiple import benjamini_hochberg
 
@@ -65,10 +67,9 @@ def contrast(met: Tally, reached: Tally, people: Tally, *, enough: int = ENOUGH)
     at least `EXPECTED` of them must be expected to convert and as many not to, as the tests take shares for normal.
     """
     names = [name for name in met.rows.columns if name != "stage"]
-    grouped = met.rows.select(names).with_row_index("_at")
-    rows = grouped.group_by(names, maintain_order=True).agg(pl.len()).select(names)
-    group = grouped.join(rows.with_row_index("_group"), on=names, how="left", nulls_equal=True, maintain_order="left")
-    of = group["_group"].to_numpy().astype(np.int64) if len(met) else np.zeros(0, dtype=np.int64)
+    of = row_groups(met.rows, names)
+    starts = np.flatnonzero(changes(of))
+    rows = met.rows[pl.Series(starts)].select(names)
     shared = reached.rows.columns
     found = met.rows.select(shared).join(
         reached.rows.with_row_index("_at"), on=shared, how="left", maintain_order="left"
@@ -85,15 +86,11 @@ def contrast(met: Tally, reached: Tally, people: Tally, *, enough: int = ENOUGH)
         single = np.where(usable[0], pooled * (1 - pooled) * n[0] ** 2 * (1 / n[0] + 1 / rest_n[0]), 0.0)
         least = by_group(single[None], of, len(rows))[0] / total[0] ** 2
         share_without = by_group(np.where(usable, weight * rest_won / rest_n, 0.0), of, len(rows)) / total
-    exact = {name: _sum(met.total(name), of, len(rows)) for name in met.spec.values if name != "value"}
+    exact = {name: _sums(met.total(name), starts) for name in met.spec.values if name != "value"}
     counted = people.rows.with_columns(pl.Series(name, people.total(name)) for name in people.spec.values)
     users = rows.join(counted, on=names, how="left", nulls_equal=True, maintain_order="left")
     exact |= {name: users[name].fill_null(0).to_numpy().astype(np.int64) for name in people.spec.values}
-    heaviest = met.rows.with_columns(n=pl.Series(met.total("n_journeys"))).sort(
-        "n", descending=True, maintain_order=True
-    )
-    main = rows.join(heaviest.unique(names, keep="first", maintain_order=True), on=names, how="left", nulls_equal=True,
-                     maintain_order="left")  # fmt: skip
+    heaviest = take(np.lexsort((-met.total("n_journeys"), of)), starts)
     return Contrast(
         rows=rows,
         totals=exact,
@@ -105,7 +102,7 @@ def contrast(met: Tally, reached: Tally, people: Tally, *, enough: int = ENOUGH)
         share_without=share_without,
         difference=share_with - share_without,
         least_variance=least,
-        stage=main["stage"].to_list() if len(rows) else [],
+        stage=met.rows["stage"][pl.Series(heaviest)].to_list(),
         value=by_group(met.by_fold("value").sum(axis=0, keepdims=True), of, len(rows))[0],
         present=met.present,
     )
@@ -118,16 +115,12 @@ def _tested(n: Ints, rest: Floats, share: Floats, enough: int) -> npt.NDArray[np
 
 
 def by_group(values: Floats, of: Ints, n: int) -> Floats:
-    """Add up columns by group: shape [R, columns] becomes [R, n]."""
-    out = np.zeros((len(values), n))
-    np.add.at(out.T, of, values.T)
-    return out
+    """Add up columns by group, each in order: shape [R, columns] becomes [R, n]."""
+    return np.stack([np.bincount(of, row, n) for row in values])
 
 
-def _sum(values: Ints, of: Ints, n: int) -> Ints:
-    out = np.zeros(n, dtype=np.int64)
-    np.add.at(out, of, values)
-    return out
+def _sums(values: Ints, starts: Ints) -> Ints:
+    return np.asarray(np.add.reduceat(values, starts)) if len(starts) else values
 
 
 def nullable(values: Floats) -> pl.Series:

@@ -164,13 +164,14 @@ def usual_ways(ways: Tally, passed: Tally, by: Sequence[str]) -> tuple[pl.DataFr
     return usual, seen.filter(pl.col("n_journeys") * 2 >= pl.col("n")).select(*by, "stage", *_PLACE, "n_journeys")
 
 
-def with_detours(tallies: Mapping[str, Tally], by: Sequence[str]) -> tuple[Tally, Tally]:
-    """The tables of all frictions with the detours among them: journeys, and users.
+def with_detours(
+    tallies: Mapping[str, Tally], usual: pl.DataFrame, places: pl.DataFrame, by: Sequence[str]
+) -> tuple[Tally, Tally]:
+    """The tables of all frictions with the detours among them, given what `usual_ways` found: journeys, and users.
 
     Both get a key ``towards``: the stage that a detour was on the way to, ``""`` for all other frictions.
     """
     met, people, passed, passers = (tallies[name] for name in ("met", "people", "passed", "passers"))
-    usual, places = usual_ways(tallies["ways"], passed, by)
     to, at = [*by, "stage"], [*by, "stage", *_PLACE]
     told = {"friction": pl.lit(DETOUR), "towards": pl.col("stage")}
 

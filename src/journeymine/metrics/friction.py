@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
+from journeymine.counting.merging import spelled
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally
@@ -66,11 +67,12 @@ class Friction:
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by friction, place and stage, and all journeys by stage; kinds by week; and ways to each stage."""
         weekly = contrast_specs(_KEYS, self.names, weekly=True)
-        return {
+        specs = {
             **contrast_specs(_KEYS, self.names),
             **{f"weekly_{name}": spec for name, spec in weekly.items()},
             **detour_specs(self.names),
         }
+        return {name: replace(spec, long=True) for name, spec in specs.items()}
 
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that meet each friction at each place."""
@@ -84,13 +86,15 @@ class Friction:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Conversion with and without, over the whole log and, for kinds, week by week: one family of tests."""
-        met, people = with_detours(tallies, self.names)
+        # Of many folds of few rows, only the rows are told apart as text.
+        tallies = {name: replace(tally, rows=spelled(tally.rows)) for name, tally in tallies.items()}
+        usual, places = usual_ways(tallies["ways"], tallies["passed"], self.names)
+        met, people = with_detours(tallies, usual, places, self.names)
         whole = contrast(met, tallies["reached"], people)
         weekly = (tallies[f"weekly_{name}"] for name in ("met", "reached", "people"))
         weeks = contrast(*weekly, enough=ENOUGH_IN_A_WEEK)
         p = [p_values(found.difference, found.tested, found.least_variance) for found in (whole, weeks)]
         adjusted = np.split(benjamini_hochberg(np.concatenate(p)), [len(p[0])])
-        usual, _ = usual_ways(tallies["ways"], tallies["passed"], self.names)
         names = [*self.names, *_KEYS]
         monday = pl.Series("week", weeks.rows["week"] * 7 + 4, dtype=pl.Int32).cast(pl.Date)
         return {

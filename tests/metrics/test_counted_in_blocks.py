@@ -16,7 +16,7 @@ from journeymine.metrics import (
     RepeatRate,
     WinBack,
     attribution_touches,
-    contrast_ground,
+    contrast_blocks,
     dwell_count,
     return_counts,
 )
@@ -46,7 +46,7 @@ def test_counts_do_not_depend_on_blocks(
     measure: Measure, room: int, journeys: jm.Journeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = measure.count(journeys)
-    for counting in (contrast_ground, dwell_count):
+    for counting in (contrast_blocks, dwell_count):
         monkeypatch.setattr(counting, "_BLOCK", 700)
         monkeypatch.setattr(counting, "PART", 3_000)
         monkeypatch.setattr(counting, "ROOM", room)

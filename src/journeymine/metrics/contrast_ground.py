@@ -1,19 +1,18 @@
-"""The ground that contrasts stand on: blocks of journeys, with what is known of each step, and counting over all of them."""
+"""The ground that contrasts stand on: a block of journeys, with what is known of each step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.by import group_journeys
-from journeymine.counting.packed import ROOM, Columns, Packed, label_column
-from journeymine.counting.parts import PART
+from journeymine.counting.packed import Columns, Packed, label_column
 from journeymine.counting.runs import changes, ranges
 from journeymine.journeys.heads import CONVERTED, LOST, SERVICE, STATUSES
 from journeymine.journeys.journeys import Journeys
@@ -28,17 +27,14 @@ from journeymine.metrics.contrast_standing import (
     fold_of,
     standing_of,
 )
-from journeymine.parallel import n_workers, on_all_cores, take
+from journeymine.parallel import take
 
-__all__ = ["Ground", "GroundCounter", "count_blocks"]
+__all__ = ["Ground"]
 
 Number = TypeVar("Number", bound=np.generic)
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.integer]
 Bools = npt.NDArray[np.bool_]
-Tables = dict[str, pl.DataFrame]
-_BLOCK = 1 << 17
-"""Steps at a time: a dozen arrays of them stay in the cache."""
 _FEW_PAIRS = 1 << 22
 """Up to so many pairs of stage and journey each has a place of its own."""
 _MONDAY_US = 4 * 86_400_000_000
@@ -199,56 +195,6 @@ class Ground:
     def week(self, step: Ints) -> Ints:
         """Calendar week of each step, as a code."""
         return np.asarray(_week(take(self.journeys.coded.time, step)) - int(self.weeks["week"][0]))
-
-
-class GroundCounter(Protocol):
-    """Counts blocks of journeys that come one by one."""
-
-    def add(self, ground: Ground) -> None:
-        """Add the journeys of a block."""
-        ...
-
-    def absorb(self, other: Self) -> None:
-        """Add what another one counted; the other is used up."""
-        ...
-
-    def tables(self) -> Tables:
-        """Raw tables of all that was added."""
-        ...
-
-
-Counter = TypeVar("Counter", bound=GroundCounter)
-
-
-def count_blocks(journeys: Journeys, by: Sequence[str], n_cells: int, counter: Callable[[], Counter]) -> Tables:
-    """Count journeys of whole users block after block, on all cores.
-
-    Parameters
-    ----------
-    n_cells : how many cells there may be in the largest table, beside groups, stages and weeks.
-    counter : makes one that has counted nothing yet.
-    """
-
-    def count(part: Ground) -> Counter:
-        counted = counter()
-        for block in part.blocks(_BLOCK):
-            counted.add(block)
-        return counted
-
-    ground = Ground.of(journeys, by)
-    if n_cells * ground.n_cells <= ROOM:
-        parts = ground.blocks(max(PART, len(journeys.coded) // n_workers() + 1))
-        whole, *others = on_all_cores(count, parts)
-        for other in others:
-            whole.absorb(other)
-        return whole.tables()
-    # Of enormous alphabets each block tells apart only what occurs in it, and so has tables of its own.
-    tables = []
-    for block in ground.blocks(PART):
-        alone = counter()
-        alone.add(block)
-        tables.append(alone.tables())
-    return {name: pl.concat(part[name] for part in tables) for name in tables[0]}
 
 
 def _first_equal(numbers: Ints, size: int) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,16 +14,16 @@ from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
-from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.packed import Packed, RowCounts, label_column
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import contrast_by, contrast_specs
+from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_count import Meetings, Reached
 from journeymine.metrics.contrast_estimate import contrast, nullable, significance
-from journeymine.metrics.contrast_ground import Ground, count_blocks
+from journeymine.metrics.contrast_ground import Ground
 from journeymine.parallel import take
 
 __all__ = ["DecisionPoints", "decision_points"]
@@ -68,13 +68,20 @@ class DecisionPoints:
         branches = {**dict.fromkeys(self.names, pl.String), "label": pl.String, "next": pl.String}
         return {**contrast_specs(self.keys, self.names), "branches": TableSpec(branches, {"n": "sum"})}
 
-    def count(self, journeys: Journeys) -> Counts:
-        """Count the journeys that pass each marker before their goal."""
-        journeys = journeys.with_grains([self.grain])
+    @property
+    def grains(self) -> tuple[str, ...]:
+        """The one that is asked for."""
+        return (self.grain,)
+
+    def counting(self, journeys: Journeys) -> tuple[int, Callable[[], _Passing]]:
+        """What counts the journeys that pass each marker before their goal."""
         labels = journeys.codes(self.grain).labels
         label, following = label_column(labels), label_column([*labels, None])
-        tables = count_blocks(journeys, self.names, (len(labels) + 1) ** 2, lambda: _Passing(self, label, following))
-        return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+        return (len(labels) + 1) ** 2, lambda: _Passing(self, label, following)
+
+    def count(self, journeys: Journeys) -> Counts:
+        """Count the journeys that pass each marker before their goal."""
+        return count_contrasts([self], journeys)[0]
 
     def steps_at_once(self, journeys: Journeys) -> int:
         """All there are: blocks of journeys are counted on all cores, and no tables are merged."""

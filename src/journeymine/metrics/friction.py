@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -15,7 +15,6 @@ from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
-from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.merging import spelled
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
@@ -23,8 +22,8 @@ from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import contrast_by, contrast_specs
+from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_estimate import Contrast, contrast, nullable, p_values
-from journeymine.metrics.contrast_ground import count_blocks
 from journeymine.metrics.detours import detour_specs, usual_ways, with_detours
 from journeymine.metrics.friction_steps import Stumbled, Stumbling
 from journeymine.stats.multiple import benjamini_hochberg
@@ -74,11 +73,19 @@ class Friction:
         }
         return {name: replace(spec, long=True) for name, spec in specs.items()}
 
+    @property
+    def grains(self) -> tuple[str, ...]:
+        """Places are told apart as they are."""
+        return ()
+
+    def counting(self, journeys: Journeys) -> tuple[int, Callable[[], Stumbled]]:
+        """What counts the journeys that meet each friction at each place."""
+        stumbling = Stumbling.of(journeys, microseconds(self.long_wait))
+        return stumbling.n_cells, lambda: Stumbled(stumbling, self.specs())
+
     def count(self, journeys: Journeys) -> Counts:
         """Count the journeys that meet each friction at each place."""
-        stumbling = Stumbling.of(journeys, microseconds(self.long_wait))
-        tables = count_blocks(journeys, self.names, stumbling.n_cells, lambda: Stumbled(stumbling, self.specs()))
-        return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+        return count_contrasts([self], journeys)[0]
 
     def steps_at_once(self, journeys: Journeys) -> int:
         """All there are: blocks of journeys are counted on all cores, and no tables are merged."""

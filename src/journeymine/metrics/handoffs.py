@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +16,20 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
 from journeymine.counting.finish import finish
 from journeymine.counting.histograms import histogram_of
-from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.packed import Packed, RowCounts, label_column
+from journeymine.counting.packed import label_column
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import ENOUGH, contrast_by, contrast_specs
-from journeymine.metrics.contrast_count import Meetings, Reached
+from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_estimate import by_group, contrast, nullable, significance
-from journeymine.metrics.contrast_ground import Ground, count_blocks
-from journeymine.metrics.contrast_standing import LEFT, MATURE
-from journeymine.parallel import take
-from journeymine.stats.histogram import BUCKETS, bucket_place
+from journeymine.metrics.handoffs_count import N_TIMES, Arriving
 
-__all__ = ["Handoffs", "handoffs"]
+__all__ = ["HandoffLosses", "Handoffs", "handoffs"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-_TIMES = {"bucket": pl.Series(BUCKETS)}
-_ENTERS = {"enters": pl.Series([0, 1])}
 
 
 @dataclass(frozen=True)
@@ -74,13 +67,20 @@ class Handoffs:
             "times": TableSpec({**by, **pair, "bucket": pl.Int64}, {"n": "sum"}, folded=False),
         }
 
+    @property
+    def grains(self) -> tuple[str, ...]:
+        """The one that is asked for."""
+        return (self.grain,)
+
+    def counting(self, journeys: Journeys) -> tuple[int, Callable[[], Arriving]]:
+        """What counts crossings, and the journeys that make them."""
+        labels = journeys.codes(self.grain).labels
+        label = label_column(labels)
+        return len(labels) ** 2 * N_TIMES, lambda: Arriving(self.grain, label, self.specs())
+
     def count(self, journeys: Journeys) -> Counts:
         """Count crossings, and the journeys that make them."""
-        journeys = journeys.with_grains([self.grain])
-        labels = journeys.codes(self.grain).labels
-        label, n_cells = label_column(labels), len(labels) ** 2 * len(_TIMES["bucket"])
-        tables = count_blocks(journeys, self.names, n_cells, lambda: _Arriving(self, label))
-        return Counts.of(question_of(self), basis_of(journeys), self.specs(), tables)
+        return count_contrasts([self], journeys)[0]
 
     def steps_at_once(self, journeys: Journeys) -> int:
         """All there are: blocks of journeys are counted on all cores, and no tables are merged."""
@@ -91,23 +91,15 @@ class Handoffs:
         found = contrast(tallies["met"], tallies["reached"], tallies["people"])
         n = found.totals["n"]
         p, adjusted = significance(found.difference, found.tested, found.least_variance)
-        crossings = found.rows.join(
-            tallies["crossings"].rows.with_columns(
-                n_crossings=pl.Series(tallies["crossings"].total("n")),
-                n_ping_pong=pl.Series(tallies["crossings"].total("ping_pong")),
-            ),
-            on=found.rows.columns, how="left", maintain_order="left",
-        )  # fmt: skip
         lost = _per_row(tallies["met"], found.rows, "lost_at")
         arrivals = _lost_on_arrival(tallies["arrivals"], found.rows)
         p_lost, adjusted_lost = significance(arrivals.excess, arrivals.tested, arrivals.least_variance)
-        times = histogram_of(tallies["times"], found.rows)
+        crossings, times = _crossings(tallies, found.rows), _times(tallies, found.rows)
         answer = Answer(
             keys=found.rows,
             columns={
                 "stage": pl.Series(found.stage, dtype=pl.String),
-                "n_crossings": crossings["n_crossings"],
-                "n_ping_pong": crossings["n_ping_pong"],
+                **crossings,
                 "n_journeys": found.totals["n_journeys"],
                 "n": n,
                 "n_users": found.totals["n_users"],
@@ -118,8 +110,7 @@ class Handoffs:
                 "lost_excess": Number(arrivals.excess, found.n[found.present]),
                 "p_lost": nullable(p_lost),
                 "p_lost_adjusted": nullable(adjusted_lost),
-                "p50_s": Quantile(times, 0.5, 1 / MICRO, interval=False),
-                "p90_s": Quantile(times, 0.9, 1 / MICRO, interval=False),
+                **times,
                 "converted_with": nullable(found.share_with[0]),
                 "converted_without": nullable(found.share_without[0]),
                 "difference": Number(found.difference, found.n[found.present]),
@@ -130,6 +121,17 @@ class Handoffs:
             converting=found.totals["users_converted"],
         )
         return {"handoffs": answer}
+
+
+@dataclass(frozen=True)
+class HandoffLosses(Handoffs):
+    """The same without how many crossings there are and how long they take: for those who rank what to mend."""
+
+    name: ClassVar[str] = "handoff_losses"
+
+    def specs(self) -> Mapping[str, TableSpec]:
+        """Journeys by crossing and stage of arrival, and all journeys by stage."""
+        return {name: spec for name, spec in super().specs().items() if name not in ("crossings", "times")}
 
 
 def handoffs(
@@ -167,72 +169,24 @@ def handoffs(
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
 
 
-class _Arriving:
-    """Counts arrivals at a label, from another or from itself."""
-
-    def __init__(self, measure: Handoffs, label: pl.Series) -> None:
-        """`label` : what the codes of the measure's grain stand for."""
-        self._measure, self._label = measure, label
-        self._met, self._reached = Meetings(), Reached()
-        self._rows = {
-            "crossings": RowCounts(flagged=True),
-            "arrivals": RowCounts(flagged=True),
-            "times": RowCounts(folded=False),
-        }
-
-    def add(self, ground: Ground) -> None:
-        """Add the journeys of a block."""
-        codes = ground.journeys.codes(self._measure.grain).codes
-        pair = Packed(_before_each(codes), ({"from": self._label},)).beside(codes, {"to": self._label})
-        crossed = changes(codes) & ~ground.entry
-        early, step = np.flatnonzero(crossed & ground.before), np.flatnonzero(crossed)
-        self._met.add(ground, early, pair.take(early))
-        self._reached.add(ground)
-        at = ground.in_groups(pair)
-        returns = _returns(ground.of_step, codes, step)
-        self._rows["crossings"].add(at, ground.fold, rows=step, flags=returns)
-        took = np.diff(ground.journeys.coded.time, prepend=0)
-        self._rows["times"].add(at.beside(bucket_place(np.maximum(took, 0)), _TIMES), rows=step)
-        came = np.flatnonzero(ground.inside & (ground.fate >= MATURE))
-        self._rows["arrivals"].add(_entering(ground, at), ground.fold, rows=came, flags=ground.fate == LEFT)
-
-    def absorb(self, other: _Arriving) -> None:
-        """Add what another one counted; the other is used up."""
-        self._met.absorb(other._met)
-        self._reached.absorb(other._reached)
-        for name, rows in self._rows.items():
-            rows.absorb(other._rows[name])
-
-    def tables(self) -> dict[str, pl.DataFrame]:
-        """All tables."""
-        specs = self._measure.specs()
-        return {
-            **self._met.tables(specs),
-            "reached": self._reached.table(specs["reached"]),
-            **{name: rows.table(specs[name]) for name, rows in self._rows.items()},
-        }
+def _crossings(tallies: Mapping[str, Tally], rows: pl.DataFrame) -> dict[str, pl.Series]:
+    """How many crossings there are, if they were counted."""
+    if "crossings" not in tallies:
+        return {}
+    tally = tallies["crossings"]
+    counted = tally.rows.with_columns(
+        n_crossings=pl.Series(tally.total("n")), n_ping_pong=pl.Series(tally.total("ping_pong"))
+    )
+    found = rows.join(counted, on=rows.columns, how="left", maintain_order="left")
+    return {name: found[name] for name in ("n_crossings", "n_ping_pong")}
 
 
-def _before_each(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """What stands before each; the first has itself."""
-    before = values.copy()
-    before[1:] = values[:-1]
-    return before
-
-
-def _returns(of_step: Ints, codes: npt.NDArray[np.unsignedinteger], arrival: Ints) -> npt.NDArray[np.bool_]:
-    """For each step whether it arrives, as one of `arrival`, at the label that its journey was at before the last one."""
-    returns = np.zeros(len(codes), dtype=bool)
-    # The crossing before this one, in the same journey, left the label that this one arrives at.
-    journey, left, reached = take(of_step, arrival), take(codes, arrival - 1), take(codes, arrival)
-    returns[arrival[1:]] = (journey[1:] == journey[:-1]) & (reached[1:] == left[:-1])
-    return returns
-
-
-def _entering(ground: Ground, at: Packed) -> Packed:
-    """The same told apart by stage, and by whether the step enters it."""
-    enters = changes(ground.stage).view(np.uint8)
-    return at.beside(ground.stage, ground.stages).beside(enters, _ENTERS)
+def _times(tallies: Mapping[str, Tally], rows: pl.DataFrame) -> dict[str, Quantile]:
+    """How long crossings take, if that was counted."""
+    if "times" not in tallies:
+        return {}
+    times = histogram_of(tallies["times"], rows)
+    return {name: Quantile(times, q, 1 / MICRO, interval=False) for name, q in (("p50_s", 0.5), ("p90_s", 0.9))}
 
 
 @dataclass(frozen=True, slots=True)

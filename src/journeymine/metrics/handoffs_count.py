@@ -1,0 +1,103 @@
+"""Counting how journeys arrive at labels, from others and from where they are, block by block; the counting behind `handoffs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.counts import TableSpec
+from journeymine.counting.packed import Packed, RowCounts
+from journeymine.counting.runs import changes
+from journeymine.metrics.contrast_count import Meetings, Reached
+from journeymine.metrics.contrast_ground import Ground
+from journeymine.metrics.contrast_standing import LEFT, MATURE
+from journeymine.parallel import take
+from journeymine.stats.histogram import BUCKETS, bucket_place
+
+__all__ = ["N_TIMES", "Arriving"]
+
+Ints = npt.NDArray[np.int64]
+_TIMES = {"bucket": pl.Series(BUCKETS)}
+_ENTERS = {"enters": pl.Series([0, 1])}
+N_TIMES = len(BUCKETS)
+"""How many times are told apart."""
+
+
+class Arriving:
+    """Counts arrivals at a label, from another or from itself."""
+
+    def __init__(self, grain: str, label: pl.Series, specs: Mapping[str, TableSpec]) -> None:
+        """Nothing yet.
+
+        Parameters
+        ----------
+        label : what the codes of the grain stand for.
+        specs : the tables that are asked for; without ``crossings`` and ``times`` it is less work.
+        """
+        self._grain, self._label, self._specs = grain, label, specs
+        self._met, self._reached = Meetings(), Reached()
+        self._rows = {
+            name: RowCounts(folded=specs[name].folded, flagged=specs[name].folded)
+            for name in ("crossings", "arrivals", "times")
+            if name in specs
+        }
+
+    def add(self, ground: Ground) -> None:
+        """Add the journeys of a block."""
+        codes = ground.journeys.codes(self._grain).codes
+        pair = Packed(_before_each(codes), ({"from": self._label},)).beside(codes, {"to": self._label})
+        crossed = changes(codes)
+        early = np.flatnonzero(crossed & ground.inside)
+        self._met.add(ground, early, pair.take(early))
+        self._reached.add(ground)
+        at = ground.in_groups(pair)
+        step = np.flatnonzero(crossed & ~ground.entry)
+        if "crossings" in self._rows:
+            self._rows["crossings"].add(at, ground.fold, rows=step, flags=_returns(ground.of_step, codes, step))
+        if "times" in self._rows:
+            took = np.diff(ground.journeys.coded.time, prepend=0)
+            self._rows["times"].add(at.beside(bucket_place(np.maximum(took, 0)), _TIMES), rows=step)
+        came = np.flatnonzero(ground.inside & (ground.fate >= MATURE))
+        self._rows["arrivals"].add(_entering(ground, at), ground.fold, rows=came, flags=ground.fate == LEFT)
+
+    def absorb(self, other: Arriving) -> None:
+        """Add what another one counted; the other is used up."""
+        self._met.absorb(other._met)
+        self._reached.absorb(other._reached)
+        for name, rows in self._rows.items():
+            rows.absorb(other._rows[name])
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """All tables."""
+        specs = self._specs
+        return {
+            **self._met.tables(specs),
+            "reached": self._reached.table(specs["reached"]),
+            **{name: rows.table(specs[name]) for name, rows in self._rows.items()},
+        }
+
+
+def _before_each(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What stands before each; the first has itself."""
+    before = values.copy()
+    before[1:] = values[:-1]
+    return before
+
+
+def _returns(of_step: Ints, codes: npt.NDArray[np.unsignedinteger], arrival: Ints) -> npt.NDArray[np.bool_]:
+    """For each step whether it arrives, as one of `arrival`, at the label that its journey was at before the last one."""
+    returns = np.zeros(len(codes), dtype=bool)
+    # The crossing before this one, in the same journey, left the label that this one arrives at.
+    journey, left, reached = take(of_step, arrival), take(codes, arrival - 1), take(codes, arrival)
+    returns[arrival[1:]] = (journey[1:] == journey[:-1]) & (reached[1:] == left[:-1])
+    return returns
+
+
+def _entering(ground: Ground, at: Packed) -> Packed:
+    """The same told apart by stage, and by whether the step enters it."""
+    enters = changes(ground.stage).view(np.uint8)
+    return at.beside(ground.stage, ground.stages).beside(enters, _ENTERS)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.columns import MICRO
 from journeymine.counting.by import Grouped, group_journeys
 from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.groups import Groups
@@ -24,8 +25,9 @@ from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import BUCKETS, bucket_place
+from journeymine.stats.wide import split, to_float
 
-__all__ = ["count_outcomes"]
+__all__ = ["count_outcomes", "mean_value"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -49,6 +51,18 @@ def count_outcomes(
         group = pack(list(grouped.keys.values()), len(grouped.journey))[0] if rare is None else rare
         outcomes.add(block, grouped, group)
     return outcomes.tables(specs)
+
+
+def mean_value(journeys: Journeys) -> float | None:
+    """What a conversion is worth in the mean, as `conversion` says of all journeys; None where nothing is told to be."""
+    heads = journeys.heads
+    won = np.flatnonzero(heads.mature & (heads.status == CONVERTED))
+    fold, limbs_of = take(take(journeys.folds, heads.user), won), split(take(heads.value, won))
+    by_fold = np.zeros((2, FOLDS, 1), dtype=np.int64)
+    for total, limb in zip(by_fold, limbs_of, strict=True):
+        np.add.at(total[:, 0], fold, limb)
+    value = to_float(by_fold[0], by_fold[1])
+    return float(value.sum(axis=0)[0] / MICRO / len(won)) if value.any() else None
 
 
 class _Outcomes:

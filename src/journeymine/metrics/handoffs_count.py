@@ -36,7 +36,7 @@ class Arriving:
         Parameters
         ----------
         label : what the codes of the grain stand for.
-        specs : the tables that are asked for; without ``crossings`` and ``times`` it is less work.
+        specs : the tables that are asked for; without ``crossings`` and ``times``, which go together, it is less work.
         """
         self._grain, self._label, self._specs = grain, label, specs
         self._met, self._reached = Meetings(), Reached()
@@ -55,14 +55,17 @@ class Arriving:
         self._met.add(ground, early, pair.take(early))
         self._reached.add(ground)
         at = ground.in_groups(pair)
-        step = np.flatnonzero(crossed & ~ground.entry)
         if "crossings" in self._rows:
-            self._rows["crossings"].add(at, ground.fold, rows=step, flags=_returns(ground.of_step, codes, step))
-        if "times" in self._rows:
-            took = np.diff(ground.journeys.coded.time, prepend=0)
-            self._rows["times"].add(at.beside(bucket_place(np.maximum(took, 0)), _TIMES), rows=step)
+            self._add_crossings(ground, at, np.flatnonzero(crossed & ~ground.entry))
         came = np.flatnonzero(ground.inside & (ground.fate >= MATURE))
         self._rows["arrivals"].add(_entering(ground, at), ground.fold, rows=came, flags=ground.fate == LEFT)
+
+    def _add_crossings(self, ground: Ground, at: Packed, step: Ints) -> None:
+        """Add all crossings, and how long they took."""
+        codes = ground.journeys.codes(self._grain).codes
+        self._rows["crossings"].add(at, ground.fold, rows=step, flags=_returns(ground.of_step, codes, step))
+        took = np.diff(ground.journeys.coded.time, prepend=0)
+        self._rows["times"].add(at.beside(bucket_place(np.maximum(took, 0)), _TIMES), rows=step)
 
     def absorb(self, other: Arriving) -> None:
         """Add what another one counted; the other is used up."""

@@ -7,16 +7,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
+from journeymine.counting.finish import finish
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError
 from journeymine.graph.markov_chain import MarkovChain
 from journeymine.graph.markov_untimed import untimed_chain
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import contrast_by
-from journeymine.metrics.conversion import conversion
+from journeymine.metrics.contrast_blocks import ContrastMeasure, count_contrasts
+from journeymine.metrics.conversion_outcomes import mean_value
 from journeymine.metrics.drop_off import default_places, drop_off
-from journeymine.metrics.friction import friction
-from journeymine.metrics.handoffs import handoffs
+from journeymine.metrics.friction import Friction
+from journeymine.metrics.handoffs import HandoffLosses
 from journeymine.metrics.opportunity_candidates import SCHEMA, from_drop_off, from_friction, from_handoffs
 from journeymine.metrics.opportunity_groups import groups_of_journeys, in_groups
 from journeymine.metrics.opportunity_owners import Places
@@ -59,12 +61,18 @@ def opportunities(
 def _ranked(journeys: Journeys, fdr: float, confidence: float) -> Result:
     there = journeys.coded.labels
     pair = "channel" in there
-    return rank_opportunities(
+    # All in one go over the journeys.
+    asked: list[ContrastMeasure] = [Friction(), HandoffLosses()] if pair else [Friction()]
+    found = [
+        finish(measure, counts, confidence=confidence)
+        for measure, counts in zip(asked, count_contrasts(asked, journeys), strict=True)
+    ]
+    return _rank(
         drop_off=drop_off(journeys, by=default_places(journeys), confidence=confidence),
-        friction=friction(journeys, confidence=confidence),
-        handoffs=handoffs(journeys, confidence=confidence) if pair else None,
-        nodes=Places.on(journeys),
-        conversion=conversion(journeys, confidence=confidence),
+        friction=found[0],
+        handoffs=found[1] if pair else None,
+        places=Places.on(journeys),
+        worth=mean_value(journeys),
         chain=lambda: untimed_chain(
             journeys, grain="channel:touchpoint" if pair else "touchpoint", confidence=confidence
         ),
@@ -113,10 +121,30 @@ def rank_opportunities(
     gained comes first. Rows overlap, as journeys pass several of them, so gains do not add up. Everything here is
     association. See `docs/opportunities.md` for what is gained and how each is tested.
     """
+    return _rank(
+        drop_off=drop_off,
+        friction=friction,
+        handoffs=handoffs,
+        places=nodes if isinstance(nodes, Places) else Places.of(nodes),
+        worth=conversion.frame["mean_value"][0] if conversion.frame.height == 1 else None,
+        chain=chain,
+        fdr=fdr,
+    )
+
+
+def _rank(
+    *,
+    drop_off: Result,
+    friction: Result | None,
+    handoffs: Result | None,
+    places: Places,
+    worth: float | None,
+    chain: MarkovChain | Callable[[], MarkovChain] | None,
+    fdr: float,
+) -> Result:
+    """The same, given what a conversion is worth."""
     if not 0 < fdr < 1:
         raise QuestionError(f"fdr={fdr!r} is not between 0 and 1", hint="fdr=0.05 lets one claim in twenty be false")
-    places = nodes if isinstance(nodes, Places) else Places.of(nodes)
-    worth = conversion.frame["mean_value"][0] if conversion.frame.height == 1 else None
     has_value = bool(worth)
     parts = [from_drop_off(drop_off, places)]
     if friction is not None:

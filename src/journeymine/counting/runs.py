@@ -102,7 +102,7 @@ def ranges(begins: Ints, lengths: Ints) -> Ints:
     >>> ranges(np.array([7, 2, 4]), np.array([2, 0, 3]))
     array([7, 8, 4, 5, 6])
     """
-    some = np.flatnonzero(lengths)
+    some = np.flatnonzero(lengths != 0)
     n = take(lengths, some)
     begins = take(begins, some)
     begins -= np.cumsum(n) - n

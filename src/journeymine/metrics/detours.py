@@ -98,7 +98,7 @@ class Detours:
         for least in (MATURE, WON):
             known = fate >= MATURE if least == MATURE else fate == WON
             longest = np.maximum.reduceat((long + 1) * known, starts) if len(starts) else long
-            rows = np.flatnonzero(longest)
+            rows = np.flatnonzero(longest != 0)
             code = (take(longest, rows) - 1) * np.uint8(FATES) + np.uint8(least)
             self._longest.add(at.take(rows), code)
 

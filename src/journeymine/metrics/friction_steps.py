@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,9 @@ __all__ = ["Stumbled", "Stumbling"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-_FRICTIONS = ("repeat", "loop", "wait", "back_step", "abandoned_session")
+_FRICTIONS = ("repeat", "loop", "back_step", "wait", "abandoned_session")
+_BEFORE = "wait"
+"""From this one on, they are known at the step after the one they happened at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,11 @@ class _Met:
 
     known: Ints
     at: Ints
-    code: npt.NDArray[np.unsignedinteger] | int
+    code: npt.NDArray[np.unsignedinteger]
+
+    def beside(self, other: _Met) -> _Met:
+        """These, and others."""
+        return _Met(*(np.concatenate((getattr(self, each), getattr(other, each))) for each in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,60 +81,59 @@ class Stumbling:
             return Packed(touchpoint, self.places)
         return Packed(labels["channel"].codes, self.places[:1]).joined(Packed(touchpoint, self.places[1:]))
 
-    def at_places(self, place: Packed, found: Sequence[_Met]) -> tuple[Ints, Packed]:
-        """All of them: the steps at which they are known, and what is met where."""
-        kind = np.uint32 if len(self.names) * place.size < 1 << 32 else np.int64
-        cell: npt.NDArray[Any] = np.empty(sum(len(each.at) for each in found), dtype=kind)
-        low = 0
-        for each in found:
-            there = cell[low : low + len(each.at)]
-            there[:] = each.code
-            there *= kind(place.size)
-            there += take(place.cell, each.at).astype(kind, copy=False)
-            low += len(there)
-        return np.concatenate([each.known for each in found]), Packed(cell, (self.friction, *place.factors))
+    def at_places(self, place: Packed, found: _Met) -> tuple[Ints, Packed]:
+        """The steps at which they are known, and what is met where."""
+        met = Packed(found.code, (self.friction,)).joined(place.take(found.at))
+        return found.known, met
 
-    def frictions(self, ground: Ground, place: Packed) -> Iterator[_Met]:
+    def frictions(self, ground: Ground, place: Packed) -> _Met:
         """All frictions that need no declaration.
 
         A pause is known only once the journey goes on. So whoever paused is compared at the step *after* the pause, with
         others that came as far; it is named by the step before.
         """
         journeys, inside = ground.journeys, ground.inside
-        again = inside & ~changes(place.cell)
-        yield self._here("repeat", np.flatnonzero(again))
-        yield self._here("loop", _revisits(ground, place, inside & ~again))
+        flags = np.zeros((len(_FRICTIONS), len(inside)), dtype=bool)
+        repeat, loop, back, wait, abandoned = flags  # what each is known at
+        np.logical_and(inside, ~changes(place.cell), out=repeat)
+        loop[_revisits(ground, place, inside & ~repeat)] = True
         gap = np.diff(journeys.coded.time, prepend=0)
-        yield self._before("wait", np.flatnonzero(inside & (gap > self.long_wait)))
-        if "stage" not in journeys.coded.labels:
-            return
-        stage, unmapped = ground.stage, ground.n_stages - 1
-        back = inside & (stage != unmapped)
-        back[1:] &= (stage[:-1] != unmapped) & (stage[1:] < stage[:-1])
-        yield self._here("back_step", np.flatnonzero(back))
-        if journeys.goal_stage is not None:
-            rank = journeys.stages.index(journeys.goal_stage)
-            resumed = inside & (gap > journeys.rules.session_gap_us)
-            resumed[1:] &= stage[:-1] == rank
-            yield self._before("abandoned_session", np.flatnonzero(resumed))
+        np.logical_and(inside, gap > self.long_wait, out=wait)
+        if "stage" in journeys.coded.labels:
+            stage, unmapped = ground.stage, ground.n_stages - 1
+            np.logical_and(inside, stage != unmapped, out=back)
+            back[1:] &= (stage[:-1] != unmapped) & (stage[1:] < stage[:-1])
+            if journeys.goal_stage is not None:
+                np.logical_and(inside, gap > journeys.rules.session_gap_us, out=abandoned)
+                abandoned[1:] &= stage[:-1] == journeys.stages.index(journeys.goal_stage)
+        return self._met(flags)
+
+    def _met(self, flags: npt.NDArray[np.bool_]) -> _Met:
+        """The steps at which each friction is flagged; looked for all at once, which is faster than where few are."""
+        n = flags.shape[1]
+        found = np.flatnonzero(flags)
+        bounds = np.searchsorted(found, np.arange(len(flags) + 1) * n)
+        known, code = found, np.empty(len(found), dtype=np.uint32)
+        for nth, name in enumerate(_FRICTIONS):
+            there = slice(bounds[nth], bounds[nth + 1])
+            known[there] -= nth * n
+            code[there] = self.names.index(name)
+        at = known.copy()
+        at[bounds[_FRICTIONS.index(_BEFORE)] :] -= 1
+        return _Met(known, at, code)
 
     def kinds(self, ground: Ground) -> _Met:
         """The steps whose touchpoint has a declared kind, under its name."""
         kind = ground.journeys.coded.labels.get("kind")
         if kind is None:
-            return self._here(_FRICTIONS[0], np.zeros(0, dtype=np.int64))
+            none = np.zeros(0, dtype=np.int64)
+            return _Met(none, none, none.astype(np.uint32))
         declared = ground.before
         if UNKNOWN in kind.labels:
             declared = declared & (kind.codes != kind.labels.index(UNKNOWN))
         steps = np.flatnonzero(declared)
         codes = np.array([self.names.index(label) if label != UNKNOWN else 0 for label in kind.labels], dtype=np.uint32)
         return _Met(steps, steps, take(codes, take(kind.codes, steps)))
-
-    def _here(self, name: str, steps: Ints) -> _Met:
-        return _Met(steps, steps, self.names.index(name))
-
-    def _before(self, name: str, steps: Ints) -> _Met:
-        return _Met(steps, steps - 1, self.names.index(name))
 
 
 class Stumbled:
@@ -144,8 +148,8 @@ class Stumbled:
         """Add the journeys of a block."""
         stumbling = self._stumbling
         place, kinds = stumbling.place(ground), stumbling.kinds(ground)
-        self._met.add(ground, *stumbling.at_places(place, [*stumbling.frictions(ground, place), kinds]))
-        self._weekly.add(ground, *stumbling.at_places(place, [kinds]))
+        self._met.add(ground, *stumbling.at_places(place, stumbling.frictions(ground, place).beside(kinds)))
+        self._weekly.add(ground, *stumbling.at_places(place, kinds))
         self._reached.add(ground)
         self._detours.add(ground, place)
 

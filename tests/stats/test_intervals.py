@@ -128,6 +128,9 @@ def test_student_agrees_with_scipy(estimate, variance, df):
 def test_quantiles_refuse_what_is_no_confidence_and_know_no_degrees_of_freedom():
     assert normal_quantile(0.95) == pytest.approx(1.959963984540054)
     assert np.isnan(student_quantile([0, -1, np.nan], 0.95)).all()
+    many = np.tile([[3, 0, -1, 63], [1, 63, 3, 3]], (40, 1))
+    np.testing.assert_array_equal(student_quantile(many, 0.9), student_quantile(many.astype(float), 0.9))
+    assert student_quantile(np.zeros(0, dtype=int), 0.9).shape == (0,)
     for wrong in (0, 1, 95, -0.5, float("nan")):
         with pytest.raises(QuestionError, match="confidence"):
             normal_quantile(wrong)

@@ -56,8 +56,12 @@ def student_quantile(df: npt.ArrayLike, confidence: float) -> FloatArray:
     from scipy.special import stdtrit
 
     normal_quantile(confidence)  # the same check of `confidence` everywhere
-    degrees = np.asarray(df, dtype=np.float64)
-    return np.asarray(stdtrit(np.where(degrees > 0, degrees, np.nan), (1 + confidence) / 2))
+    given, level = np.asarray(df), (1 + confidence) / 2
+    if given.dtype.kind in "iu" and 0 < (most := int(given.max(initial=0))) < given.size:  # many rows, few folds
+        each = np.append(np.nan, stdtrit(np.arange(1.0, most + 1), level))
+        return np.asarray(each[np.maximum(given, 0)])
+    degrees = given.astype(np.float64)
+    return np.asarray(stdtrit(np.where(degrees > 0, degrees, np.nan), level))
 
 
 def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, *, confidence: float = 0.95) -> Limits:

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MISSING
-from journeymine.counting.by import step_keys
+from journeymine.counting.by import step_keys, step_labels
 from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.occurrences import Occurrences, Sums, sum_where
-from journeymine.counting.runs import Runs, changes, runs_of
-from journeymine.counting.tabulate import distinct_users, pack, unpack
+from journeymine.counting.runs import changes, ranges, sort_narrow
+from journeymine.counting.tabulate import unpack
 from journeymine.errors import QuestionError
 from journeymine.journeys.heads import LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
@@ -29,10 +29,13 @@ __all__ = ["count_places"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.integer]
 _BLOCK = 1 << 17
 """Steps at a time: a dozen arrays of them stay in the cache."""
 _FLAGS = ("n", "n_users", "went_on", "converted_later", "users_converted", "lost_here", "open_here", "came_back")
 _KINDS = 1 << len(_FLAGS)
+_MOST_PAIRS = 1 << 22
+"""So many pairs of stage and journey have a place each."""
 _BUCKETS = int(bucket_of([np.iinfo(np.int64).max])[0]) + 1
 _MOST_PLACES = (1 << 62) // (FOLDS * _BUCKETS)
 
@@ -48,7 +51,7 @@ def count_places(journeys: Journeys, names: Sequence[str], specs: Mapping[str, T
     journeys = journeys.with_grains(names)
     values = {name: key.values for name, key in step_keys(journeys.range(0, 0), names).items()}
     places = _Places(values)
-    for block in journeys.parts(_BLOCK):
+    for block in journeys.parts(min(_BLOCK, _MOST_PAIRS // (len(journeys.stages) + 1) + 1)):
         places.add(block)
     return places.tables(specs)
 
@@ -71,50 +74,44 @@ class _Places:
     def add(self, block: Journeys) -> None:
         """Add the journeys of a block of whole users."""
         heads, of_step = block.heads, block.journey_of_step
-        place, size = pack(list(step_keys(block, list(self.values)).values()), len(of_step))
-        runs = runs_of(place, size, of_step)
-        at, went_on = runs.first, _went_on(block, of_step, runs, staged="stage" in self.values)
-        service = heads.status == SERVICE
-        if service.any():
-            kept = np.flatnonzero(~take(service, take(of_step, at)))
-            at, went_on = take(at, kept), take(went_on, kept)
-        here, journey = take(place, at), take(of_step, at)
-        mature, user = take(heads.mature, journey), take(heads.user, journey)
+        place = self._place(block)
+        here, at, went_on = _came(block, of_step, place, self.size, staged="stage" in self.values)
+        journey = take(of_step, at)
+        known, user = take(_known(block), journey), take(heads.user, journey)
+        mature = (known & _MATURE).astype(bool)
         # The place of the last step, told apart from the others the journey reached.
-        last_here = take(take(place, block.offsets[1:] - 1), journey) == here
-        lost = last_here & take(heads.mature & (heads.status == LOST), journey)
-        back = lost & take(heads.next_start != MISSING, journey)
-        goal = np.where(heads.goal_step >= 0, block.offsets[:-1] + heads.goal_step, -1)
-        later = mature & (take(goal, journey) > at)
-        flags = {
-            "n": mature,
-            # A user's mature journeys come before the others, so the first of them here tells.
-            "n_users": mature & (changes(here) | changes(user)),
-            "went_on": mature & went_on,
-            "converted_later": later,
-            "users_converted": distinct_users(here, user, later, size),
-            "lost_here": lost,
-            "open_here": last_here & take(heads.mature & (heads.status == OPEN), journey),
-            "came_back": back,
-        }
-        cell = here * FOLDS + take(take(block.folds, heads.user), journey)
-        number: npt.NDArray[Any] = cell.astype(self.outcomes.kind)
+        ends = take(take(place, block.offsets[1:] - 1), journey) == here
+        flags = known.astype(np.uint8) & (ends * np.uint8(_AT_LAST) | np.uint8(_MATURE))
+        flags |= _bit("n_users", mature & (changes(here) | changes(user)))  # a user's mature journeys come first
+        flags |= _bit("went_on", mature & went_on)
+        goal = block.offsets[:-1] + heads.goal_step  # without one it is at -1, before all its steps
+        later = np.flatnonzero(mature & (take(goal, journey) > at))
+        new = changes(take(here, later)) | changes(take(user, later))
+        flags[later] |= _bit("converted_later") | _bit("users_converted", new)
+        number: npt.NDArray[Any] = here.astype(self.outcomes.kind)
+        number *= FOLDS
+        number += known >> np.uint16(len(_FLAGS))
+        cell = number.astype(np.int64)
         number *= _KINDS
-        number += _packed(flags)
+        number += flags
         self.outcomes.add(number)
         if heads.value.any():
-            rows = np.flatnonzero(later)
-            self.value.add(take(cell, rows), take(heads.value, take(journey, rows)), self.size * FOLDS)
-        rows = np.flatnonzero(back)
-        pause = take(heads.next_start - heads.end, take(journey, rows))
-        self.returns.add((take(cell, rows) * _BUCKETS + bucket_of(pause)).astype(self.returns.kind))
+            self.value.add(take(cell, later), take(heads.value, take(journey, later)), self.size * FOLDS)
+        back = np.flatnonzero(flags & _bit("came_back") != 0)
+        pause = take(heads.next_start - heads.end, take(journey, back))
+        self.returns.add((take(cell, back) * _BUCKETS + bucket_of(pause)).astype(self.returns.kind))
+
+    def _place(self, block: Journeys) -> Codes:
+        """The place of each step, as a number below `size`."""
+        place: npt.NDArray[Any] = np.zeros(len(block.coded), dtype=np.uint32 if self.size <= 1 << 32 else np.int64)
+        for name, coded in step_labels(block, list(self.values)).items():
+            place *= len(self.values[name])
+            place += coded.codes
+        return place
 
     def tables(self, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
         """Both tables."""
-        numbers, n = self.outcomes.counted()
-        flags, cell = numbers % _KINDS, numbers // _KINDS
-        starts = np.flatnonzero(changes(cell))
-        cell = take(cell, starts)
+        cell, flags, n, starts = self.outcomes.by_cell(_KINDS)
         outcomes = {
             "n_reached": sum_where(flags >= 0, n, starts),
             **{name: sum_where((flags >> bit & 1).astype(bool), n, starts) for bit, name in enumerate(_FLAGS)},
@@ -131,33 +128,67 @@ class _Places:
         return frame.select(list(spec.schema))
 
 
-def _packed(flags: Mapping[str, Bools]) -> npt.NDArray[np.uint8]:
-    """One bit each, in the order of `_FLAGS`."""
-    packed = flags[_FLAGS[0]].astype(np.uint8)
-    for bit, name in enumerate(_FLAGS[1:], start=1):
-        packed |= flags[name].view(np.uint8) << np.uint8(bit)
-    return packed
+def _bit(name: str, flags: Bools | None = None) -> Any:
+    """The bit of a flag, or 0 where it is not set."""
+    bit = np.uint8(1 << _FLAGS.index(name))
+    return bit if flags is None else flags.view(np.uint8) * bit
 
 
-def _went_on(journeys: Journeys, of_step: Ints, runs: Runs, *, staged: bool) -> Bools:
-    """For each run of steps in one place: whether any of them is followed by a step of a higher stage.
+_MATURE = int(_bit("n"))
+_AT_LAST = int(_bit("lost_here") | _bit("open_here") | _bit("came_back"))
+"""What is said of a journey at the place of its last step only."""
 
-    `staged` : all steps of a place are in one stage.
+
+def _known(block: Journeys) -> npt.NDArray[np.uint16]:
+    """The fold of each journey's user above the flags that it has at the place of its last step."""
+    heads = block.heads
+    lost = heads.mature & (heads.status == LOST)
+    flags = _bit("n", heads.mature) | _bit("lost_here", lost)
+    flags |= _bit("open_here", heads.mature & (heads.status == OPEN))
+    flags |= _bit("came_back", lost & (heads.next_start != MISSING))
+    fold: npt.NDArray[np.uint16] = take(block.folds, heads.user).astype(np.uint16)
+    fold *= _KINDS
+    fold |= flags
+    return fold
+
+
+def _came(journeys: Journeys, of_step: Ints, place: Codes, size: int, *, staged: bool) -> tuple[Codes, Ints, Bools]:
+    """Each place that a journey reached, by place: which it is, the first step there, and whether more was to come after any.
+
+    More is to come where a step of a higher stage follows, or any where there are no stages; service journeys are left out.
+    `staged` : all steps of a place are in one stage, and after the first of them most is to come.
     """
+    comes = changes(of_step)
+    if journeys.stages:
+        comes |= changes(journeys.coded.labels["stage"].codes)
+    arrives = np.flatnonzero(comes)  # the first step of each stay in a stage
+    comes |= changes(place)
+    service = np.flatnonzero(journeys.heads.status == SERVICE)
+    comes[ranges(take(journeys.offsets, service), take(journeys.lengths, service))] = False
+    step = np.flatnonzero(comes)
+    here, step = sort_narrow(take(place, step), size, step)
+    new = changes(here)
+    new |= changes(take(of_step, step))
+    starts = np.flatnonzero(new)
+    at = take(step, starts)
     if not journeys.stages:
-        return runs.first < take(journeys.offsets[1:] - 1, take(of_step, runs.first))
-    stage = journeys.coded.labels["stage"]
-    n_stages = len(stage.labels)
-    kind: type[np.int32] | type[np.int64] = np.int32 if (len(journeys) + 1) * (n_stages + 1) < 1 << 31 else np.int64
-    # The last label is that of unmapped touchpoints.
-    rank: npt.NDArray[Any] = take(np.append(np.arange(n_stages - 1), -1).astype(kind), stage.codes)
-    # Highest stage from here on: a running maximum from the end, in which each journey outranks those after it.
-    base: npt.NDArray[Any] = (len(journeys) - of_step).astype(kind)
-    base *= n_stages + 1
-    base += rank
-    highest = np.maximum.accumulate(base[::-1])[::-1]
-    base -= rank
-    if not staged:
-        return runs.any((highest - base > rank) & (rank >= 0))
-    first, here = runs.first, take(rank, runs.first)  # one stage, and at no later step of the run is more to come
-    return np.asarray((take(highest, first) - take(base, first) > here) & (here >= 0))
+        return take(here, starts), at, at < take(journeys.offsets[1:] - 1, take(of_step, at))
+    if staged or not len(starts):
+        return take(here, starts), at, _more_to_come(journeys, of_step, arrives, at)
+    more = _more_to_come(journeys, of_step, arrives, step).view(np.uint8)
+    return take(here, starts), at, np.maximum.reduceat(more, starts).view(np.bool_)
+
+
+def _more_to_come(journeys: Journeys, of_step: Ints, arrives: Ints, step: Ints) -> Bools:
+    """Whether a step of a higher stage follows each of some steps; `arrives` are the first steps of all stays in a stage.
+
+    The last stage is that of unmapped touchpoints, which is not higher than any, nor is any higher.
+    """
+    stage, n = journeys.coded.labels["stage"], len(journeys)
+    last = np.full((len(stage.labels), n), -1, dtype=np.int64)
+    last.ravel()[take(stage.codes, arrives) * np.int64(n) + take(of_step, arrives)] = arrives  # the last one remains
+    last[-1] = -1
+    for rank in range(len(last) - 2, 0, -1):
+        np.maximum(last[rank - 1], last[rank], out=last[rank - 1])
+    higher = np.append(last[1:], last[-1:], axis=0).ravel()
+    return take(higher, take(stage.codes, step) * np.int64(n) + take(of_step, step)) > step

@@ -89,10 +89,7 @@ class _Touches:
 
     def used(self) -> _Used:
         """Each total that is not empty, in order of cell and fold."""
-        numbers, n = self.kinds.counted()
-        kind, there = numbers % _KINDS, numbers // _KINDS
-        starts = np.flatnonzero(changes(there))
-        there = take(there, starts)
+        there, kind, n, starts = self.kinds.by_cell(_KINDS)
         new = kind < _AGAIN
         totals = {
             "fold": there % FOLDS,

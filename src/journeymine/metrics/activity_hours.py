@@ -92,10 +92,7 @@ class _Hours:
 
     def tables(self, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
         """Both tables."""
-        numbers, n = self.steps.counted()
-        kind, there = numbers % _KINDS, numbers // _KINDS
-        starts = np.flatnonzero(changes(there))
-        there = take(there, starts)
+        there, kind, n, starts = self.steps.by_cell(_KINDS)
         totals = {
             "n": sum_where(kind >= 0, n, starts),
             "n_journeys": sum_where(kind % _GOAL >= 1, n, starts),

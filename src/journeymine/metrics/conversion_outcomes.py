@@ -120,9 +120,8 @@ class _Outcomes:
 
     def tables(self, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
         """Both tables."""
-        numbers, n = self.journeys.counted()
-        early, state, cell = numbers % 2, numbers // 2 % _STATES, numbers // 2 // _STATES
-        starts = np.flatnonzero(changes(cell))
+        cell, kind, n, starts = self.journeys.by_cell(_STATES * 2)
+        early, state = kind % 2, kind // 2
         outcomes = {
             "n_journeys": sum_where(state >= 0, n, starts),
             "n": sum_where(state >= _NEITHER, n, starts),
@@ -133,10 +132,8 @@ class _Outcomes:
             "immature": sum_where(state == _IMMATURE, n, starts),
             "left_truncated": sum_where((early > 0) & (state != _SERVICE), n, starts),
         }
-        cell = take(cell, starts)
         outcomes |= dict(zip(limbs("value"), self.value.totals(cell), strict=True))
-        numbers, n = self.users.counted()
-        best, starts = numbers % 4, np.flatnonzero(changes(numbers // 4))  # the same cells: every journey has a user
+        _, best, n, starts = self.users.by_cell(4)  # the same cells: every journey has a user
         outcomes["n_users_all"] = sum_where(best >= 0, n, starts)
         outcomes["n_users"] = sum_where(best >= 1, n, starts)
         outcomes["users_converted"] = sum_where(best == 2, n, starts)

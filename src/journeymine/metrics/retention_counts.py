@@ -10,7 +10,6 @@ import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.occurrences import Occurrences, Sums, sum_where
-from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import distinct_users
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence
@@ -110,19 +109,14 @@ class _Cells:
 
     def tables(self, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
         """All three tables."""
-        numbers, n = self.back.counted()
-        kind, there = numbers % _KINDS, numbers // _KINDS
-        starts = np.flatnonzero(changes(there))
-        there = take(there, starts)
+        there, kind, n, starts = self.back.by_cell(_KINDS)
         cell, period = there // FOLDS // self.n_periods, there // FOLDS % self.n_periods
         totals = {"n": sum_where(kind >= _OVER, n, starts), "retained": sum_where(kind == _BACK, n, starts)}
         value = dict(zip(limbs("value"), self.value.totals(there), strict=True))
         cells = self._table(specs["cells"], cell, {"period": period, "fold": there % FOLDS, **totals, **value})
-        numbers, n = self.sizes.counted()
-        early, cell = numbers % 2, numbers // 2
-        starts = np.flatnonzero(changes(cell))
+        cell, early, n, starts = self.sizes.by_cell(2)
         sizes = {"n_cohort": sum_where(early >= 0, n, starts), "left_truncated": sum_where(early > 0, n, starts)}
-        cohorts = self._table(specs["cohorts"], take(cell, starts), sizes)
+        cohorts = self._table(specs["cohorts"], cell, sizes)
         return {"cells": cells, "cohorts": cohorts, "overall": self._overall(specs["overall"], cells)}
 
     def _overall(self, spec: TableSpec, cells: pl.DataFrame) -> pl.DataFrame:

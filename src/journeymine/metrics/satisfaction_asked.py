@@ -89,11 +89,9 @@ class _Cells:
 
     def totals(self) -> tuple[Ints, dict[str, Ints]]:
         """The cells, with their fold, that hold anything; and steps, journeys, and converted ones there."""
-        numbers, n = self.kinds.counted()
-        kind, there = numbers % _KINDS, numbers // _KINDS
-        starts = np.flatnonzero(changes(there))
+        there, kind, n, starts = self.kinds.by_cell(_KINDS)
         counted = {"steps": kind >= 0, "judged": kind >= _JUDGED, "won": kind == _WON}
-        return take(there, starts), {name: sum_where(flags, n, starts) for name, flags in counted.items()}
+        return there, {name: sum_where(flags, n, starts) for name, flags in counted.items()}
 
 
 def _table(

@@ -16,7 +16,6 @@ import polars as pl
 
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.occurrences import Occurrences, sum_where
-from journeymine.counting.runs import changes
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.active_periods import NEVER, ActivePeriods, active_periods
 from journeymine.metrics.occurrence import Occurrence
@@ -74,11 +73,8 @@ class _Days:
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Rows of the table of days: per window who is active, who enters, and who leaves."""
-        numbers, n = self.active.counted()
-        since, until = numbers // self.n_kinds % self.n_kinds, numbers % self.n_kinds
-        there = numbers // self.n_kinds**2
-        starts = np.flatnonzero(changes(there))
-        there = take(there, starts)
+        there, kind, n, starts = self.active.by_cell(self.n_kinds**2)
+        since, until = kind // self.n_kinds, kind % self.n_kinds
         for rank, width in enumerate(self.widths):
             active = sum_where(since >= 0, n, starts)
             yield self._frame(there, 0, width, active, sum_where(since > rank, n, starts))

@@ -7,6 +7,7 @@ import pytest
 import journeymine as jm
 from journeymine.counting import packed
 from journeymine.counting.measure import Measure, question_of
+from journeymine.graph import TypicalOrder, positions
 from journeymine.metrics import (
     Attribution,
     DecisionPoints,
@@ -28,6 +29,7 @@ MEASURES: list[Measure] = [
     Dwell(by=("channel", "touchpoint")),
     Attribution(middle={"channel": "email"}),
     Attribution(grain="channel:touchpoint", by="device", lookback="5d", include_goal=True),
+    TypicalOrder(grain="channel:touchpoint", by="device"),
     RepeatRate(max_nth=3),
     RepeatRate(event="search", by=("channel", "device")),
     WinBack(),
@@ -52,6 +54,7 @@ def test_counts_do_not_depend_on_blocks(
         monkeypatch.setattr(counting, "ROOM", room)
     monkeypatch.setattr(attribution_touches, "_BLOCK", 300)
     monkeypatch.setattr(attribution_touches, "_AT_ONCE", 50)
+    monkeypatch.setattr(positions, "_BLOCK", 700)
     monkeypatch.setattr(return_counts, "_BLOCK", 50)
     monkeypatch.setattr(packed, "ROOM", room)
     assert measure.count(journeys).equals(whole)

@@ -21,7 +21,7 @@ from journeymine.counting.tabulate import Key, gathered
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 
-__all__ = ["ROOM", "CellCounts", "Columns", "Packed", "RowCounts", "counted", "label_column"]
+__all__ = ["ROOM", "CellCounts", "Columns", "Packed", "RowCounts", "counted", "label_column", "packed_groups"]
 
 Ints = npt.NDArray[np.int64]
 Columns = Mapping[str, pl.Series]
@@ -118,6 +118,14 @@ class Packed:
             columns |= {name: gathered(values, codes) for name, values in factor.items()}
             cells = rest
         return columns
+
+
+def packed_groups(keys: Mapping[str, Key], n: int) -> Packed:
+    """The groups that `n` journeys are in by their keys, of which only those that occur have a number."""
+    groups = Packed.none(n)
+    for name, key in keys.items():
+        groups = groups.beside_key(name, key)
+    return groups.compressed() if keys else groups
 
 
 def counted(cell: npt.NDArray[Any], size: int) -> tuple[Ints, Ints]:

@@ -7,21 +7,29 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from journeymine.counting.by import as_names, check_free, group_journeys, places
-from journeymine.counting.counts import Basis, Counts, TableSpec
+from journeymine.counting.by import as_names, check_free, group_journeys
+from journeymine.counting.counts import Basis, Counts, TableSpec, limbs
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import LATER, basis_of, question_of
+from journeymine.counting.occurrences import Occurrences, Sums
+from journeymine.counting.packed import Packed, label_column, packed_groups
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
-from journeymine.counting.tabulate import key_of, tabulate
+from journeymine.counting.runs import changes, numbered, ranges, sort_narrow
+from journeymine.counting.tabulate import gathered
 from journeymine.counting.tally import Tally, row_groups
 from journeymine.journeys.journeys import Journeys
+from journeymine.parallel import take
+from journeymine.stats.folds import FOLDS
 
 __all__ = ["TypicalOrder", "typical_order"]
 
+_BLOCK = 1 << 17
+"""Steps at a time: a dozen arrays of them stay in the cache."""
 _SCALE = 1_000_000
 """Positions are counted in millionths, rounded once per journey, so that their sum is exact."""
 
@@ -59,17 +67,20 @@ class TypicalOrder:
 
     def count(self, journeys: Journeys) -> Counts:
         """Add up, for each label, how far into the journey its first step lies."""
-        spec = self.specs()["positions"]
-        coded = journeys.codes(self.grain)
-        at = places(coded.codes.astype(np.int64), len(coded.labels), journeys.journey_of_step)
-        journey = journeys.journey_of_step[at]
-        last = np.maximum(journeys.lengths[journey] - 1, 1)
-        position = (at - journeys.offsets[journey]) * _SCALE // last
-        keys = {name: key.take(journey) for name, key in group_journeys(journeys, self.names, "entry").keys.items()}
-        keys[self.grain] = key_of(coded.codes[at], coded.labels)
-        fold = journeys.folds[journeys.heads.user[journey]]
-        frame = tabulate(spec, keys, {"position": position}, fold)
-        return Counts.of(question_of(self), basis_of(journeys), self.specs(), {"positions": frame})
+        spec, journeys = self.specs()["positions"], journeys.with_grains([self.grain])
+        groups = packed_groups(group_journeys(journeys, self.names, "entry").keys, len(journeys))
+        positions = _Positions(journeys, groups, label_column(journeys.codes(self.grain).labels))
+        low = 0
+        for block in journeys.parts(_BLOCK):
+            positions.add(block, block.codes(self.grain).codes, low)
+            low += len(block)
+        return Counts.of(
+            question_of(self), basis_of(journeys), self.specs(), {"positions": positions.table(spec, self.grain)}
+        )
+
+    def steps_at_once(self, journeys: Journeys) -> None:
+        """All there are: they are counted block by block, and the fewest tables are merged."""
+        return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Mean position of each label, earliest first within its group."""
@@ -118,3 +129,47 @@ def typical_order(
     """
     measure = TypicalOrder(grain=grain, by=by)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+
+
+class _Positions:
+    """First steps of journeys at each label, by group and fold."""
+
+    def __init__(self, journeys: Journeys, groups: Packed, label: pl.Series) -> None:
+        """`groups` : of all journeys; `label` : what codes of steps stand for."""
+        self._groups, self._label = groups, label
+        self._n_labels = max(len(label), 1)
+        self._n_cells = groups.size * self._n_labels * FOLDS
+        self._n, self._sum = Occurrences(self._n_cells), Sums()
+        # The positions in journeys of each length that occurs, and where those of each journey begin.
+        lengths, self._length = numbered(journeys.lengths, int(journeys.lengths.max(initial=0)) + 1)
+        self._begins = np.cumsum(lengths) - lengths
+        last = np.repeat(np.maximum(lengths - 1, 1), lengths)
+        self._positions = ranges(np.zeros(len(lengths), dtype=np.int64), lengths) * _SCALE // last
+
+    def add(self, block: Journeys, codes: npt.NDArray[np.integer], low: int) -> None:
+        """Add a block of journeys, the first of which is the one at `low`; `codes` are those of its steps."""
+        there, rows = sort_narrow(codes, self._n_labels)
+        of = take(block.journey_of_step, rows)
+        first = np.flatnonzero(changes(there) | changes(of))
+        there, rows, of = take(there, first), take(rows, first), take(of, first)
+        begins = take(self._begins, self._length[low : low + len(block)]) - block.offsets[:-1]
+        base = self._groups.cell[low : low + len(block)].astype(np.int64) * (self._n_labels * FOLDS)
+        base += take(block.folds, block.heads.user)
+        cell = take(base, of)
+        cell += there * np.int64(FOLDS)
+        self._sum.add(cell, take(self._positions, rows + take(begins, of)), self._n_cells)
+        self._n.add(cell.astype(self._n.kind))
+
+    def table(self, spec: TableSpec, grain: str) -> pl.DataFrame:
+        """The table of all blocks."""
+        cell, n = self._n.counted()
+        there, fold = np.divmod(cell, FOLDS)
+        group, code = np.divmod(there, self._n_labels)
+        columns = {
+            **self._groups.apart(group),
+            grain: gathered(self._label, code),
+            "fold": pl.Series(fold, dtype=pl.UInt8),
+            "n_journeys": n,
+            **dict(zip(limbs("position"), self._sum.totals(cell), strict=True)),
+        }
+        return pl.DataFrame({name: columns[name] for name in spec.schema})

@@ -16,7 +16,7 @@ from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.packed import Packed, label_column
+from journeymine.counting.packed import label_column, packed_groups
 from journeymine.counting.parts import PART, count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.tabulate import Key
@@ -132,10 +132,7 @@ class Attribution:
         lookback = check_lookback(self.lookback, journeys.rules)
         labels = touch_labels(journeys, self.grain)
         keys = group_journeys(journeys, self.names, "entry").keys
-        groups = Packed.none(len(journeys))
-        for name, key in keys.items():
-            groups = groups.beside_key(name, key)
-        groups = groups.compressed() if keys else groups
+        groups = packed_groups(keys, len(journeys))
         half_life, known = microseconds(self.half_life), labels[0].labels
         credit = CreditCounts(journeys, groups, label_column(known), self.counted, half_life)
         chain = TouchMoves(journeys, groups, known) if "markov" in self.asked and self.order == 1 else None

@@ -13,7 +13,7 @@ from journeymine.counting import long_tables, occurrences, packed
 from journeymine.counting.counts import Counts
 from journeymine.counting.merging import spelled
 from journeymine.events.coded import Coded
-from journeymine.graph import transition_cells, transition_rows
+from journeymine.graph import transition_cells, transition_rows, transition_sums
 from journeymine.graph.transitions import Transitions
 
 TOUCHPOINTS = ["ad", "visit", "order", "call", "éà", "start"]
@@ -75,20 +75,20 @@ def test_tables_come_out_in_order_however_rows_are_cut_and_packed(
 
 def test_few_labels_are_counted_in_cells_and_many_in_tables() -> None:
     made = journeys(6_000, seed=1)
-    assert Transitions().steps_at_once(made) is None
+    assert transition_cells.fits(made, "touchpoint", ())
     random = np.random.default_rng(3)
     rows = pl.DataFrame({"user": random.integers(0, 9, 2_000), "t": np.arange(2_000), "what": np.arange(2_000) % 700})
     events = jm.read_events(rows, timestamp="t", time_unit="s", touchpoint="what")
-    assert Transitions().steps_at_once(jm.build_journeys(events)) == 2_000
+    assert not transition_cells.fits(jm.build_journeys(events), "touchpoint", ())
 
 
 def test_buckets_kept_one_by_one_and_counted_in_place_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     made, measure = journeys(4_000, seed=2), Transitions()
-    dense = transition_cells._Times(3)
+    dense = transition_sums.Times(3)
     with monkeypatch.context() as patch:
         patch.setattr(occurrences, "_DENSE", 0)
         patch.setattr(occurrences, "_AT_ONCE", 700)
-        loose = transition_cells._Times(3)
+        loose = transition_sums.Times(3)
     random = np.random.default_rng(0)
     for _ in range(3):
         cell = np.sort(random.integers(0, 3, 500))

@@ -22,7 +22,8 @@ from journeymine.counting.packed import Columns, Packed
 from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import coded_key, flag_totals
 from journeymine.events.coded import narrow
-from journeymine.graph.transition_cells import BLOCK, BUCKETS, LEAST_BUCKET, Fates
+from journeymine.graph.transition_cells import BLOCK, Fates
+from journeymine.graph.transition_sums import BUCKETS, LEAST_BUCKET
 from journeymine.journeys.heads import STATUSES
 from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import on_all_cores, take

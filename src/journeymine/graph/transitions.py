@@ -71,13 +71,13 @@ class Transitions:
 
     def count(self, journeys: Journeys) -> Counts:
         """Count edges between neighbouring steps, start and end edges, and nodes."""
-        few = fits(journeys, self.grain, self.names)
-        tables = (count_cells if few else count_rows)(journeys, self.grain, self.names, self.specs())
-        return Counts(question_of(self), basis_of(journeys), self.specs(), tables, in_form=not few)
+        count = count_cells if fits(journeys, self.grain, self.names) else count_rows
+        tables = count(journeys, self.grain, self.names, self.specs())
+        return Counts(question_of(self), basis_of(journeys), self.specs(), tables)
 
-    def steps_at_once(self, journeys: Journeys) -> int | None:
-        """All there are: those of each core where labels are few enough for an array of cells, otherwise all at once."""
-        return None if fits(journeys, self.grain, self.names) else max(len(journeys.coded), 1)
+    def steps_at_once(self, journeys: Journeys) -> int:
+        """All there are: they are counted on all cores, and no tables are merged."""
+        return max(len(journeys.coded), 1)
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Edges and nodes with their weights."""

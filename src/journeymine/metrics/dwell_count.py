@@ -16,6 +16,7 @@ import polars as pl
 
 from journeymine.counting.by import step_labels
 from journeymine.counting.counts import TableSpec, limbs
+from journeymine.counting.journey_numbers import FACTS, facts_of, fold_of, journey_numbers, journey_of, user_of
 from journeymine.counting.occurrences import Sums, sum_where
 from journeymine.counting.packed import ROOM, CellCounts, Packed, label_column
 from journeymine.counting.parts import PART
@@ -36,8 +37,7 @@ _KINDS = 6
 _OUTSIDE, _IMMATURE, _TRUNCATED, _RUNNING, _KNOWN, _NEW_USER = range(_KINDS)
 """Stays of service journeys, three whose time is not known, and two whose is; the last is its user's first such stay here."""
 _FIRST, _LAST, _MATURE, _BEGUN_EARLIER, _STILL_RUNNING, _SERVICE = (1 << bit for bit in range(6))
-_FOLD, _USER, _USERS, _JOURNEY = 6, 12, (1 << 24) - 1, 36
-"""What is known of a visit and its journey, in the lowest bits of one number; and from which bits on stand fold, user and journey."""
+"""What is known of a visit and its journey."""
 
 
 def count_stays(journeys: Journeys, names: Sequence[str], specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
@@ -111,17 +111,17 @@ class _Stays:
         visits = _Visits.of(block, place.cell)
         cell, rows = sort_narrow(take(place.cell, visits.step), place.size)
         known = take(visits.known, rows)
-        first = np.flatnonzero(changes(cell) | changes(known >> _JOURNEY))
+        first = np.flatnonzero(changes(cell) | changes(journey_of(known)))
         last = np.append(first[1:], len(rows))[: len(first)] - 1
         upto = take(np.cumsum(take(visits.took, rows)), last)
         took = upto - np.append(0, upto)[: len(upto)]
         place = Packed(take(cell, first), place.factors, place.size)
         known = take(known, first) & ~_LAST | take(known, last) & _LAST  # of all visits of a stay together
-        kind = take(_KIND_OF, known & ((1 << _FOLD) - 1))
-        fold = (known >> _FOLD & (FOLDS - 1)).astype(np.uint8)
+        kind = take(_KIND_OF, facts_of(known))
+        fold = fold_of(known)
         at = np.flatnonzero(kind == _KNOWN)
         here, in_fold, took = place.take(at), take(fold, at), take(took, at)
-        kind[at] += changes(here.cell) | changes(take(known, at) >> _USER & _USERS)
+        kind[at] += changes(here.cell) | changes(user_of(take(known, at)))
         self._kinds.add(place, fold * np.uint16(_KINDS) + kind)
         self._times.add(here, bucket_place(took) * np.uint32(FOLDS) + in_fold)
         there = here.cell.astype(np.int64) * FOLDS + in_fold
@@ -170,17 +170,13 @@ def _table(
 
 
 def _known(journeys: Journeys) -> Ints:
-    """What is known of each journey, and which it is."""
+    """What is known of each journey."""
     heads = journeys.heads
-    known = np.arange(len(heads)) << (_JOURNEY - _USER)
-    known |= heads.user
-    known <<= _USER - _FOLD
-    known |= take(journeys.folds, heads.user)
-    known <<= _FOLD
-    facts = (heads.mature, heads.mature & heads.left_truncated, still_running(journeys), heads.status == SERVICE)
-    for flag, flags in zip((_MATURE, _BEGUN_EARLIER, _STILL_RUNNING, _SERVICE), facts, strict=True):
-        known |= flags * np.uint8(flag)
-    return known
+    facts = heads.mature * np.uint8(_MATURE)
+    facts |= (heads.mature & heads.left_truncated) * np.uint8(_BEGUN_EARLIER)
+    facts |= still_running(journeys) * np.uint8(_STILL_RUNNING)
+    facts |= (heads.status == SERVICE) * np.uint8(_SERVICE)
+    return journey_numbers(journeys, facts)
 
 
 def _kind(known: int) -> int:
@@ -194,4 +190,4 @@ def _kind(known: int) -> int:
     return _RUNNING if known & _LAST and known & _STILL_RUNNING else _KNOWN
 
 
-_KIND_OF = np.array([_kind(known) for known in range(1 << _FOLD)], dtype=np.uint8)
+_KIND_OF = np.array([_kind(known) for known in range(FACTS)], dtype=np.uint8)

@@ -198,7 +198,8 @@ def _beside(plain: Tally, ways: Tally, detours: pl.DataFrame, spec: TableSpec) -
     names = list(spec.keys)
     both = (plain.rows.with_columns(towards=pl.lit("")).with_row_index("_row"), detours)
     every = pl.concat([rows.select("_row", *names, _of=pl.lit(of)) for of, rows in enumerate(both)]).sort(names)
-    every = every.with_columns(_at=pl.Series(row_groups(every, names)))
+    at = row_groups(every, names)
+    every = every.with_columns(_at=pl.Series(at))
     counts = pl.concat([_counts_of(tally, every.filter(_of=of)) for of, tally in enumerate((plain, ways))])
     fold = counts["fold"].to_numpy() if spec.folded else 0
     there, order = sort_cells(counts["_at"].to_numpy() * FOLDS + fold, every.height * FOLDS)
@@ -210,7 +211,7 @@ def _beside(plain: Tally, ways: Tally, detours: pl.DataFrame, spec: TableSpec) -
         added = [np.add.reduceat(take(counts[column].to_numpy(), order), starts) for column in columns]
         totals |= dict(zip(columns, normalise(*added) if merge == "wide" else added, strict=True))
     numbered = TableSpec({"_at": pl.Int64}, spec.values, folded=spec.folded)
-    rows = every.unique("_at", keep="first", maintain_order=True).select(names)
+    rows = every[pl.Series(np.flatnonzero(changes(at)))].select(names)
     return replace(Tally.of(numbered, pl.DataFrame(totals), plain.present), spec=spec, rows=rows)
 
 

@@ -167,7 +167,7 @@ class Stumbled:
         weekly = {**self._weekly.tables(weekly_specs), "reached": self._reached.table(weekly_specs["reached"])}
         return {
             **self._met.tables(specs),
-            "reached": weekly["reached"].select(list(specs["reached"].schema)),  # weeks are added up in time
+            "reached": weekly["reached"][list(specs["reached"].schema)],  # weeks are added up in time
             **{f"weekly_{name}": frame for name, frame in weekly.items()},
             **self._detours.tables(specs),
         }

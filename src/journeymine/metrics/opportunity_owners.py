@@ -14,6 +14,7 @@ from journeymine.columns import SINGLE_CHANNEL, UNKNOWN
 from journeymine.counting.by import places
 from journeymine.counting.packed import Packed, counted
 from journeymine.counting.result import Result
+from journeymine.counting.runs import ranges
 from journeymine.journeys.heads import SERVICE
 from journeymine.journeys.journeys import Journeys, pair_label
 from journeymine.parallel import on_all_cores, take
@@ -100,9 +101,12 @@ def _reached(journeys: Journeys, names: Sequence[str]) -> tuple[Ints, Ints]:
     """Combinations of labels, and the journeys that come by each; none of service journeys."""
     packed, service = _packed(journeys, names), journeys.heads.status == SERVICE
     if "owner" not in names:  # journeys tell which owner has most of them, and are not counted where there is none
-        steps = packed.cell[~np.repeat(service, journeys.lengths)] if service.any() else packed.cell
-        used, n_steps = counted(steps, packed.size)
-        return used, np.zeros_like(n_steps)
+        used, n_steps = counted(packed.cell, packed.size)
+        outside = ranges(journeys.offsets[:-1][service], journeys.lengths[service])
+        beside, n_outside = counted(take(packed.cell, outside), packed.size)
+        n_steps[np.searchsorted(used, beside)] -= n_outside
+        used = used[n_steps > 0]
+        return used, np.zeros_like(used)
     of_step = journeys.journey_of_step
     first = places(packed.cell, packed.size, of_step)
     if service.any():

@@ -1,4 +1,4 @@
-"""Contrasts, stays, credit and returns count the same in one block, in many, and where each block tells apart only what occurs in it."""
+"""Contrasts, places, stays, credit and returns count the same in one block, in many, and where each block tells apart only what occurs in it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from journeymine.graph import TypicalOrder, positions
 from journeymine.metrics import (
     Attribution,
     DecisionPoints,
+    DropOff,
     Dwell,
     Friction,
     Handoffs,
@@ -18,7 +19,9 @@ from journeymine.metrics import (
     WinBack,
     attribution_touches,
     contrast_blocks,
+    contrast_ground,
     dwell_count,
+    place_outcomes,
     return_counts,
 )
 
@@ -26,6 +29,8 @@ MEASURES: list[Measure] = [
     Friction(by="device"),
     Handoffs(by="device"),
     DecisionPoints(grain="channel:touchpoint", transitions=True),
+    DropOff(by=("stage", "channel")),
+    DropOff(by=("touchpoint", "device")),
     Dwell(by=("channel", "touchpoint")),
     Attribution(middle={"channel": "email"}),
     Attribution(grain="channel:touchpoint", by="device", lookback="5d", include_goal=True),
@@ -52,6 +57,9 @@ def test_counts_do_not_depend_on_blocks(
         monkeypatch.setattr(counting, "_BLOCK", 700)
         monkeypatch.setattr(counting, "PART", 3_000)
         monkeypatch.setattr(counting, "ROOM", room)
+    monkeypatch.setattr(contrast_ground, "_FEW_PAIRS", room)
+    monkeypatch.setattr(place_outcomes, "_BLOCK", 700)
+    monkeypatch.setattr(place_outcomes, "_MOST_PAIRS", room)
     monkeypatch.setattr(attribution_touches, "_BLOCK", 300)
     monkeypatch.setattr(attribution_touches, "_AT_ONCE", 50)
     monkeypatch.setattr(positions, "_BLOCK", 700)

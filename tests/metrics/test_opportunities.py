@@ -11,7 +11,12 @@ import polars as pl
 import pytest
 
 import journeymine as jm
+from journeymine.counting import finish
 from journeymine.errors import QuestionError
+from journeymine.metrics import Friction
+from journeymine.metrics.contrast_blocks import ContrastMeasure, count_contrasts
+from journeymine.metrics.conversion_outcomes import mean_value
+from journeymine.metrics.handoffs import HandoffLosses
 from journeymine.metrics.opportunity_candidates import one_sided
 from journeymine.stats.multiple import benjamini_hochberg
 
@@ -32,6 +37,24 @@ def test_the_planted_leaks_are_in_the_list() -> None:
     error = found.frame.row(by_predicate=pl.col("title") == fault, named=True)
     assert (error["owner"], error["stage"], error["channel"]) == ("App team", "purchase", "app")
     assert error["evidence"].startswith(f"{error['n']} journeys meet it")
+
+
+@pytest.mark.parametrize("planted", [True, False])
+def test_less_is_asked_for_but_nothing_else(planted: bool) -> None:
+    journeys = sample(planted=planted, users=700)
+    asked: list[ContrastMeasure] = [Friction(), HandoffLosses()]
+    friction, losses = map(finish, asked, count_contrasts(asked, journeys))
+    assert friction.frame.equals(jm.friction(journeys).frame)
+    whole = jm.handoffs(journeys).frame
+    assert losses.frame.equals(whole.drop("n_crossings", "n_ping_pong", "p50_s", "p90_s"))
+    assert mean_value(journeys) == jm.conversion(journeys).frame["mean_value"][0]
+    ranked = jm.rank_opportunities(
+        drop_off=jm.drop_off(journeys, by=("stage", "channel")), conversion=jm.conversion(journeys), friction=friction,
+        handoffs=jm.handoffs(journeys), nodes=jm.drop_off(journeys, by=("stage", "channel", "touchpoint", "owner")),
+    )  # fmt: skip
+    found = jm.opportunities(journeys).tables["candidates"]
+    untold = [name for name in found.columns if name.startswith("if_mended")]
+    assert ranked.tables["candidates"].drop(untold).equals(found.drop(untold))
 
 
 def test_the_null_case_claims_nothing() -> None:

@@ -21,6 +21,7 @@ from journeymine.stats.histogram import BUCKETS, bucket_place
 __all__ = ["N_TIMES", "Arriving"]
 
 Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.unsignedinteger]
 _TIMES = {"bucket": pl.Series(BUCKETS)}
 _ENTERS = {"enters": pl.Series([0, 1])}
 N_TIMES = len(BUCKETS)
@@ -62,10 +63,12 @@ class Arriving:
 
     def _add_crossings(self, ground: Ground, at: Packed, step: Ints) -> None:
         """Add all crossings, and how long they took."""
-        codes = ground.journeys.codes(self._grain).codes
-        self._rows["crossings"].add(at, ground.fold, rows=step, flags=_returns(ground.of_step, codes, step))
-        took = np.diff(ground.journeys.coded.time, prepend=0)
-        self._rows["times"].add(at.beside(bucket_place(np.maximum(took, 0)), _TIMES), rows=step)
+        codes, time = ground.journeys.codes(self._grain).codes, ground.journeys.coded.time
+        at = at.take(step)
+        returns = _returns(take(ground.of_step, step), take(codes, step - 1), take(codes, step))
+        self._rows["crossings"].add(at, take(ground.fold, step), flags=returns)
+        took = take(time, step) - take(time, step - 1)
+        self._rows["times"].add(at.beside(bucket_place(took), _TIMES))
 
     def absorb(self, other: Arriving) -> None:
         """Add what another one counted; the other is used up."""
@@ -91,12 +94,10 @@ def _before_each(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return before
 
 
-def _returns(of_step: Ints, codes: npt.NDArray[np.unsignedinteger], arrival: Ints) -> npt.NDArray[np.bool_]:
-    """For each step whether it arrives, as one of `arrival`, at the label that its journey was at before the last one."""
-    returns = np.zeros(len(codes), dtype=bool)
-    # The crossing before this one, in the same journey, left the label that this one arrives at.
-    journey, left, reached = take(of_step, arrival), take(codes, arrival - 1), take(codes, arrival)
-    returns[arrival[1:]] = (journey[1:] == journey[:-1]) & (reached[1:] == left[:-1])
+def _returns(journey: Ints, left: Codes, reached: Codes) -> npt.NDArray[np.bool_]:
+    """Whether each crossing arrives at the label that the one before it in the same journey left."""
+    returns = np.zeros(len(journey), dtype=bool)
+    returns[1:] = (journey[1:] == journey[:-1]) & (reached[1:] == left[:-1])
     return returns
 
 

@@ -11,7 +11,7 @@ import journeymine as jm
 from journeymine.counting.parts import PART
 from journeymine.graph import move_numbers, move_tables
 from journeymine.graph.markov import Markov
-from journeymine.stats.wide import to_python_ints
+from journeymine.stats.wide import sum_runs, to_python_ints
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,6 @@ def test_many_labels_are_counted_as_walks(journeys: jm.Journeys, monkeypatch: py
 
 def test_sums_beyond_64_bits_keep_every_unit() -> None:
     values = np.array([1 << 61, 1 << 61, (1 << 61) + 5, 7], dtype=np.int64)
-    limbs = move_tables._summed(values, np.array([0, 3]))
+    limbs = sum_runs(values, np.array([0, 3]))
     assert to_python_ints(*limbs) == [3 * (1 << 61) + 5, 7]
-    assert to_python_ints(*move_tables._summed(values >> 50, np.array([0, 3]))) == [3 << 11, 0]
+    assert to_python_ints(*sum_runs(values >> 50, np.array([0, 3]))) == [3 << 11, 0]

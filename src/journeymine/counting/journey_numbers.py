@@ -13,9 +13,10 @@ from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 
-__all__ = ["FACTS", "facts_of", "fold_of", "journey_numbers", "journey_of", "user_of"]
+__all__ = ["FACTS", "facts_of", "fold_of", "journey_numbers", "journey_of", "others", "user_of"]
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 FACTS = 1 << 6
 """Facts are below it."""
 _FOLD, _USER, _JOURNEY = 6, 12, 36
@@ -32,6 +33,16 @@ def journey_numbers(journeys: Journeys, facts: npt.NDArray[np.uint8]) -> Ints:
     known <<= _FOLD
     known |= facts
     return known
+
+
+def others(known: Ints) -> tuple[Bools, Bools]:
+    """Where another journey follows, and another user; both true for the first."""
+    journey, user = np.ones(len(known), dtype=bool), np.ones(len(known), dtype=bool)
+    apart = known[1:] ^ known[:-1]
+    np.greater_equal(apart, 1 << _JOURNEY, out=journey[1:])
+    apart &= _USERS << _USER
+    np.not_equal(apart, 0, out=user[1:])
+    return journey, user
 
 
 def journey_of(known: Ints) -> Ints:

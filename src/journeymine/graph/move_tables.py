@@ -21,7 +21,7 @@ from journeymine.journeys.heads import CONVERTED
 from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
-from journeymine.stats.wide import split
+from journeymine.stats.wide import sum_runs
 
 __all__ = ["count_move_table", "fits", "move_columns"]
 
@@ -95,7 +95,7 @@ class _Cells:
             starts = np.flatnonzero(changes(cell))
             there = take(cell, starts)
             self.n[there] += np.diff(starts, append=n_rows)
-            for total, part in zip(self.time, _summed(stay, starts), strict=True):
+            for total, part in zip(self.time, sum_runs(stay, starts), strict=True):
                 total[there] += part
         self.first.add(moves.first.astype(self.first.kind))
         out = np.empty(len(block), dtype=np.int64)  # the last move of each journey
@@ -118,11 +118,3 @@ class _Cells:
             **dict(zip(limbs("time"), (each[used] for each in self.time), strict=True)),
         }
         return pl.DataFrame({name: columns[name] for name in spec.schema})
-
-
-def _summed(values: Ints, starts: Ints) -> tuple[Ints, Ints]:
-    """Sum of each run, as two limbs; values are none below 0."""
-    if int(values.max()) < (1 << 62) // len(values):
-        return split(np.add.reduceat(values, starts))
-    upper, lower = split(values)
-    return np.add.reduceat(upper, starts), np.add.reduceat(lower, starts)

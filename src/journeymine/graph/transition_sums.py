@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.counting.counts import limbs
-from journeymine.counting.journey_numbers import facts_of, fold_of, journey_of, user_of
+from journeymine.counting.journey_numbers import facts_of, fold_of, journey_of, others
 from journeymine.counting.occurrences import Occurrences, Sums, sum_where
 from journeymine.counting.runs import changes, sort_narrow
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import bucket_of, bucket_place
-from journeymine.stats.wide import normalise, split
+from journeymine.stats.wide import normalise, sum_runs
 
 __all__ = ["BUCKETS", "KINDS", "LEAST_BUCKET", "Times", "Touches", "Used"]
 
@@ -64,10 +64,10 @@ class Touches:
         known : the number of each row's journey, with its fate (see `journey_numbers`).
         value : of each journey; None where there is none.
         """
-        other_cell = changes(cell)
-        new = other_cell | changes(journey_of(known))
+        other_cell, (other_journey, other_user) = changes(cell), others(known)
+        new = other_cell | other_journey
         kind = facts_of(known)
-        kind += (other_cell | changes(user_of(known))) * np.uint8(_NEW_USER)
+        kind += (other_cell | other_user) * np.uint8(_NEW_USER)
         kind -= np.uint8(_AGAIN)  # several times faster than a choice
         kind *= new
         kind += np.uint8(_AGAIN)
@@ -122,8 +122,8 @@ class Times:
         starts = np.flatnonzero(changes(cell))
         there = take(cell, starts)
         self.n[there] += np.diff(starts, append=len(cell))
-        for total, part in zip(self.time, split(took), strict=True):
-            total[there] += np.add.reduceat(part, starts)
+        for total, part in zip(self.time, sum_runs(took, starts), strict=True):
+            total[there] += part
         self.least[there] = np.minimum(self.least[there], np.minimum.reduceat(took, starts))
         self.greatest[there] = np.maximum(self.greatest[there], np.maximum.reduceat(took, starts))
         bucket: npt.NDArray[Any] = cell.astype(self.buckets.kind)

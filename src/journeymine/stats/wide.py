@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["from_python_ints", "normalise", "split", "to_float", "to_python_ints"]
+__all__ = ["from_python_ints", "normalise", "split", "sum_runs", "to_float", "to_python_ints"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -35,6 +35,18 @@ def normalise(hi: npt.ArrayLike, lo: npt.ArrayLike) -> tuple[IntArray, IntArray]
     """
     upper, lower = np.asarray(hi, dtype=np.int64), np.asarray(lo, dtype=np.int64)
     return upper + (lower >> _BITS), lower & _LOW
+
+
+def sum_runs(values: IntArray, starts: IntArray) -> tuple[IntArray, IntArray]:
+    """Sum of each run of values, which begin at `starts`, as limbs that `normalise` may have to carry; values are none below 0.
+
+    >>> sum_runs(np.array([2**62, 2**62, 7]), np.array([0, 2]))
+    (array([2147483648,          0]), array([0, 7]))
+    """
+    if int(values.max(initial=0)) < (1 << 62) // max(len(values), 1):
+        return split(np.add.reduceat(values, starts))
+    upper, lower = split(values)
+    return np.add.reduceat(upper, starts), np.add.reduceat(lower, starts)
 
 
 def to_python_ints(hi: npt.ArrayLike, lo: npt.ArrayLike) -> list[int]:

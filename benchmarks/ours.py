@@ -127,6 +127,23 @@ RICH_MEASURES: Mapping[str, tuple[str, Ask]] = {
 """Those that want stages, value or scores."""
 
 
+def _asked(path: str) -> Mapping[str, Any]:
+    """The results that a list of opportunities is made of."""
+    journeys = _rich_journeys(path)
+    return {
+        "drop_off": jm.drop_off(journeys, by=["stage", "channel"]),
+        "conversion": jm.conversion(journeys),
+        "nodes": jm.drop_off(journeys, by=["stage", "channel", "touchpoint"]),
+        "friction": jm.friction(journeys),
+        "handoffs": jm.handoffs(journeys),
+        "chain": jm.markov(journeys, grain="channel:touchpoint"),
+    }
+
+
+def _ranking(results: Mapping[str, Any]) -> Any:
+    return jm.rank_opportunities(**results)
+
+
 def _peers(name: str) -> tuple[str, ...]:
     """Those that give the same answer, and those that give the plain figure of it."""
     asked = [name] * (name in QUERIES) + [f"{name} bare"] * (name in BARE)
@@ -142,6 +159,7 @@ def _measures(
     ]
 
 
+_BUILT = ("build rich", "journeys rich")
 CASES = [
     Case("way", "file → journeys → transitions, conversion, drop-off", str, _way, _LEAD),
     Case("graph", "file → journeys → transitions", str, _graph, _LEAD),
@@ -152,5 +170,6 @@ CASES = [
     Case("build rich", "events → journeys with stages, value, scores", _read_rich, _build, shape="rich"),
     Case("journeys rich", "file → journeys with stages, value, scores", str, _rich_journeys, shape="rich"),
     *_measures(MEASURES, read_journeys, "plain", ("build", "journeys")),
-    *_measures(RICH_MEASURES, _rich_journeys, "rich", ("build rich", "journeys rich")),
+    *_measures(RICH_MEASURES, _rich_journeys, "rich", _BUILT),
+    Case("ranking", "opportunities, of results that are there", _asked, _ranking, shape="rich", after=_BUILT),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 import journeymine as jm
@@ -64,5 +66,8 @@ def test_counts_do_not_depend_on_blocks(
     monkeypatch.setattr(attribution_touches, "_AT_ONCE", 50)
     monkeypatch.setattr(positions, "_BLOCK", 700)
     monkeypatch.setattr(return_counts, "_BLOCK", 50)
+    repeat_rate = importlib.import_module("journeymine.metrics.repeat_rate")
+    monkeypatch.setattr(repeat_rate, "PART", 3_000)
+    monkeypatch.setattr(repeat_rate, "ROOM", room)
     monkeypatch.setattr(packed, "ROOM", room)
     assert measure.count(journeys).equals(whole)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -15,8 +16,8 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.packed import Packed
-from journeymine.counting.parts import count_in_memory
+from journeymine.counting.packed import ROOM, Packed
+from journeymine.counting.parts import PART, count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally
@@ -34,6 +35,7 @@ __all__ = ["RepeatRate", "repeat_rate"]
 Ints = npt.NDArray[np.int64]
 CAUSE = "repeated"
 MOST = 1_000
+_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -88,29 +90,40 @@ class RepeatRate:
 
     def count(self, journeys: Journeys) -> Counts:
         """Follow each purchase until the next one of the same user."""
-        specs, (bought, journey) = self.specs(), self.event.steps_and_journeys(journeys)
-        time, user = take(journeys.coded.time, bought), take(journeys.heads.user, journey)
-        until, begins = journeys.context.observed_until, changes(user)
-        keys = {name: key.take(bought) for name, key in step_keys(journeys, self.names).items()}
-        nth = np.minimum(_position(begins), self.max_nth - 1)
-        numbered = Packed.of_keys(keys, len(bought)).beside(nth, {"nth": pl.Series(range(1, self.max_nth + 1))})
-        numbered = numbered.with_room(PLACES)
-        longest = max(until, int(time.max())) - int(time.min()) if len(time) else 0
-        counts = ReturnCounts(microseconds(self.bin), longest)
-        for rows in blocks_of_users(begins):
-            who, when, first = user[rows], time[rows], begins[rows]
-            took = np.full(len(who), -1, dtype=np.int64)
-            took[:-1] = np.where(first[1:], -1, np.diff(when))
-            counts.add(numbered.part(rows), who, take(journeys.folds, who), took, np.maximum(until - when, took))
+        specs, heads = self.specs(), journeys.heads
+        span = max(journeys.context.observed_until, int(heads.end.max())) - int(heads.start.min()) if len(heads) else 0
+        counts = ReturnCounts(microseconds(self.bin), span)
+        for part in self._parts(journeys.with_grains(self.names)):
+            self._add(part, counts)
         tables = dict(zip(specs, counts.tables(specs, CAUSE), strict=False))
         # Whichever purchase it was: the few rows added up are quicker than all purchases counted once more.
         hazard = list(specs["hazard"].schema)
         tables["hazard"] = tables["exits"].group_by(hazard[: -len(specs["hazard"].values)]).sum().select(hazard)
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
-    def steps_at_once(self, journeys: Journeys) -> None:
-        """All there are: few steps are purchases, and the fewest tables are merged."""
-        return
+    def _parts(self, journeys: Journeys) -> Iterator[Journeys]:
+        """Few users at a time, so that memory is used again; all of them where labels are too many to be numbered alike."""
+        n_labels = math.prod(len(key.values) for key in step_keys(journeys.range(0, 0), self.names).values())
+        return journeys.parts(PART if n_labels * self.max_nth * PLACES <= ROOM else max(len(journeys.coded), 1))
+
+    def _add(self, journeys: Journeys, counts: ReturnCounts) -> None:
+        """Add the purchases of some users."""
+        bought, journey = self.event.steps_and_journeys(journeys)
+        time, user = take(journeys.coded.time, bought), take(journeys.heads.user, journey)
+        until, begins = journeys.context.observed_until, changes(user)
+        keys = {name: key.take(bought) for name, key in step_keys(journeys, self.names).items()}
+        nth = np.minimum(_position(begins), self.max_nth - 1)
+        numbered = Packed.of_keys(keys, len(bought)).beside(nth, {"nth": pl.Series(range(1, self.max_nth + 1))})
+        numbered = numbered.with_room(PLACES)
+        for rows in blocks_of_users(begins):
+            who, when, first = user[rows], time[rows], begins[rows]
+            took = np.full(len(who), -1, dtype=np.int64)
+            took[:-1] = np.where(first[1:], -1, np.diff(when))
+            counts.add(numbered.part(rows), who, take(journeys.folds, who), took, np.maximum(until - when, took))
+
+    def steps_at_once(self, journeys: Journeys) -> int:
+        """So many that counting the purchases among them takes longer than starting threads and merging their tables."""
+        return _AT_ONCE
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares so far and within the horizon, and the hazard by time since the last purchase."""

@@ -19,7 +19,7 @@ from journeymine.stats.histogram import BUCKETS, bucket_place
 __all__ = ["PLACES", "ReturnCounts", "blocks_of_users"]
 
 Ints = npt.NDArray[np.int64]
-_BLOCK = 1 << 15
+_BLOCK = 1 << 16
 """Rows at a time: what is made of them stays in a processor's cache."""
 _NEW, _BACK, _NEW_BACK, _KINDS = 1, 2, 4, 8
 """Flags of a row: the first of its user in its cell, followed by another, the first of these of its user."""

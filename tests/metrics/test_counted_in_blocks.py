@@ -38,7 +38,7 @@ MEASURES: list[Measure] = [
     Attribution(grain="channel:touchpoint", by="device", lookback="5d", include_goal=True),
     TypicalOrder(grain="channel:touchpoint", by="device"),
     RepeatRate(max_nth=3),
-    RepeatRate(event="search", by=("channel", "device")),
+    RepeatRate(event=None, by=("channel", "touchpoint", "device")),
     WinBack(),
     WinBack(by=("channel", "touchpoint"), channel_of="any"),
 ]

@@ -24,7 +24,8 @@ _USERS = (1 << (_JOURNEY - _USER)) - 1
 
 
 def journey_numbers(journeys: Journeys, facts: npt.NDArray[np.uint8]) -> Ints:
-    """The numbers of the journeys of up to 16 million users, given facts about each."""
+    """The numbers of the journeys of a block, of up to 16 million users, given facts about each."""
+    assert len(journeys.users) <= _USERS, "blocks are smaller"
     user = journeys.heads.user
     known = np.arange(len(user)) << (_JOURNEY - _USER)
     known |= user

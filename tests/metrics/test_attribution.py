@@ -95,6 +95,13 @@ def test_touches_after_the_first_goal_earn_nothing():
     assert found.frame.filter(rule="linear")["value"].sum() == pytest.approx(107.0)
 
 
+def test_a_user_who_converts_twice_is_one_user():
+    rows = [(user, 10 * day + i, what, "web", None, None)
+            for user, n in (("a", 3), ("b", 1)) for day in range(n) for i, what in enumerate(("ad", "ad", "order"))]  # fmt: skip
+    found = attribution(journeys_from(rows, columns=("user", "s", "what", "channel", "value", "cost")))
+    assert set(found.frame.select("n", "n_users").iter_rows()) == {(4, 2)}
+
+
 def test_a_conversion_without_touch_goes_to_none():
     rows = [("a", 0, "order", "web", 5.0, None), ("b", 0, "ad", "web", None, None), ("b", 9, "order", "web", 2.0, None),
             ("c", 0, "ad", "(none)", None, None), ("c", 9, "order", "web", 1.0, None)]  # fmt: skip

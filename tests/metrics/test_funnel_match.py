@@ -237,6 +237,9 @@ def test_entries_with_a_closed_window_come_before_those_that_go_further() -> Non
     assert (at.tolist(), mature.tolist()) == ([[0], [-1]], [True])
     at, mature, _ = Funnel(steps=["A", "B"], within="10s").matches(built(log, until=9))
     assert (at.tolist(), mature.tolist()) == ([[0], [9]], [False])
+    three = Funnel(steps=["A", "B", "C"], within="4s", unit="user")
+    at, mature, unit = three.matches(built(path("AXXXXXXABC"), until=9))
+    assert (at.tolist(), mature.tolist(), unit.tolist()) == ([[0], [-1], [-1]], [True], [0]), "however much further"
 
 
 def test_no_steps_at_all_match_nothing() -> None:

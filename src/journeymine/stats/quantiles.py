@@ -176,8 +176,7 @@ def _inverted(shares: Interval, head: Ints, numbers: Ints, q: float) -> tuple[np
     """
     lower, upper, reason = (each.ravel() for each in (shares.lower, shares.upper, shares.reason))
     may, must = upper >= q, lower >= q  # NaN compares false; such rows carry their own reason anyway
-    nothing_below = may[head]
-    may[head] = must[head] = False
+    nothing_below = may[head]  # and then no limit is given at all
     last = np.append(head[1:], len(may)) - 1
     begin, end = (_first_of(flags, head, last) for flags in (may, must))
     why = np.array(reason[last], dtype=object)

@@ -122,9 +122,7 @@ class Packed:
 
 def packed_groups(keys: Mapping[str, Key], n: int) -> Packed:
     """The groups that `n` journeys are in by their keys, of which only those that occur have a number."""
-    groups = Packed.none(n)
-    for name, key in keys.items():
-        groups = groups.beside_key(name, key)
+    groups = Packed.of_keys(keys, n)
     return groups.compressed() if keys else groups
 
 

@@ -69,9 +69,8 @@ def _together(heads: Heads, rows: Ints, starts: Ints, n: Ints) -> Columns:
     begins = np.cumsum(n) - n
     journey = take(rows, ranges(starts, n))
     each = _each(heads, journey)
-    each["n_users"] = changes(
-        take(heads.user, journey)
-    )  # journeys of a user are together, also among those of one path
+    # Journeys of a user are together, also among those of one path.
+    each["n_users"] = changes(take(heads.user, journey))
     each["n_users"][begins] = True
     if not len(n):
         return each

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.by import group_journeys
-from journeymine.counting.packed import Columns, Packed, label_column
+from journeymine.counting.packed import Columns, Packed, label_column, packed_groups
 from journeymine.counting.runs import changes, ranges
 from journeymine.journeys.heads import CONVERTED, LOST, SERVICE, STATUSES
 from journeymine.journeys.journeys import Journeys
@@ -61,13 +61,11 @@ class Ground:
     @classmethod
     def of(cls, journeys: Journeys, by: Sequence[str]) -> Ground:
         """Of all journeys that are counted; one has the label of its segment, or of its entry step."""
-        groups, heads = Packed.none(len(journeys)), journeys.heads
-        for name, key in group_journeys(journeys, by, "entry").keys.items():
-            groups = groups.beside_key(name, key)
+        groups, heads = packed_groups(group_journeys(journeys, by, "entry").keys, len(journeys)), journeys.heads
         stages = stage_key(journeys.range(0, 0)).values.to_list()
         first, last = (int(heads.start.min()), int(heads.end.max())) if len(heads) else (0, 0)
         weeks = pl.Series(np.arange(_week(first), _week(last) + 1))
-        return cls(journeys, groups.compressed() if by else groups, {"stage": label_column(stages)}, {"week": weeks})
+        return cls(journeys, groups, {"stage": label_column(stages)}, {"week": weeks})
 
     def blocks(self, n_steps: int) -> Iterator[Ground]:
         """Whole users, about so many steps at a time."""

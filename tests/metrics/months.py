@@ -51,6 +51,12 @@ def later(day: date, period: str, k: int) -> date:
     return day + timedelta(days=k * (7 if period == "week" else 1))
 
 
+def ended(log: tuple[Row, ...], more_days: int) -> int:
+    """µs since 1970, so many days after the last row, or before it, but not before the first."""
+    times = [row.us for row in log]
+    return max(max(times) + more_days * 24 * HOUR, min(times)) + START
+
+
 def by_user(log: tuple[Row, ...]) -> dict[str, list[Row]]:
     """Rows of each user in order of time, ties as they came; times count from 1970."""
     users: dict[str, list[Row]] = {}

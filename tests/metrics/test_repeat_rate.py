@@ -16,19 +16,19 @@ from journeymine.columns import MICRO
 from journeymine.errors import QuestionError
 from journeymine.metrics import repeat_rate
 from journeymine.stats.histogram import bucket_of, bucket_value
-from tests.metrics.months import HOUR, by_user, monthly_logs
+from tests.metrics.months import HOUR, by_user, ended, monthly_logs
 from tests.metrics.walk import known_at, waiting_share
 from tests.oracles.logs import START, Row, build
 
 DAY = 24 * HOUR
 
 
-@given(monthly_logs, st.sampled_from(["goal", "visit", ["visit", "review"]]), st.sampled_from([0, 40]))
+@given(monthly_logs, st.sampled_from(["goal", "visit", ["visit", "review"]]), st.sampled_from([0, 40, -30, -90]))
 def test_rows_are_those_of_a_loop_over_customers(log: tuple[Row, ...], event: Any, more_days: int) -> None:
     names = ["order"] if event == "goal" else [event] if isinstance(event, str) else event
     if event != "goal" and not set(names) <= {row.touchpoint for row in log}:
         return
-    until = max(row.us for row in log) + START + more_days * DAY
+    until = ended(log, more_days)
     people: dict[int, list[tuple[int | None, int, str]]] = defaultdict(list)
     for user, rows in by_user(log).items():
         bought = [row.us for row in rows if row.touchpoint in names]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from journeymine.errors import QuestionError, RulesError, UnknownLabelError
 from journeymine.metrics import Retention, retention
 from journeymine.metrics.retention_members import first_at_or_after
-from tests.metrics.months import HOUR, ZONES, by_user, first_day, later, monthly_logs
+from tests.metrics.months import HOUR, ZONES, by_user, ended, first_day, later, monthly_logs
 from tests.oracles.logs import START, Row, build
 
 LENGTHS = {"24h": 24 * HOUR, "7d": 7 * 24 * HOUR, "100h": 100 * HOUR}
@@ -76,7 +76,7 @@ def by_hand(log: tuple[Row, ...], asked: dict[str, Any], until: int) -> tuple[di
                     continue
                 cell[0] += 1
                 again = asked["entry"] if asked["returned"] is None else asked["returned"]
-                returns = [number(other.us) for other in rows[i + 1 :] if holds(again, other)]
+                returns = [number(other.us) for other in rows[i + 1 :] if holds(again, other) and other.us <= until]
                 cell[1] += {
                     "bounded": 0 in returns,
                     "cumulative": any(at < 1 for at in returns),
@@ -86,9 +86,9 @@ def by_hand(log: tuple[Row, ...], asked: dict[str, Any], until: int) -> tuple[di
     return cells, sizes
 
 
-@given(monthly_logs, questions(), st.sampled_from([0, 1, 30]))
+@given(monthly_logs, questions(), st.sampled_from([0, 1, 30, -20, -60]))
 def test_cells_are_those_of_a_loop_over_users(log: tuple[Row, ...], asked: dict[str, Any], more_days: int) -> None:
-    until = max(row.us for row in log) + START + more_days * 24 * HOUR
+    until = ended(log, more_days)
     journeys = build(log, goal="order", observed_until=until)
     labels = {label for form in (asked["entry"], asked["returned"]) for label in _labels(form)}
     if not labels <= {row.touchpoint for row in log}:
@@ -189,3 +189,12 @@ def test_who_comes_again_in_the_period_of_the_entry_is_back_in_period_0() -> Non
     )
     frame = retention(build(log), period="week").frame
     assert frame.filter(pl.col("cohort") == pl.col("cohort").min())["retained"][:3].to_list() == [1, 1, 0]
+
+
+def test_a_return_after_the_end_of_the_watch_is_none_whatever_the_kind() -> None:
+    day = 24 * HOUR
+    came = {"a": [0, 30 * day], "b": [0, 15 * day], "c": [0]}
+    log = tuple(Row(user, us, "visit", *[None] * 5) for user, times in came.items() for us in times)
+    journeys = build(log, observed_until=START + 20 * day)
+    overall = retention(journeys, period="7d", periods=1, kind="unbounded").tables["overall"]
+    assert overall.select("n", "retained").rows() == [(3, 1), (3, 1)]

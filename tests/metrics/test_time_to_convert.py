@@ -14,7 +14,7 @@ from scipy import stats as scipy_stats
 
 from journeymine.metrics import time_to_convert
 from tests.metrics.walk import Walk, known_at, walks_of
-from tests.oracles.logs import MINUTE, START, Row, build, logs, rule_fields
+from tests.oracles.logs import MINUTE, START, Row, build, short_watch
 
 HOUR = 60 * MINUTE
 
@@ -38,7 +38,7 @@ def fates(walks: list[Walk], fields: dict[str, Any], until: int) -> list[tuple[s
                 at = min(at, walk.next_start)
             quits = [step["us"] for step in walk.steps if step["touchpoint"] in labels]
             at = quits[0] if quits else at
-        found.append((cause, None if at is None else at - walk.start, max(until, walk.end) - walk.start))
+        found.append((cause, None if at is None else at - walk.start, until - walk.start))
     return found
 
 
@@ -63,8 +63,9 @@ def incidence(people: list[tuple[str, int | None, int]], width: int, k: int) -> 
     return shares | {"open": open_share}
 
 
-@given(logs, rule_fields())
-def test_curves_are_those_of_a_loop_over_journeys(log: tuple[Row, ...], fields: dict[str, Any]) -> None:
+@given(short_watch())
+def test_curves_are_those_of_a_loop_over_journeys(made: tuple[tuple[Row, ...], dict[str, Any]]) -> None:
+    log, fields = made
     journeys = build(log, **fields)
     people = fates(walks_of(journeys), fields, journeys.context.observed_until)
     result = time_to_convert(journeys, bin="2m", horizon="9m")
@@ -157,3 +158,17 @@ def test_a_curve_ends_after_20_000_bins() -> None:
     journeys = journeys.replace(heads=journeys.heads.replace(left_truncated=np.zeros(3, dtype=bool)))
     curves = time_to_convert(journeys, bin="1m", horizon="1h").tables["curves"]
     assert curves.select("time_s", "converted", "lost", "censored").rows() == [(0, 1, 0, 0), (1_200_000, 0, 0, 2)]
+
+
+def test_nobody_is_followed_beyond_the_end_of_the_watch_because_something_happens_there() -> None:
+    day = 24 * HOUR
+    log = (Row("early", 0, "visit", "web", *[None] * 4),)
+    log += tuple(Row(f"u{i}", 80 * day, "visit", "web", *[None] * 4) for i in range(100))
+    log += tuple(Row(f"u{i}", 95 * day, "order", "web", *[None] * 4) for i in range(50))
+    journeys = build(log, goal="order", idle="30d", observed_until=START + 90 * day)
+    result = time_to_convert(journeys, horizon="15d")
+    # All 100 were watched for 10 days, in which none converted; the orders came when nobody watched any more.
+    assert result.tables["curves"].select("time_s", "converted", "censored").rows() == [(10 * 86_400, 0, 100)]
+    assert result.frame["converted_share"].to_list() == [None]
+    assert "15d" in result.frame["reason"].item()
+    assert time_to_convert(journeys, horizon="10d").frame["converted_share"].to_list() == [0.0]

@@ -11,11 +11,12 @@ from journeymine.columns import MICRO
 from journeymine.metrics import win_back
 from journeymine.stats.histogram import bucket_of, bucket_value
 from tests.metrics.walk import known_at, waiting_share, walks_of
-from tests.oracles.logs import MINUTE, Row, build, logs, rule_fields
+from tests.oracles.logs import MINUTE, START, Row, build, short_watch
 
 
-@given(logs, rule_fields())
-def test_shares_are_those_of_a_loop_over_lost_journeys(log: tuple[Row, ...], fields: dict[str, Any]) -> None:
+@given(short_watch())
+def test_shares_are_those_of_a_loop_over_lost_journeys(made: tuple[tuple[Row, ...], dict[str, Any]]) -> None:
+    log, fields = made
     journeys = build(log, **fields)
     lost_at = fields["lost_at"]
     quits = [lost_at] if isinstance(lost_at, str) else [lost_at["touchpoint"]] if isinstance(lost_at, dict) else lost_at
@@ -27,7 +28,7 @@ def test_shares_are_those_of_a_loop_over_lost_journeys(log: tuple[Row, ...], fie
         silent = walk.end + 10 * MINUTE
         at = quit_at[0] if quit_at else silent if walk.next_start is None else min(silent, walk.next_start)
         took = None if walk.next_start is None else max(walk.next_start - at, 0)
-        people.append((took, max(journeys.context.observed_until - at, 0, took or 0)))
+        people.append((took, journeys.context.observed_until - at))
         users.add(walk.user)
         back += [] if took is None else [(took, walk.user)]
     result = win_back(journeys, bin="2m", horizon="6m")
@@ -63,3 +64,16 @@ def test_a_log_that_ends_soon_after_the_losses_says_more_than_a_count() -> None:
     assert row["came_back_share"] == pytest.approx(0.5, abs=0.02)
     assert row["came_back_share_lower"] < 0.5 < row["came_back_share_upper"]
     assert row["p50_s"] == pytest.approx(5 * 86_400, rel=0.01)
+
+
+def test_who_comes_back_after_the_end_of_the_watch_has_not_come_back_by_then() -> None:
+    day = 24 * 60 * MINUTE
+    log = tuple(
+        Row(f"u{i}", when * day, "visit", "web", *[None] * 4)
+        for i in range(100)
+        for when in ([0, 60] if i % 2 else [0])
+    )
+    journeys = build(log, goal="order", idle="10d", observed_until=START + 50 * day)
+    # Lost after 10 days, watched for 40 more; half come back after 50.
+    assert win_back(journeys, horizon="40d").frame["came_back_share"].to_list() == [0.0]
+    assert win_back(journeys, horizon="50d").frame["came_back_share"].to_list() == [None]

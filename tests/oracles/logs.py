@@ -141,6 +141,15 @@ def rule_fields(draw: st.DrawFn) -> dict[str, Any]:
     return fields
 
 
+@st.composite
+def short_watch(draw: st.DrawFn) -> tuple[tuple[Row, ...], dict[str, Any]]:
+    """A log and rules whose `observed_until` often lies before the last rows, as with several sources."""
+    log, fields = draw(logs), draw(rule_fields())
+    first, last = min(row.us for row in log), max(row.us for row in log)
+    part = draw(st.sampled_from([None, None, 9, 6, 3]))
+    return log, fields if part is None else fields | {"observed_until": START + first + (last - first) * part // 10}
+
+
 def frame_of(log: tuple[Row, ...]) -> pl.DataFrame:
     """The raw frame."""
     frame = pl.DataFrame(list(log), schema=SCHEMA, orient="row")

@@ -91,7 +91,7 @@ class RepeatRate:
     def count(self, journeys: Journeys) -> Counts:
         """Follow each purchase until the next one of the same user."""
         specs, heads = self.specs(), journeys.heads
-        span = max(journeys.context.observed_until, int(heads.end.max())) - int(heads.start.min()) if len(heads) else 0
+        span = journeys.context.observed_until - int(heads.start.min()) if len(heads) else 0
         counts = ReturnCounts(microseconds(self.bin), span)
         for part in self._parts(journeys.with_grains(self.names)):
             self._add(part, counts)
@@ -119,7 +119,7 @@ class RepeatRate:
             who, when, first = user[rows], time[rows], begins[rows]
             took = np.full(len(who), -1, dtype=np.int64)
             took[:-1] = np.where(first[1:], -1, np.diff(when))
-            counts.add(numbered.part(rows), who, take(journeys.folds, who), took, np.maximum(until - when, took))
+            counts.add(numbered.part(rows), who, take(journeys.folds, who), took, until - when)
 
     def steps_at_once(self, journeys: Journeys) -> int:
         """So many that counting the purchases among them takes longer than starting threads and merging their tables."""
@@ -186,8 +186,9 @@ def repeat_rate(
     -----
     `so_far_share` in the row nth=1 is the classic repeat rate; it grows with the length of the log, which
     `repeated_share` does not. Each step that satisfies `event` is a purchase, also a second one at the same instant.
-    Purchases in any journey count, whatever its status. Null labels are ``"(unknown)"``. An event after t is in bin ⌈t ÷ bin⌉; who was watched for less than a bin is not
-    asked about it. Merges exactly over users. Intervals as of `win_back`.
+    Purchases in any journey count, whatever its status. Null labels are ``"(unknown)"``. What happens after
+    `observed_until` is in the figures so far, and in no share within a time. An event after t is in bin ⌈t ÷ bin⌉; who
+    was watched for less than a bin is not asked about it. Merges exactly over users. Intervals as of `win_back`.
     """
     measure = RepeatRate(
         event={"goal": True} if event is None else event, bin=bin, horizon=horizon, max_nth=max_nth, by=by

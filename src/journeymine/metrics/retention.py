@@ -203,7 +203,7 @@ def retention(
         ``"24h"``, counted from each member's own entry.
     periods : the last period to look at. Period 0 is the one of the entry itself.
     kind : ``"bounded"`` counts a return in period k, ``"unbounded"`` (or ``"rolling"``, as others call it) in period k
-        or any later one, ``"cumulative"`` in any period up to k.
+        or any later one up to `observed_until`, ``"cumulative"`` in any period up to k.
     recurring : a user is a member of every cohort in which they enter, not only of their first one.
     cohort : calendar period that cohorts are made of; by default `period`, or the one nearest to its length.
     timezone : whose calendar, e.g. ``"Europe/Berlin"``.

@@ -12,7 +12,7 @@ from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.occurrences import Occurrences, Sums, sum_where
 from journeymine.counting.tabulate import distinct_users
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence
+from journeymine.metrics.occurrence import Occurrence, at_steps
 from journeymine.metrics.period_clock import PeriodClock, numbers_between
 from journeymine.metrics.retention_members import Members, Returns, UserClock
 from journeymine.metrics.step_blocks import Positions, StepBlock, StepBlocks
@@ -72,6 +72,8 @@ class _Cells:
     def add(self, block: StepBlock, coming: Ints) -> None:
         """Add the members of a block, of whose steps those at `coming` are returns."""
         members = self.users.members(block)
+        if self.kind == "unbounded":  # the only kind that looks beyond the period itself
+            coming = _by(block.journeys, coming, block.journeys.context.observed_until)
         came = self.users.returns(block.journeys, coming, members)
         cell = members.group * self.n_cohorts + (members.cohort - self.first_cohort)
         early = members.time < block.journeys.context.log_start + block.journeys.rules.idle_us
@@ -143,3 +145,10 @@ class _Cells:
     def _frame(self, spec: TableSpec, group: Ints, columns: Mapping[str, Ints]) -> pl.DataFrame:
         frame = pl.DataFrame({**self.blocks.spelled(group), **columns})
         return frame.select(pl.col(name).cast(pl.UInt8) if name == "fold" else name for name in spec.schema)
+
+
+def _by(journeys: Journeys, coming: Ints, until: int) -> Ints:
+    """Which of the steps at `coming` happened by an instant."""
+    if journeys.heads.end.max(initial=until) <= until:
+        return coming
+    return coming[at_steps(journeys.coded.time, coming) <= until]

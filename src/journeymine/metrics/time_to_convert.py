@@ -85,7 +85,7 @@ class TimeToConvert:
         if not grouped.each_once:
             outcome, took = take(outcome, grouped.journey), take(took, grouped.journey)
         fold = take(journeys.folds, heads.user)
-        follow = np.maximum(journeys.context.observed_until, heads.end) - heads.start
+        follow = journeys.context.observed_until - heads.start
         bins, happened = exits(took, follow, bin_us)
         cause = np.where(happened, outcome, -1)
         asked = heads.status != SERVICE
@@ -177,12 +177,13 @@ def time_to_convert(
     Notes
     -----
     Time runs from a journey's first step. An event after t is in bin ⌈t ÷ bin⌉, so *within 7 days* includes 7 days to
-    the microsecond. An open journey is censored at `observed_until`, in whole bins. A loss is dated at the `lost_at`
-    touchpoint, or `idle` after the last step (at the start of the user's next journey if that comes first): before
-    that nobody could know. A curve ends after 20,000 bins, where whoever is left is censored. Without a goal, journeys
-    that ended count as lost. Left-truncated journeys are left out and counted, ``service`` is outside. Restricted means
-    are up to one bin too long. Steps at one instant take the documented order, null labels are ``"(unknown)"``. Merges exactly. Intervals: Wilson with
-    the effective number of trials from the jackknife over the 64 folds; the mean by the jackknife.
+    the microsecond. Whoever is neither converted nor lost by `observed_until` is censored there, in whole bins,
+    whatever comes later. A loss is dated at the `lost_at` touchpoint, or `idle` after the last step (at the start of
+    the user's next journey if that comes first): before that nobody could know. A curve ends after 20,000 bins, where
+    whoever is left is censored. Without a goal, journeys that ended count as lost. Left-truncated journeys are left out
+    and counted, ``service`` is outside. Restricted means are up to one bin too long. Steps at one instant take the
+    documented order, null labels are ``"(unknown)"``. Merges exactly. Intervals: Wilson with the effective number of
+    trials from the jackknife over the 64 folds; the mean by the jackknife.
 
     References
     ----------

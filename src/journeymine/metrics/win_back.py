@@ -88,9 +88,9 @@ class WinBack:
         at = take(heads.start + times_of_outcome(journeys)[1], journey)
         back, fold = following != MISSING, take(journeys.folds, user)
         took = np.where(back, np.maximum(following - at, 0), -1)
-        follow = np.maximum(journeys.context.observed_until, np.where(back, following, at)) - at
+        follow = journeys.context.observed_until - at
         place = Packed.of_keys(keys, len(at)).with_room(PLACES)
-        longest = int((at + follow).max() - at.min()) if len(at) else 0
+        longest = int(follow.max()) if len(at) else 0
         counts = ReturnCounts(microseconds(self.bin), longest)
         for rows in blocks_of_users(changes(user)):
             counts.add(place.part(rows), user[rows], fold[rows], took[rows], follow[rows])
@@ -145,10 +145,10 @@ def win_back(
     -----
     A journey is lost at its `lost_at` touchpoint, or `idle` after its last step: only then could a pause become a loss,
     so the time runs from there. The next journey may be of any status. Open and converted journeys are outside, and a
-    journey need not be mature. A user with several lost journeys counts with each. Null labels are
-    ``"(unknown)"``. Steps at one instant take the documented order. Merges exactly over users.
-    Intervals: Wilson clustered by user through the 64 folds, by the effective number of trials for the censored share;
-    quantiles by Woodruff.
+    journey need not be mature. What happens after `observed_until` is in the figures so far, and in no share within a
+    time. A user with several lost journeys counts with each. Null labels are ``"(unknown)"``. Steps at one instant take
+    the documented order. Merges exactly over users. Intervals: Wilson clustered by user through the 64 folds, by the
+    effective number of trials for the censored share; quantiles by Woodruff.
     """
     measure = WinBack(by=by, channel_of=channel_of, bin=bin, horizon=horizon)
     return finish(measure, count_in_memory(measure, journeys), confidence=confidence)

@@ -114,7 +114,7 @@ MEANING = {
     "n_comparable": "places there were to choose from",
     "stake_reason": "why nothing can be said of what is at stake; null where it can",
     "conversions_gained": "further conversions of the mature journeys, if it did as well as the comparable",
-    "value_gained": "the same, in units of money",
+    "value_gained": "the same, in units of money; where nobody who came by converted, at the mean value of all conversions",
     "if_mended": "further conversions through the Markov chain; null where a chain cannot tell",
     "evidence": "the figures behind it, in words",
     "n_onward": "of n_reached: reach a later stage, or convert",

@@ -58,7 +58,9 @@ def test_a_place_with_few_journeys_sets_no_example() -> None:
     assert told == [("store", "web", 1, 0, 0), ("web", None, 0, None, None)]
     store, web = frame["stake_reason"]
     assert store is None
-    assert web.startswith("no other place differs in channel, segment or attribute only and has 100 mature journeys")
+    assert web.startswith(
+        "no other place that is known differs in channel, segment or attribute only and has 100 mature journeys"
+    )
 
 
 def test_a_small_place_that_looks_best_by_luck_is_passed_over() -> None:

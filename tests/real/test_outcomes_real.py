@@ -93,7 +93,8 @@ def test_what_is_at_stake_with_each_clerk() -> None:
     same_ends(result, ["stage", "channel"], expected)
     solid = {
         place: wilson(int(row["converted_later"]), int(row["n"]))[0]
-        for place, row in expected.items() if row["n"] >= 100 and row["converted_later"] >= 10
+        for place, row in expected.items()
+        if row["n"] >= 100 and row["converted_later"] >= 10 and place[1] != "(unknown)"  # nobody's example
     }  # fmt: skip
     compared = 0
     for row in result.frame.filter(pl.col("n") > 0).iter_rows(named=True):
@@ -108,7 +109,7 @@ def test_what_is_at_stake_with_each_clerk() -> None:
         stake = expected[here]["lost_here"] * max(theirs - own, 0)
         assert (row["comparable"], row["conversions_at_stake"]) == (best[1], about(stake)), here
         won = expected[here]["converted_later"]
-        worth = 0 if theirs <= own else stake * expected[here]["value"] / won if won else None
+        worth = 0 if not stake else stake * expected[here]["value"] / won if won else None
         assert row["value_at_stake"] == about(worth), here
         compared += 1
     assert compared > 100

@@ -14,7 +14,8 @@ from journeymine.maps.compose_places import estimate
 from journeymine.maps.evidence import Estimate
 from journeymine.maps.findings import Emotion, EmotionPoint, Opportunity
 from journeymine.maps.wording import legible, share
-from journeymine.metrics.opportunities import rank_opportunities
+from journeymine.metrics.opportunities import rank_results, worth_of
+from journeymine.metrics.opportunity_owners import Places
 
 __all__ = ["emotion", "opportunities", "ranking", "stakes"]
 
@@ -26,12 +27,12 @@ def ranking(results: Mapping[str, Result]) -> Result | None:
     """Everything that might be mended, tested and ranked; None without places or without a goal."""
     if "places" not in results or results["conversion"].basis.rules.goal is None:
         return None
-    return rank_opportunities(
+    return rank_results(
         drop_off=results["places"],
-        conversion=results["conversion"],
-        nodes=results["nodes"],
         friction=results.get("friction"),
         handoffs=results.get("handoffs"),
+        places=Places.of(results["nodes"]),
+        worth=worth_of(results["conversion"]),
     )
 
 

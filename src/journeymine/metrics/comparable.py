@@ -3,7 +3,8 @@
 Comparable are places that differ in channel, segment or attribute only (the same stage, touchpoint, owner and kind), with
 at least `COMPARABLE_N` mature journeys and `COMPARABLE_CONVERTED` conversions among them. The best of them is the one
 whose conversion is highest *for certain*: the greatest lower limit of its 95 % interval. Of twenty small channels one
-always looks best, by luck; the highest estimate would be taken from there.
+always looks best, by luck; the highest estimate would be taken from there. A place whose channel, segment or attribute
+is not known is nothing that others are held against: nobody could follow its example.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from journeymine.columns import UNKNOWN
 
 __all__ = [
     "COMPARABLE_CONVERTED",
@@ -74,10 +77,13 @@ def best_comparable(
     >>> found = best_comparable(places, [500, 100, 99, 500], [100, 30, 99, 100], [0.17, 0.15, 0.9, 0.17])
     >>> found.best.tolist(), found.n.tolist()
     ([1, 0, 0, -1], [1, 1, 2, 0])
+    >>> unknown = places.with_columns(pl.col("channel").replace("a", "(unknown)"))
+    >>> best_comparable(unknown, [500, 100, 99, 500], [100, 30, 99, 100], [0.17, 0.15, 0.9, 0.17]).best.tolist()
+    [1, -1, 1, -1]
     """
     floor = np.asarray(lower, dtype=np.float64)
     best, count = np.full(places.height, -1, dtype=np.int64), np.zeros(places.height, dtype=np.int64)
-    for rows, found in _alike(places, _solid(n, converted, floor)):
+    for rows, found in _alike(places, _solid(places, n, converted, floor)):
         ranked = found[np.argsort(-floor[found], kind="stable")]
         for row in rows:
             others = ranked[:2][ranked[:2] != row]
@@ -91,16 +97,18 @@ def comparable_places(
 ) -> list[Ints]:
     """For each place, the rows of all places that it may be compared with; parameters as of `best_comparable`."""
     every: list[Ints] = [np.zeros(0, dtype=np.int64)] * places.height
-    for rows, found in _alike(places, _solid(n, converted, np.asarray(lower, dtype=np.float64))):
+    for rows, found in _alike(places, _solid(places, n, converted, np.asarray(lower, dtype=np.float64))):
         for row in rows:
             every[row] = found[found != row]
     return every
 
 
-def _solid(n: npt.ArrayLike, converted: npt.ArrayLike, floor: Floats) -> npt.NDArray[np.bool_]:
+def _solid(places: pl.DataFrame, n: npt.ArrayLike, converted: npt.ArrayLike, floor: Floats) -> npt.NDArray[np.bool_]:
     """Places that others may be compared with."""
+    _, apart = split_names(places.columns)
+    known = places.select(pl.all_horizontal(pl.lit(value=True), *(pl.col(name) != UNKNOWN for name in apart)))
     enough = (np.asarray(n) >= COMPARABLE_N) & (np.asarray(converted) >= COMPARABLE_CONVERTED)
-    return np.asarray(enough & ~np.isnan(floor))
+    return np.asarray(enough & ~np.isnan(floor) & known.to_series().to_numpy())
 
 
 def _alike(places: pl.DataFrame, solid: npt.NDArray[np.bool_]) -> Iterator[tuple[Ints, Ints]]:

@@ -38,7 +38,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 NOT_COMPARED = "places are compared that differ in channel, segment or attribute, and the breakdown names none of these"
 NOTHING_COMPARABLE = (
-    f"no other place differs in channel, segment or attribute only and has {COMPARABLE_N} mature journeys and "
+    f"no other place that is known differs in channel, segment or attribute only and has {COMPARABLE_N} mature journeys and "
     f"{COMPARABLE_CONVERTED} conversions"
 )
 NO_VALUE = "nobody who came by converted, so what a conversion is worth here is not known"
@@ -152,10 +152,12 @@ def drop_off(journeys: Journeys, *, by: str | Sequence[str] | None = None, confi
     *Went on*: a later step in a higher stage; without stages, any later step. *Converted later*: the goal comes after
     the first step here. *At stake*: lost_here × (converted_share of the best comparable place − own, if positive),
     times the mean value of the journeys that convert from here. Comparable are the other places that differ in channel,
-    segment or attribute only, with at least 100 mature journeys and 10 conversions; the best is the one whose conversion has the
+    segment or attribute only, are not ``"(unknown)"`` in one of these, and have at least 100 mature journeys and 10
+    conversions; the best is the one whose conversion has the
     greatest lower limit (see `metrics.comparable`; the same rule as in `opportunities`). Which one that is is taken as
-    known by the interval. Where nothing is comparable the stake is null, not 0; without a value column, value_at_stake
-    is null. A step of an
+    known by the interval. Where nothing is comparable the stake is null, not 0; value_at_stake is null
+    without a value column, and where journeys are lost and nobody who came by converted (`opportunities` then takes the
+    mean value of all conversions). A step of an
     unmapped touchpoint is in the stage ``"(unmapped)"``; other null labels are ``"(unknown)"``. Journeys of status ``service`` are outside. Merges exactly.
     """
     names = as_names(by) or default_places(journeys)
@@ -196,7 +198,7 @@ def _stakes(tally: Tally, reasons: list[str | None]) -> _Stakes:
     gain[:, (best < 0) | (n[0] == 0)] = np.nan
     conversions = tally.spread("lost_here") * gain
     has_value = bool(tally["value"].any())
-    value = np.where(gain == 0, 0.0, conversions * mean_value) if has_value else np.full(gain.shape, np.nan)
+    value = np.where(conversions == 0, 0.0, conversions * mean_value) if has_value else np.full(gain.shape, np.nan)
     labels = [place_label(row) for row in tally.rows.select(split_names(tally.rows.columns)[1]).iter_rows()]
     unknown = np.isnan(value[0]) & has_value
     told = [

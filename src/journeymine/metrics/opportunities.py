@@ -22,6 +22,7 @@ from journeymine.metrics.handoffs import HandoffLosses
 from journeymine.metrics.opportunity_candidates import SCHEMA, from_drop_off, from_friction, from_handoffs
 from journeymine.metrics.opportunity_groups import groups_of_journeys, in_groups
 from journeymine.metrics.opportunity_owners import Places
+from journeymine.metrics.opportunity_results import check_results
 from journeymine.metrics.opportunity_what_if import NOTHING, Limits, asks_chain, through_chain
 from journeymine.stats.multiple import benjamini_hochberg
 
@@ -67,7 +68,7 @@ def _ranked(journeys: Journeys, fdr: float, confidence: float) -> Result:
         finish(measure, counts, confidence=confidence)
         for measure, counts in zip(asked, count_contrasts(asked, journeys), strict=True)
     ]
-    return _rank(
+    return rank_results(
         drop_off=drop_off(journeys, by=default_places(journeys), confidence=confidence),
         friction=found[0],
         handoffs=found[1] if pair else None,
@@ -114,51 +115,65 @@ def rank_opportunities(
     tables["candidates"] : the same columns for everything that was tested, claimed or not; rank and if_mended are null
         where it was not.
 
+    Raises
+    ------
+    QuestionError : `fdr` is no share, a result is of another measure than its argument, the conversion is by groups, or
+        `nodes` are not by touchpoint.
+    MergeError : a result is of another log, other rules or another confidence than the others; or the drop-off is of another
+        selection of the journeys than the conversion. That friction, handoffs and a chain are of the same selection is for
+        the caller to see to: their tables hold no total to compare.
+
     Notes
     -----
-    A row is claimed if its `p_adjusted` (Benjamini–Hochberg over all candidates) is at most `fdr`, and what would be gained
-    has a lower limit above 0. Claims are ranked by that lower limit, in money where the log has values: what is surely
-    gained comes first. Rows overlap, as journeys pass several of them, so gains do not add up. Everything here is
-    association. See `docs/opportunities.md` for what is gained and how each is tested.
+    A row is claimed if its `p_adjusted` (Benjamini–Hochberg over all candidates) is at most `fdr`, and the lower limits of
+    the conversions and of the money that would be gained are above 0. Claims are ranked by the latter: what is surely gained
+    comes first. In money each conversion counts as those from there do in the mean, and where there are none, as all
+    conversions of the log do. Claims that bring conversions of value 0 stand behind the others, and where the log has no values, or a
+    conversion costs in the mean, the list goes by conversions. Rows overlap, as journeys pass several of them, so gains do not
+    add up. Everything here is association. See `docs/opportunities.md` for what is gained and how each is tested.
     """
-    return _rank(
+    check_results({
+        "drop_off": drop_off, "conversion": conversion, "nodes": None if isinstance(nodes, Places) else nodes,
+        "friction": friction, "handoffs": handoffs, "chain": chain if isinstance(chain, MarkovChain) else None,
+    })  # fmt: skip
+    return rank_results(
         drop_off=drop_off,
         friction=friction,
         handoffs=handoffs,
         places=nodes if isinstance(nodes, Places) else Places.of(nodes),
-        worth=conversion.frame["mean_value"][0] if conversion.frame.height == 1 else None,
+        worth=worth_of(conversion),
         chain=chain,
         fdr=fdr,
     )
 
 
-def _rank(
+def worth_of(conversion: Result) -> float | None:
+    """What a conversion of all journeys is worth in the mean; None where nothing is told to be worth anything."""
+    return conversion.frame["mean_value"][0] if conversion.frame.height == 1 else None
+
+
+def rank_results(
     *,
     drop_off: Result,
     friction: Result | None,
     handoffs: Result | None,
     places: Places,
     worth: float | None,
-    chain: MarkovChain | Callable[[], MarkovChain] | None,
-    fdr: float,
+    chain: MarkovChain | Callable[[], MarkovChain] | None = None,
+    fdr: float = 0.05,
 ) -> Result:
-    """The same, given what a conversion is worth."""
+    """The same of results that are known to fit, or of which something is withheld, given what a conversion is worth."""
     if not 0 < fdr < 1:
         raise QuestionError(f"fdr={fdr!r} is not between 0 and 1", hint="fdr=0.05 lets one claim in twenty be false")
-    has_value = bool(worth)
-    parts = [from_drop_off(drop_off, places)]
+    parts = [from_drop_off(drop_off, places, worth)]
     if friction is not None:
-        parts.append(from_friction(friction, places))
+        parts.append(from_friction(friction, places, worth))
     if handoffs is not None:
-        parts.append(from_handoffs(handoffs, places, worth if has_value else None))
-    found = pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
+        parts.append(from_handoffs(handoffs, places, worth))
+    found = pl.concat(parts)
     found = found.with_columns(p_adjusted=_adjusted(found["p_value"]))
-    gain = "value_gained_lower" if has_value else "conversions_gained_lower"
-    sure = (pl.col("p_adjusted") <= fdr) & (pl.col("conversions_gained_lower") > 0) & (pl.col(gain) > 0)
-    order = ["_sure", gain, "kind", "title"]
-    found = found.with_columns(_sure=sure.fill_null(value=False)).sort(
-        order, descending=[True, True, False, False], nulls_last=True
-    )
+    in_money = worth is not None and worth > 0
+    found = _in_order(found, fdr, in_money=in_money)
     found = _one_per_place(found)
     claims = pl.col("_sure").cum_sum().cast(pl.Int64)
     found = found.with_columns(rank=pl.when("_sure").then(claims).otherwise(None)).drop("_sure")
@@ -174,8 +189,23 @@ def _rank(
         schema_version=1,
         confidence=drop_off.confidence,
         basis=drop_off.basis,
-        notes=(f"{said}; their gains overlap and do not add up",),
+        notes=(f"{said}; their gains overlap and do not add up", *(() if in_money or worth is None else (COSTS,))),
     )
+
+
+def _in_order(found: pl.DataFrame, fdr: float, *, in_money: bool) -> pl.DataFrame:
+    """The candidates, those that are claimed (`_sure`) first, by the lower limit of what is gained.
+
+    A row that has no value in a log with values is claimed by its conversions, after those that bring money.
+    """
+    conversions, money = pl.col("conversions_gained_lower"), pl.col("value_gained_lower")
+    money = money.fill_null(0.0) if in_money else pl.lit(0.0)
+    unpriced = (pl.col("value_gained") == 0) | pl.col("value_gained_lower").is_null()
+    sure = (pl.col("p_adjusted") <= fdr) & (conversions > 0) & ((money > 0) | unpriced | pl.lit(not in_money))
+    order = ["_sure", "_money", "conversions_gained_lower", "kind", "title"]
+    descending = [True, True, True, False, False]
+    found = found.with_columns(_sure=sure.fill_null(value=False), _money=money)
+    return found.sort(order, descending=descending, nulls_last=True).drop("_money")
 
 
 def _adjusted(p: pl.Series) -> pl.Series:
@@ -210,5 +240,6 @@ def _with_chain(
 
 
 _MENDED = ("if_mended", "if_mended_lower", "if_mended_upper")
+COSTS = "a conversion of this log brings no money in the mean, so the list goes by conversions"
 COLUMNS = ("rank", "part_of", *(name for name in SCHEMA if name != "evidence"), "p_adjusted", *_MENDED, "evidence")
 """Columns of the list."""

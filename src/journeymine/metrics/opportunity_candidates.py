@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,8 @@ def one_sided(estimate: float | None, lower: float | None, confidence: float) ->
     return float(stdtr(FOLDS - 1, -estimate / error))
 
 
-def from_drop_off(result: Result, places: Places) -> pl.DataFrame:
-    """Places that convert less than the best comparable one, by the rule of `metrics.comparable`.
+def from_drop_off(result: Result, places: Places, worth: float | None) -> pl.DataFrame:
+    """Places that convert less than the best comparable one, by the rule of `metrics.comparable`; `worth` of a conversion.
 
     What is tested is that the place converts no less than any of the m it may be compared with: the least of m one-sided
     p-values, times m (Bonferroni). The best of them may be small, and then says less surely what a larger one does.
@@ -62,7 +63,7 @@ def from_drop_off(result: Result, places: Places) -> pl.DataFrame:
             continue
         if row["n"] < COMPARABLE_N or not row["lost_here"]:
             continue
-        gains = _gained(row, best)
+        gains = _gained(row, best, worth)
         p = [one_sided(*_difference(row, rows[at])[:2], result.confidence) for at in others]
         least = min((each for each in p if each is not None), default=None)
         where = {name: row[name] if name in names else "" for name in ("stage", "channel", "touchpoint")}
@@ -89,31 +90,48 @@ def _difference(row: dict[str, Any], other: dict[str, Any]) -> tuple[float, floa
     return p1 - p2, float(lower), float(upper)
 
 
-def _gained(row: dict[str, Any], best: dict[str, Any]) -> dict[str, Any]:
+def _gained(row: dict[str, Any], best: dict[str, Any], worth: float | None) -> dict[str, Any]:
     """Lost here × the difference in conversion; in money by the mean value of who converts from here."""
     gained = [row["lost_here"] * difference for difference in _difference(row, best)]
     stake = row["conversions_at_stake"]
-    worth = row["value_at_stake"] / stake if stake and row["value_at_stake"] is not None else None
-    columns = {f"conversions_gained{limit}": value for limit, value in zip(_LIMITS, gained, strict=True)}
-    return columns | {
-        f"value_gained{limit}": _times(value, worth) for limit, value in zip(_LIMITS, gained, strict=True)
-    }
+    own = _own_value(stake, row["value_at_stake"])
+    # Where nothing is at stake the frame does not tell what a conversion is worth here, and it does not matter.
+    return _in_limits("conversions_gained", gained) | _priced(gained, own, worth if stake else None)
+
+
+def _own_value(conversions: float | None, value: float | None) -> float | None:
+    """What a conversion is worth here, in the mean; None where nobody who came by converted."""
+    return value / conversions if conversions and value is not None else None
+
+
+def _priced(gained: Sequence[float | None], own: float | None, worth: float | None) -> dict[str, Any]:
+    """What is gained, in money: by the own mean value of a conversion, or that of all conversions where it is not known.
+
+    Where a conversion costs, the most conversions are the least money: the limits change places.
+    """
+    each = worth if own is None else own
+    estimate, lower, upper = (_times(value, each) for value in gained)
+    return _in_limits("value_gained", (estimate, lower, upper) if (each or 0) >= 0 else (estimate, upper, lower))
+
+
+def _in_limits(name: str, values: Sequence[float | None]) -> dict[str, Any]:
+    return {f"{name}{limit}": value for limit, value in zip(_LIMITS, values, strict=True)}
 
 
 def _place(labels: list[str]) -> str:
     return " on ".join(label for label in labels if label)
 
 
-def _gains(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        f"{ours}{limit}": row[f"{theirs}{limit}"]
-        for ours, theirs in (("conversions_gained", "conversions_at_stake"), ("value_gained", "value_at_stake"))
-        for limit in _LIMITS
-    }
+def _at_stake(row: Mapping[str, Any], worth: float | None) -> dict[str, Any]:
+    """What a friction has at stake, and in money; where its own limits of money are not known, by those of conversions."""
+    gained, value = ([row[f"{name}_at_stake{limit}"] for limit in _LIMITS] for name in ("conversions", "value"))
+    own = _own_value(gained[0], value[0])
+    money = _priced(gained, own, worth) if None in value else _in_limits("value_gained", value)
+    return _in_limits("conversions_gained", gained) | money
 
 
-def from_friction(result: Result, places: Places) -> pl.DataFrame:
-    """Frictions, of the whole log and of single weeks, with their own two-sided p-value."""
+def from_friction(result: Result, places: Places, worth: float | None) -> pl.DataFrame:
+    """Frictions, of the whole log and of single weeks, with their own two-sided p-value; `worth` of a conversion."""
     found = []
     frames = [result.frame, *(result.tables[name] for name in ("weeks",) if name in result.tables)]
     for row in (row for frame in frames for row in frame.drop_nulls("p_value").rows(named=True)):
@@ -123,7 +141,7 @@ def from_friction(result: Result, places: Places) -> pl.DataFrame:
         found.append({
             "kind": "friction", "title": f"{_to_do(row, at)}{when}", "stage": row["stage"], **where,
             "owner": places.owner(**where), "n": row["n"], "share": row["converted_with"],
-            "comparable_share": row["converted_without"], "comparable": f"same stage without it{when}", **_gains(row),
+            "comparable_share": row["converted_without"], "comparable": f"same stage without it{when}", **_at_stake(row, worth),
             "p_value": row["p_value"],
             "evidence": f"{row['n']:,} journeys meet it{when}; {percent(row['converted_with'])}% of them convert, against "
                         f"{percent(row['converted_without'])}% of the others that come as far",
@@ -141,25 +159,39 @@ def _to_do(row: dict[str, Any], at: str) -> str:
 def from_handoffs(result: Result, places: Places, worth: float | None) -> pl.DataFrame:
     """Crossings at which more journeys are lost than on arriving at the same place otherwise.
 
-    gained = arrivals · excess · c / (1 − lost at once), where c is the conversion of who crosses: those lost too many would
-    convert at least like the others that went on. Only the excess is taken as uncertain.
+    gained = arrivals · excess · c, where c is the conversion of those who go on (see `_conversion_onward`). Only the excess is
+    taken as uncertain.
     """
-    found = []
-    for row in result.frame.rows(named=True):
-        if row["p_lost"] is None or row["converted_with"] is None or row["lost_at_share"] == 1:
+    rows, found = result.frame.rows(named=True), []
+    for row in rows:
+        if row["p_lost"] is None or row["converted_with"] is None:
             continue
-        each = row["n_arrivals"] * row["converted_with"] / (1 - row["lost_at_share"])
-        gains = {f"conversions_gained{limit}": _times(row[f"lost_excess{limit}"], each) for limit in _LIMITS}
-        money = {f"value_gained{limit}": _times(gains[f"conversions_gained{limit}"], worth) for limit in _LIMITS}
+        others = [other for other in rows if other["to"] == row["to"] and other is not row]
+        each = row["n_arrivals"] * _conversion_onward(row, others)
+        gained = [_times(row[f"lost_excess{limit}"], each) for limit in _LIMITS]
+        gains = _in_limits("conversions_gained", gained) | _priced(gained, None, worth)
         found.append({
             "kind": "handoff", "title": f"Mend the handoff from {row['from']} to {row['to']}", "stage": row["stage"],
             "channel": row["to"], "touchpoint": "", "owner": places.owner(stage=row["stage"], channel=row["to"]),
             "n": row["n"], "share": row["converted_with"], "comparable_share": row["converted_without"],
-            "comparable": f"arriving on {row['to']} otherwise", **gains, **money, "p_value": row["p_lost"],
+            "comparable": f"arriving on {row['to']} otherwise", **gains, "p_value": row["p_lost"],
             "evidence": f"{row['lost_at']:,} of {row['n']:,} journeys are lost on arrival: {100 * row['lost_excess']:+.1f} points "
                         f"against the {percent(row['lost_otherwise'])}% of those who arrive on {row['to']} otherwise",
         })  # fmt: skip
     return pl.DataFrame(found, schema=SCHEMA)
+
+
+def _conversion_onward(row: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> float:
+    """Conversion of those who cross and are not lost on arrival: what those lost too many would have come to.
+
+    Where nobody who crosses converts, be it that all are lost on arrival, it is that of the others who cross to the same
+    place and go on; where there are none, that of the other journeys in the stage.
+    """
+    here = [row] if row["converted_with"] and row["lost_at_share"] < 1 else others
+    told = [each for each in here if each["n"] and each["converted_with"] is not None]
+    on = sum(float(each["n"] * (1 - each["lost_at_share"])) for each in told)
+    won = sum(float(each["n"] * each["converted_with"]) for each in told)
+    return min(won / on, 1.0) if on else float(row["converted_without"])
 
 
 def _times(value: float | None, factor: float | None) -> float | None:

@@ -1,0 +1,88 @@
+"""Results that are ranked together: each is the one that is asked for, and all are of the same journeys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from journeymine.counting.result import Result
+from journeymine.errors import MergeError, QuestionError
+from journeymine.graph.markov_chain import MarkovChain
+
+__all__ = ["check_results"]
+
+_MEASURES = {
+    "drop_off": ("drop_off",), "conversion": ("conversion",), "nodes": ("drop_off",), "friction": ("friction",),
+    "handoffs": ("handoffs", "handoff_losses"), "chain": ("markov",),
+}  # fmt: skip
+_ASKED = {
+    "nodes": 'drop_off(journeys, by=["stage", "channel", "touchpoint", "owner"])',
+    "chain": 'markov(journeys, grain="channel:touchpoint")',
+}
+
+
+def check_results(given: Mapping[str, Any]) -> None:
+    """Refuse results of other questions, logs, rules or confidences, and those that tell of other journeys.
+
+    Parameters
+    ----------
+    given : arguments of `rank_opportunities` by name, None where not given; what is neither a result nor a chain is left alone.
+
+    Raises
+    ------
+    QuestionError : a result of another measure, or a conversion by groups.
+    MergeError : of another log, other rules or another confidence, or not of the same journeys.
+    """
+    results = {name: each.result if isinstance(each, MarkovChain) else each for name, each in given.items()}
+    results = {name: each for name, each in results.items() if name in ("drop_off", "conversion") or each is not None}
+    for name, result in results.items():
+        _check_measure(name, result)
+    _check_basis(results)
+    for name in ("drop_off", "nodes"):
+        if name in results:
+            _check_lost(name, results[name], results["conversion"])
+
+
+def _check_measure(name: str, result: Any) -> None:
+    hint = f"{name}=jm.{_ASKED.get(name, f'{name}(journeys)')}"
+    told = result.name if isinstance(result, Result) else type(result).__name__
+    if told not in _MEASURES[name]:
+        raise QuestionError(f"{name}= wants a result of {_MEASURES[name][0]}, and this is {told!r}", hint=hint)
+    labels = result.frame.columns[: result.frame.columns.index("n_journeys")] if name == "conversion" else []
+    if labels:
+        raise QuestionError(f"conversion= is by {' × '.join(labels)}, and the one of all journeys is wanted", hint=hint)
+    if name == "nodes" and "touchpoint" not in result.frame.columns:
+        raise QuestionError("nodes= is not by touchpoint, so it does not tell who owns what", hint=hint)
+
+
+def _check_basis(results: Mapping[str, Result]) -> None:
+    """All have the basis and the confidence that most of them have."""
+    given = {name: (result.basis, result.confidence) for name, result in results.items()}
+    usual = max(given, key=lambda name: sum(each == given[name] for each in given.values()))
+    odd = [name for name in given if given[name] != given[usual]]
+    if odd:
+        found = [_differing(results[name], results[usual]) for name in odd]
+        told = "; ".join(f"{name} differs from {usual} in {what}" for name, what in zip(odd, found, strict=True))
+        raise MergeError(
+            f"{len(odd)} of {len(given)} results do not fit the others: {told}", hint="ask all of the same journeys"
+        )
+
+
+def _differing(result: Result, other: Result) -> str:
+    """What two results do not share, in words."""
+    ours, theirs = result.basis.to_data(), other.basis.to_data()
+    rules = [name for name, value in ours["rules"].items() if value != theirs["rules"].get(name)]
+    bounds = [name for name in ours if name != "rules" and ours[name] != theirs[name]]
+    confidence = ["confidence"] if result.confidence != other.confidence else []
+    return ", ".join([*rules, *bounds, *confidence]) or "rules"
+
+
+def _check_lost(name: str, places: Result, conversion: Result) -> None:
+    """A lost journey has its last step in one place: those of all places are the lost journeys, of the same selection."""
+    here, lost = places.frame["lost_here"], conversion.frame["lost"]
+    if lost.null_count() or here.null_count() or lost.sum() == here.sum():
+        return
+    raise MergeError(
+        f"{name} is not of the same journeys as conversion: {here.sum():,} journeys are lost there, and {lost.sum():,} in all",
+        hint="ask all of the same selection (where, between, through) of the journeys",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -99,3 +100,45 @@ def test_waiting_says_how_many_of_those_that_waited_arrived(sampled: jm.Journeys
 def test_stages_are_compared_in_their_order(sampled: jm.Journeys) -> None:
     found = jm.before_after(sampled, "2026-03-15", jm.DropOff(by="stage"), columns="went_on_share")
     assert [row["_row"] for row in rows_of(found, "_row")] == found.frame["stage"].to_list()
+
+
+def test_opportunities_are_drawn_by_what_their_ranks_go_by(sampled: jm.Journeys) -> None:
+    found = jm.opportunities(sampled, fdr=0.9)
+    rows = rows_of(found, "_row")
+    assert found.frame.height >= 5
+    assert [row["value_gained"] for row in rows] == found.frame["value_gained"].to_list()
+    assert "gained, units of money" in drawn(found)
+    bare = replace(found, frame=found.frame.with_columns(value_gained=None, value_gained_lower=None).with_columns(
+        pl.col("value_gained", "value_gained_lower").cast(pl.Float64)))  # fmt: skip
+    assert "conversions gained" in drawn(bare)
+    # Where conversions cost, ranks go by conversions whatever the money says.
+    costly = replace(
+        found, frame=found.frame.with_columns(-pl.col("value_gained", "value_gained_lower", "value_gained_upper"))
+    )
+    assert [row["conversions_gained"] for row in rows_of(costly, "_row")] == found.frame["conversions_gained"].to_list()
+
+
+def test_one_journey_is_one_journey(sampled: jm.Journeys) -> None:
+    points = jm.decision_points(sampled, transitions=True)
+    one = replace(
+        points, frame=points.frame.with_columns(n=pl.when(pl.int_range(pl.len()) % 2 == 0).then(1).otherwise(2))
+    )
+    figures = [text for text in drawn(one) if " points · " in text]
+    assert {text.split(" · ")[1] for text in figures} == {"1 journey", "2 journeys"}
+
+
+@pytest.mark.parametrize("ask", [jm.friction, jm.decision_points])
+def test_what_was_not_tested_is_told_from_what_shows_no_difference(sampled: jm.Journeys, ask: Any) -> None:
+    result = ask(sampled)
+    for grey, hollow in itertools.product((True, False), repeat=2):
+        nth = pl.int_range(pl.len())
+        told = pl.when((nth % 2 == 0) & hollow).then(None).when((nth % 4 == 1) & grey).then(0.5).otherwise(0.01)
+        shown = replace(result, frame=result.frame.with_columns(p_adjusted=told))
+        subtitle = " ".join(json.loads(shown.plot().to_json())["title"]["subtitle"])
+        assert ("Grey: no difference to be told (adjusted p above 0.05)." in subtitle) == grey
+        assert ("Hollow: not tested, too few to compare." in subtitle) == hollow
+        rows = rows_of(shown, "_told")
+        assert any(not row["_tested"] for row in rows) == hollow
+        assert any(row["_tested"] and not row["_told"] for row in rows) == grey
+        svg = vl_convert.vegalite_to_svg(json.dumps(json.loads(shown.plot().to_json())))
+        assert ('fill="white" stroke="#4d545c"' in svg) == hollow

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from journeymine.charts.labels import joined, leading, title_of
-from journeymine.charts.rows import Rows, layers_of, rows_of
+from journeymine.charts.rows import Rows, layers_of, rows_of, told_by_test
 from journeymine.charts.style import ACCENT, INK, styled
 from journeymine.percents import percent
 
@@ -58,9 +58,8 @@ def handoffs_chart(result: Any, *, most: int = 12) -> Any:
     parts = [heat] if data.is_empty() else [heat, layers_of(data, rows, width=300)]
     words = [
         "Cells: crossings from one to the other.",
-        ""
-        if data.is_empty()
-        else f"{rows.said} Lines: {percent(result.confidence, 0)}% intervals; grey: none to be told.",
+        *([] if data.is_empty() else [rows.said, f"Lines: {percent(result.confidence, 0)}% intervals."]),
+        *told_by_test(data),
         said,
     ]
     return styled(alt.vconcat(*parts, spacing=28).properties(title=title_of(result, words)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,8 @@ __all__ = ["ROWS", "row_chart"]
 
 # What has an interval comes first, however much the rest seems to weigh.
 _STAKE = pl.when(pl.col("difference_lower").is_not_null()).then(pl.col("conversions_at_stake").fill_null(0.0))
+# What was tested comes first: no more than one bit can be gained.
+_TOLD_BITS = pl.col("information_gain_bits") + pl.col("p_adjusted").is_not_null()
 
 
 def _state(frame: pl.DataFrame) -> pl.Expr:
@@ -49,7 +52,7 @@ ROWS: dict[str, Rows] = {
     "decision_points": Rows(
         "difference", "points", "conversion with less conversion without, points", "Dots: conversion of the journeys "
         "that come here less that of those as far on that do not.", "n_journeys", ("n", " journeys"),
-        weight=pl.col("information_gain_bits"), told="p_adjusted", label=_point,
+        weight=_TOLD_BITS, told="p_adjusted", label=_point,
     ),
     "friction": Rows(
         "difference", "points", "conversion with less conversion without, points", "Dots: conversion of the journeys "
@@ -70,7 +73,7 @@ ROWS: dict[str, Rows] = {
     ),
     "opportunities": Rows(
         "conversions_gained", "signed", "conversions gained", "Dots: conversions gained if it did as well as what it is "
-        "compared with, and the journeys that come here.", "n", ("n", " journeys"),
+        "compared with, and the journeys that come here; ranked by the lower limit.", "n", ("n", " journeys"),
         weight=-pl.col("rank").fill_null(1_000_000), most=15,
         label=_claim,
     ),
@@ -105,4 +108,17 @@ def row_chart(result: Any, *, width: int = 380) -> Any:
     -------
     Altair chart.
     """
-    return rows_chart(result, ROWS[result.name], width=width)
+    rows = ROWS[result.name]
+    if result.name == "opportunities" and _goes_by_money(result.frame):
+        said = rows.said.replace("conversions gained", "what is gained, in units of money,")
+        rows = replace(rows, estimate="value_gained", axis="gained, units of money", said=said)
+    return rows_chart(result, rows, width=width)
+
+
+def _goes_by_money(frame: pl.DataFrame) -> bool:
+    """Whether the ranks of each list go by the lower limit of money; claims that bring none stand behind."""
+    sure = pl.col("value_gained_lower").fill_null(0.0)
+    lists = leading(frame, "rank")
+    order = frame.select("rank", *lists, _sure=sure).sort(*lists, "rank")
+    ordered = order.select((pl.col("_sure").diff() <= 0) | (pl.col("rank") == 1)).to_series()
+    return bool((order["_sure"] > 0).any() and ordered.all())

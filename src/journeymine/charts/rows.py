@@ -12,9 +12,10 @@ from journeymine.charts.labels import figure_of, joined, leading, shortened, tit
 from journeymine.charts.style import ACCENT, INK, INTERVAL, LINE, QUIET, styled
 from journeymine.percents import percent
 
-__all__ = ["Rows", "layers_of", "rows_chart", "rows_of"]
+__all__ = ["Rows", "layers_of", "rows_chart", "rows_of", "told_by_test"]
 
 _STEP, _WIDTH = 26, 380
+_MARKED = ("_pale", "_told", "_tested")
 _AXES = {"percent": "%", "points": "+.0%", "number": ",f", "signed": "+,f"}
 
 
@@ -32,7 +33,7 @@ class Rows:
     count : column of the figure behind the estimate, and its unit in words.
     weight : what decides which rows are drawn, most first; by default the count. `kept` keeps the order of the frame.
     where : rows that can be drawn at all.
-    told : column of p-values; rows above 0.05 are grey.
+    told : column of p-values; rows above 0.05 are grey, those without one hollow.
     """
 
     estimate: str
@@ -70,16 +71,17 @@ def rows_of(frame: pl.DataFrame, rows: Rows) -> tuple[pl.DataFrame, int]:
     if rows.kept:
         data = data.sort("_nth")
     pale = pl.col("sparse").fill_null(value=False) if "sparse" in frame.columns else pl.lit(value=False)
-    told = pl.lit(value=True) if rows.told is None else (pl.col(rows.told) <= 0.05).fill_null(value=False)
-    data = data.with_columns(_pale=pale, _told=told, _right=pl.max_horizontal(rows.estimate, upper))
+    p = pl.lit(0.0) if rows.told is None else pl.col(rows.told)
+    told, tested = (p <= 0.05).fill_null(value=False), p.is_not_null()
+    data = data.with_columns(_pale=pale, _told=told, _tested=tested, _right=pl.max_horizontal(rows.estimate, upper))
     figures = [
-        f"{figure_of(value, rows.form)} · {count:,.0f}{rows.count[1]}"
+        f"{figure_of(value, rows.form)} · {count:,.0f}{rows.count[1].removesuffix('s') if count == 1 else rows.count[1]}"
         for value, count in data.select(rows.estimate, rows.count[0]).fill_null(0).iter_rows()
     ]
     # Rows with one label, as two attributes may make, stay two rows: the place is part of the key, not of the words.
     keys = [f"{i:03d}\u2009{shortened(label)}" for i, label in enumerate(data["_row"].to_list())]
     data = data.with_columns(_figures=pl.Series(figures, dtype=pl.String), _key=pl.Series(keys, dtype=pl.String))
-    drawn = [rows.estimate, lower, upper, rows.count[0], "_row", "_key", "_figures", "_right", "_pale", "_told"]
+    drawn = [rows.estimate, lower, upper, rows.count[0], "_row", "_key", "_figures", "_right", *_MARKED]
     return data.select(list(dict.fromkeys(drawn))), left_out
 
 
@@ -108,7 +110,11 @@ def layers_of(data: pl.DataFrame, rows: Rows, *, width: int = _WIDTH) -> Any:
         ]
     else:
         zero = alt.Chart(data.to_arrow()).mark_rule(color=LINE, strokeWidth=2).encode(x=alt.XDatum(0.0, scale=scale))
-        dots = base.mark_point(filled=True, size=56).encode(x=x, opacity=opacity, color=colour, tooltip=tooltip)
+        told, tested = alt.when("datum._told").then(alt.value(ACCENT)), "datum._tested"
+        fill = told.when(tested).then(alt.value(QUIET)).otherwise(alt.value("white"))
+        dots = base.mark_point(size=56, opacity=1).encode(
+            x=x, opacity=opacity, stroke=colour, fill=fill, tooltip=tooltip
+        )
         marks = [zero, whisker, dots]
     text = base.mark_text(align="left", baseline="middle", dx=8, color=INK, fontSize=12).encode(
         x=alt.X("_right:Q", scale=scale, axis=axis), text="_figures:N"
@@ -130,12 +136,20 @@ def _scale(data: pl.DataFrame, rows: Rows) -> Any:
     return alt.Scale(domain=[low, high], nice=True)
 
 
+def told_by_test(data: pl.DataFrame) -> list[str]:
+    """What grey and hollow marks say, where there are any."""
+    grey = (data["_tested"] & ~data["_told"]).any()
+    return [
+        *(["Grey: no difference to be told (adjusted p above 0.05)."] if grey else []),
+        *(["Hollow: not tested, too few to compare."] if not data["_tested"].all() else []),
+    ]
+
+
 def rows_chart(result: Any, rows: Rows, *, width: int = _WIDTH, said: Sequence[str] = ()) -> Any:
     """The finished chart of a result as rows."""
     data, left_out = rows_of(result.frame, rows)
     words = [rows.said, f"Lines: {percent(result.confidence, 0)}% intervals.", *said]
-    if rows.told:
-        words.append("Grey: no difference to be told (adjusted p above 0.05).")
+    words += told_by_test(data)
     if data["_pale"].any():
         words.append("Pale: few users, or few who convert.")
     if left_out:

@@ -34,13 +34,18 @@ def leading(frame: pl.DataFrame, first: str) -> list[str]:
 def joined(names: Sequence[str], nothing: str = "all") -> pl.Expr:
     """Label columns in one text, without characters that a picture cannot hold; ``nothing`` where there are none.
 
-    An empty label, such as the channel in a log without channels, leaves no gap.
+    An empty label, such as the channel in a log without channels, leaves no gap. A list of labels is a path.
     """
     if not names:
         return pl.lit(nothing)
-    parts = [pl.col(name).cast(pl.String).fill_null("(none)") for name in names]
+    parts = [pl.col(name).map_batches(_told, return_dtype=pl.String) for name in names]
     told = [pl.when(part != "").then(part) for part in parts]
     return pl.concat_str(told, separator=" · ", ignore_nulls=True).str.replace_all(r"\p{C}", " ")
+
+
+def _told(labels: pl.Series) -> pl.Series:
+    texts = labels.list.join(" → ") if isinstance(labels.dtype, pl.List) else labels.cast(pl.String)
+    return texts.fill_null("(none)")
 
 
 def shortened(label: str, longest: int = _LONGEST) -> str:

@@ -33,7 +33,9 @@ class Measure(Protocol):
         journey.
     schema_version : of the result's frame.
 
-    A measure that names touchpoints may have a ``check(labels)`` of its own, see `check_questions`.
+    A measure that names touchpoints may have a ``check(labels)`` of its own, see `check_questions`. One of unit user that
+    takes what a user did next from what each journey knows, and so may be asked of journeys without the others of their
+    users, has ``so_far``: the names of its estimates that grow with the time watched.
     """
 
     name: ClassVar[str]

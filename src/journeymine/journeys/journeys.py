@@ -236,7 +236,13 @@ class Journeys:
         return join_users(self, frame, on=on)
 
     def between(self, start: Any, end: Any) -> Journeys:
-        """Journeys that start at or after `start` and before `end` (dates or datetimes; naive ones are UTC)."""
+        """Journeys that start at or after `start` and before `end` (dates, datetimes or ISO text; naive ones are UTC).
+
+        The log's bounds stay those of the whole log. So measures that follow users from journey to journey (retention,
+        stickiness, life cycle, repeat rate, value per customer, first-contact resolution) must not be asked of a part of
+        the time: customers would seem to leave at its end, and old ones to be new at its start. Ask them of all journeys
+        of some users, such as ``journeys.where(pl.col("start").min().over("user") < when)``.
+        """
         from journeymine.journeys.select import between
 
         return between(self, start, end)

@@ -114,7 +114,12 @@ def _free(journeys: Journeys, name: str) -> None:
 def instant_of(when: Any) -> int:
     """µs UTC of a date, a datetime, or ISO text."""
     if isinstance(when, str):
-        when = datetime.fromisoformat(when)
+        try:
+            when = datetime.fromisoformat(when)
+        except ValueError as error:
+            raise QuestionError(
+                f"{when!r} is not an instant ({error})", hint="give ISO text: '2026-03-15', '2026-03-15T08:00+01:00'"
+            ) from error
     if isinstance(when, date) and not isinstance(when, datetime):
         when = datetime(when.year, when.month, when.day, tzinfo=UTC)
     if not isinstance(when, datetime):

@@ -14,17 +14,24 @@ import polars as pl
 from journeymine.counting.counts import Counts
 from journeymine.counting.estimates import Answer
 from journeymine.counting.finish import finish, in_stage_order
-from journeymine.counting.measure import Measure, question_of
-from journeymine.counting.parts import count_in_memory
+from journeymine.counting.measure import Measure
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
-from journeymine.errors import MergeError, QuestionError, UnknownLabelError
+from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.select import instant_of
 from journeymine.metrics.compare_columns import Compared, compare_column, is_estimate, usage_of
+from journeymine.metrics.compare_sides import (
+    check_asked,
+    check_followed,
+    check_followed_over,
+    counts_of,
+    folds_of,
+    so_far_between,
+    wanted_estimates,
+)
 from journeymine.metrics.compare_tests import global_test, p_values
-from journeymine.stats.folds import FOLDS
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["before_after", "compare"]
@@ -60,7 +67,8 @@ def compare(
     Raises
     ------
     MergeError : counts of another question.
-    QuestionError, UnknownLabelError : nothing to compare, or no such column.
+    QuestionError, UnknownLabelError : nothing to compare, or no such column; a measure that follows users, where journeys
+        of theirs are missing.
 
     Notes
     -----
@@ -69,11 +77,19 @@ def compare(
     p-values being those at which the interval would touch 0. Of a transition graph the share of journeys that use each edge
     and node is compared first (``n_journeys_share``). A row that only one of them has is compared where
     the other's estimate exists. Open journeys, ties and nulls are as in the measure. See `docs/compare.md`.
+
+    Retention, stickiness, life cycle, repeat rate, value per customer and first-contact resolution follow users from
+    journey to journey. Of journeys that leave out others of the same users they would count as gone who is not, and so are
+    refused: compare whole users, such as ``journeys.where(pl.col("start").min().over("user") < when)``. Counts are taken
+    as they are. Of `WinBack`, what grows with the time watched is left out between two periods.
     """
-    counted = [_counts(each, measure) for each in (a, b)]
-    present = _present(counted)
+    check_asked((a, b), measure, columns, names)
+    check_followed(measure, (a, b), names)
+    counted = [counts_of(each, measure) for each in (a, b)]
+    present = folds_of(counted)
     answers, finished = zip(*(_answers(measure, counts, present, confidence) for counts in counted), strict=True)
-    wanted = (columns,) if isinstance(columns, str) else columns
+    so_far = so_far_between(measure, (a, b))
+    wanted = wanted_estimates(answers[0], columns, so_far)
     frames: dict[str, pl.DataFrame] = {}
     tests: list[dict[str, Any]] = []
     for name, first in answers[0].items():
@@ -84,7 +100,7 @@ def compare(
             tests += found if len(frames) == 1 else []
     if not frames:
         known = [name for answer in answers[0].values() for name, value in answer.columns.items() if is_estimate(value)]
-        if wanted and known:
+        if columns is not None and known:
             raise UnknownLabelError.naming("estimate", wanted[0], known)
         raise QuestionError(f"{measure.name} has no estimates with intervals", hint="compare another measure")
     main = next(iter(frames))
@@ -103,7 +119,14 @@ def compare(
         schema_version=1,
         confidence=confidence,
         basis=counted[0].basis,
-        notes=(f"differences are {names[0]} minus {names[1]}",),
+        notes=(
+            f"differences are {names[0]} minus {names[1]}",
+            *(
+                [f"{', '.join(so_far)} grow with the time watched, and are not compared between two periods"]
+                if so_far
+                else []
+            ),
+        ),
     )
 
 
@@ -133,7 +156,17 @@ def before_after(
     Journeys under way at the change were touched by it late: they count as before. The young ones after it are immature
     and outside headline shares, so a comparison soon after a change has few journeys on one side. A difference is no proof
     that the change made it: the season may differ as well.
+
+    A date cuts customers in two, so measures that follow users from journey to journey (retention, stickiness, life cycle,
+    repeat rate, value per customer, first-contact resolution) are refused: before it everybody would seem to leave.
+    Compare cohorts of whole users instead, by their first entry; see `compare`.
+
+    Raises
+    ------
+    QuestionError : no instant; a measure that follows users; and as `compare`.
     """
+    check_asked((journeys,), measure, columns, ("after", "before"))
+    check_followed_over(measure)
     at = instant_of(when)
     starts = journeys.heads.start
     near = np.ones(len(journeys), dtype=bool)
@@ -160,26 +193,6 @@ class _Pair:
     frame_b: pl.DataFrame
 
 
-def _counts(each: Journeys | Counts, measure: Measure) -> Counts:
-    counts = each if isinstance(each, Counts) else count_in_memory(measure, each)
-    if counts.question != question_of(measure):
-        raise MergeError(
-            f"these counts answer {counts.question}, not {question_of(measure)}",
-            hint="compare counts of the measure given",
-        )
-    return counts
-
-
-def _present(counted: Sequence[Counts]) -> npt.NDArray[np.bool_]:
-    """Folds that hold anybody in either group."""
-    present = np.zeros(FOLDS, dtype=bool)
-    for counts in counted:
-        for name, spec in counts.specs.items():
-            if spec.folded:
-                present[counts.tables[name]["fold"].unique().to_numpy()] = True
-    return present
-
-
 def _answers(
     measure: Measure, counts: Counts, present: npt.NDArray[np.bool_], confidence: float
 ) -> tuple[Mapping[str, Answer], Mapping[str, pl.DataFrame]]:
@@ -193,7 +206,7 @@ def _answers(
 
 def _compared(
     pair: _Pair,
-    wanted: Sequence[str] | None,
+    wanted: Sequence[str],
     present: npt.NDArray[np.bool_],
     confidence: float,
     stages: Sequence[str],
@@ -202,17 +215,16 @@ def _compared(
     labels = _labels(pair)
     if labels is None:
         return None, []
-    names = [
-        name for name, value in pair.a.columns.items() if is_estimate(value) and (wanted is None or name in wanted)
-    ]
+    names = [name for name, value in pair.a.columns.items() if is_estimate(value) and name in wanted]
     if not names:
         return None, []
     rows = pl.concat(labels).unique(maintain_order=True)
     keys = rows.columns
     rows = rows.sort(keys) if keys and not any(kind.is_nested() for kind in rows.dtypes) else rows
     rows = in_stage_order(rows, stages) if "stage" in keys else rows
-    n = rows.height if keys else 1
-    place = [_place(each, rows) for each in labels]
+    heights = (pair.frame_a.height, pair.frame_b.height)
+    n = rows.height if keys else max(heights)
+    place = [_place(each, rows, height) for each, height in zip(labels, heights, strict=True)]
     found = [
         compare_column(
             name, (pair.a, pair.b), (pair.frame_a, pair.frame_b), place, rows, n, present=present, confidence=confidence
@@ -278,10 +290,10 @@ def _nullable(values: npt.NDArray[np.float64]) -> pl.Series:
     return pl.Series(values, dtype=pl.Float64).fill_nan(None)
 
 
-def _place(keys: pl.DataFrame, rows: pl.DataFrame) -> npt.NDArray[np.int64]:
-    """The row of each of `keys` among `rows`."""
+def _place(keys: pl.DataFrame, rows: pl.DataFrame, height: int) -> npt.NDArray[np.int64]:
+    """The row of each of `keys` among `rows`; without keys there are `height` of them, one or none."""
     if not keys.columns:
-        return np.zeros(1, dtype=np.int64)
+        return np.zeros(height, dtype=np.int64)
     numbered = rows.with_row_index("_row")
     joined = keys.join(numbered, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
     return joined["_row"].to_numpy().astype(np.int64)

@@ -101,7 +101,7 @@ def compare_column(
         return _shares(first, second, place, n, of, present, confidence)
     if isinstance(first, Number | SolvedShare):
         return _numbers(first, second, place, n, confidence)
-    return _quantiles(name, frames, rows, n)
+    return _quantiles(name, frames, place, n)
 
 
 def _shares(
@@ -175,18 +175,12 @@ def _numbers(
     )
 
 
-def _quantiles(name: str, frames: tuple[pl.DataFrame, pl.DataFrame], rows: pl.DataFrame, n: int) -> Compared:
+def _quantiles(name: str, frames: tuple[pl.DataFrame, pl.DataFrame], place: Sequence[Ints], n: int) -> Compared:
     """From the limits of each, squared and added: the folds of a quantile's histogram tell no series of replicates."""
-    limits = [f"{name}{limit}" for limit in ("", "_lower", "_upper")]
     found = []
-    for frame in frames:
-        kept = frame.select(*rows.columns, *limits)
-        kept = (
-            rows.join(kept, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")
-            if rows.columns
-            else kept
-        )
-        found.append([kept[limit].cast(pl.Float64).fill_null(np.nan).to_numpy() for limit in limits])
+    for frame, at in zip(frames, place, strict=True):
+        limits = frame.select(pl.col(name, f"{name}_lower", f"{name}_upper").cast(pl.Float64).fill_null(np.nan))
+        found.append(_laid(limits.to_numpy().T, at, n, empty=np.nan))
     (a, *of_a), (b, *of_b) = found
     lower, upper = square_and_add(a, (of_a[0], of_a[1]), b, (of_b[0], of_b[1]), farthest=np.inf)
     reason = np.full(n, None, dtype=object)

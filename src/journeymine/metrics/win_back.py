@@ -47,6 +47,7 @@ class WinBack:
     name: ClassVar[str] = "win_back"
     unit: ClassVar[Literal["journey", "user"]] = "user"
     schema_version: ClassVar[int] = 1
+    so_far: ClassVar[tuple[str, ...]] = ("so_far_share", "p50_s", "p90_s")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", as_names(self.by))

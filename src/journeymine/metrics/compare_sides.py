@@ -1,0 +1,159 @@
+"""What a comparison takes: two sides, a measure and their names; and which numbers two periods can be compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from journeymine.columns import MISSING
+from journeymine.counting.counts import Counts
+from journeymine.counting.estimates import Answer
+from journeymine.counting.measure import Measure, question_of
+from journeymine.counting.parts import count_in_memory
+from journeymine.counting.runs import changes
+from journeymine.errors import MergeError, QuestionError
+from journeymine.journeys.journeys import Journeys
+from journeymine.metrics.compare_columns import is_estimate
+from journeymine.stats.folds import FOLDS
+
+__all__ = [
+    "check_asked",
+    "check_followed",
+    "check_followed_over",
+    "counts_of",
+    "folds_of",
+    "n_cut_users",
+    "so_far_between",
+    "wanted_estimates",
+]
+
+COHORTS = (
+    "compare whole users, e.g. by their first entry: first = pl.col('start').min().over('user'), then "
+    "compare(journeys.where(first >= when), journeys.where(first < when), …)"
+)
+
+
+def check_asked(sides: Sequence[Any], measure: Any, columns: Any, names: Any) -> None:
+    """Refuse what is no side, no measure, no estimate's name, or no pair of names."""
+    if isinstance(measure, type) or not isinstance(measure, Measure):
+        kind = measure.__name__ if isinstance(measure, type) else type(measure).__name__
+        raise QuestionError(f"{kind} is no measure with its question", hint="give one, e.g. Conversion(by='channel')")
+    for side in sides:
+        if not isinstance(side, Journeys | Counts):
+            raise QuestionError(
+                f"cannot compare a {type(side).__name__}", hint="give Journeys, or Counts of the measure"
+            )
+    if isinstance(names, str) or not _texts(names) or len(names) != 2:
+        raise QuestionError(f"names={names!r}", hint="give two texts, the name of a and that of b")
+    if columns is not None and not isinstance(columns, str) and not (_texts(columns) and len(columns)):
+        raise QuestionError(f"columns={columns!r}", hint="name one or several estimates, or leave columns out")
+
+
+def _texts(given: Any) -> bool:
+    return isinstance(given, Sequence) and all(isinstance(each, str) for each in given)
+
+
+def check_followed_over(measure: Measure) -> None:
+    """Refuse a measure that follows users from journey to journey where journeys of one user fall on both sides.
+
+    Raises
+    ------
+    QuestionError : of the customers of the earlier side all would seem to leave at its end, and the later one would take
+        old customers for new.
+    """
+    if _follows(measure):
+        raise QuestionError(
+            f"{measure.name} follows users from journey to journey, and a date cuts them in two: before it everybody would "
+            "seem to leave, after it old customers would seem new",
+            hint=COHORTS,
+        )
+
+
+def check_followed(measure: Measure, sides: Sequence[Journeys | Counts], names: Sequence[str]) -> None:
+    """Refuse a measure that follows users from journey to journey where a side lacks journeys of its users.
+
+    Counts do not say what they were counted of, and are taken as they are.
+
+    Raises
+    ------
+    QuestionError : as `check_followed_over`; or the sides are two periods.
+    """
+    if not _follows(measure):
+        return
+    if _two_periods(sides):
+        check_followed_over(measure)
+    for side, name in zip(sides, names, strict=True):
+        if isinstance(side, Journeys) and (cut := n_cut_users(side)):
+            raise QuestionError(
+                f"{measure.name} follows users from journey to journey, and of the {len(side.users):,} users of {name!r} "
+                f"{cut:,} have other journeys that were left out: what they did there would seem not to have happened",
+                hint=COHORTS,
+            )
+
+
+def n_cut_users(journeys: Journeys) -> int:
+    """Users who have journeys in the log that are not among these."""
+    heads = journeys.heads
+    first = np.flatnonzero(changes(heads.user))
+    last = np.append(first[1:], len(heads))[: len(first)] - 1
+    whole = (heads.next_start[last] == MISSING) & (heads.nth[last] == last - first + 1)
+    return int(np.count_nonzero(~whole))
+
+
+def so_far_between(measure: Measure, sides: Sequence[Journeys | Counts]) -> tuple[str, ...]:
+    """Estimates that grow with the time watched, and so differ between two periods in which nothing changed."""
+    return tuple(getattr(measure, "so_far", ())) if _two_periods(sides) else ()
+
+
+def wanted_estimates(
+    answers: Mapping[str, Answer], columns: str | Sequence[str] | None, so_far: Sequence[str]
+) -> Sequence[str]:
+    """The estimates to compare: those named, or all that can be compared."""
+    if columns is None:
+        known = {name for answer in answers.values() for name, value in answer.columns.items() if is_estimate(value)}
+        return sorted(known - set(so_far))
+    wanted = (columns,) if isinstance(columns, str) else tuple(columns)
+    if grown := sorted(set(wanted) & set(so_far)):
+        raise QuestionError(
+            f"{', '.join(grown)} grow with the time watched, which differs between two periods",
+            hint="name an estimate within a horizon, e.g. came_back_share",
+        )
+    return wanted
+
+
+def counts_of(each: Journeys | Counts, measure: Measure) -> Counts:
+    """The counts of one side."""
+    counts = each if isinstance(each, Counts) else count_in_memory(measure, each)
+    if counts.question != question_of(measure):
+        raise MergeError(
+            f"these counts answer {counts.question}, not {question_of(measure)}",
+            hint="compare counts of the measure given",
+        )
+    return counts
+
+
+def folds_of(counted: Sequence[Counts]) -> npt.NDArray[np.bool_]:
+    """Folds that hold anybody in either group."""
+    present = np.zeros(FOLDS, dtype=bool)
+    for counts in counted:
+        for name, spec in counts.specs.items():
+            if spec.folded:
+                present[counts.tables[name]["fold"].unique().to_numpy()] = True
+    return present
+
+
+def _follows(measure: Measure) -> bool:
+    """Whether it asks what users did in other journeys; one with `so_far` takes that from what each journey knows."""
+    return measure.unit == "user" and not hasattr(measure, "so_far")
+
+
+def _two_periods(sides: Sequence[Journeys | Counts]) -> bool:
+    """Whether all journeys of one side start before those of the other."""
+    starts = [side.heads.start for side in sides if isinstance(side, Journeys) and len(side)]
+    if len(starts) < 2:
+        return False
+    a, b = ((each.min(), each.max()) for each in starts)
+    return bool(a[1] < b[0] or b[1] < a[0])

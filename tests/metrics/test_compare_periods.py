@@ -1,0 +1,144 @@
+"""Customers over time: a log in which nothing changes is not told to have changed, whatever is asked of its two halves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import journeymine as jm
+from journeymine.errors import QuestionError
+from journeymine.metrics import before_after, compare
+from journeymine.metrics.compare_sides import n_cut_users
+
+DAY = 86_400
+CHANGE = "1970-05-31"
+FOLLOWING: list[Any] = [
+    jm.Retention(period="30d", periods=4), jm.Stickiness(), jm.LifeCycle(), jm.RepeatRate(horizon="60d"), jm.CustomerValue(),
+    jm.CustomerValue(within="60d"), jm.FirstContact(support="support"),
+]  # fmt: skip
+
+
+@cache
+def stationary(users: int = 1200, days: int = 300, *, seed: int = 2) -> jm.Journeys:
+    """Every user orders or asks for help all the time at one rate."""
+    draws = np.random.default_rng(seed)
+    rows = [
+        (f"u{user}", int(t * DAY), ("order", "support")[int(draws.integers(2))], 10.0)
+        for user in range(users)
+        for t in np.cumsum(draws.exponential(15.0, 60))
+        if t < days
+    ]
+    frame = pl.DataFrame(rows, schema=["user", "t", "what", "value"], orient="row")
+    events = jm.read_events(frame, user="user", timestamp="t", time_unit="s", touchpoint="what", value="value")
+    return jm.build_journeys(events, goal="order", idle="10d")
+
+
+@pytest.mark.parametrize("measure", FOLLOWING, ids=lambda measure: str(measure.name))
+def test_what_follows_users_is_refused_over_a_date(measure: Any) -> None:
+    journeys = stationary()
+    with pytest.raises(QuestionError, match=r"cuts them in two(?s:.*)Hint(?s:.*)first entry"):
+        before_after(journeys, CHANGE, measure)
+    with pytest.raises(QuestionError, match=r"cuts them in two(?s:.*)Hint"):
+        compare(journeys.between(CHANGE, "1971-01-01"), journeys.between("1970-01-01", CHANGE), measure)
+    with pytest.raises(QuestionError, match=r"of the [\d,]+ users of 'b' [\d,]+ have other journeys(?s:.*)Hint"):
+        compare(journeys, journeys.between("1970-01-01", CHANGE), measure)
+
+
+def test_cohorts_of_whole_users_are_compared_and_nothing_is_claimed() -> None:
+    journeys = stationary()
+    first = pl.col("start").min().over("user")
+    when = datetime(1970, 1, 12, tzinfo=UTC)
+    late, early = journeys.where(first >= when), journeys.where(first < when)
+    for measure, columns in (
+        (FOLLOWING[0], "share"), (jm.RepeatRate(horizon="60d"), "repeated_share"), (FOLLOWING[5], "value_per_customer"),
+    ):  # fmt: skip
+        found = compare(late, early, measure, columns=columns)
+        assert found.frame["p_adjusted"].drop_nulls().len(), measure.name
+        assert found.frame["p_adjusted"].min() > 0.05, measure.name
+        assert found.tables["global"]["p_value"][0] > 0.01, measure.name
+
+
+def test_win_back_is_compared_between_periods_within_its_horizon_only() -> None:
+    journeys = stationary()
+    found = before_after(journeys, CHANGE, jm.WinBack(horizon="20d"))
+    assert found.frame["estimate"].to_list() == ["came_back_share"]
+    assert found.frame["p_value"][0] > 0.05
+    assert any("so_far_share" in note for note in found.notes)
+    after = journeys.between(CHANGE, "1971-01-01")
+    own = jm.win_back(after, horizon="20d").frame["came_back_share"][0]
+    assert found.frame["a"][0] == pytest.approx(own)
+    with pytest.raises(QuestionError, match=r"so_far_share grow(?s:.*)Hint"):
+        before_after(journeys, CHANGE, jm.WinBack(), columns="so_far_share")
+    web = stationary(seed=4)
+    assert "so_far_share" in compare(journeys, web, jm.WinBack()).frame["estimate"].to_list()
+
+
+def test_users_with_journeys_left_out_are_counted() -> None:
+    journeys = stationary()
+    table = journeys.table
+    whole = dict(table.group_by("user").len().rows())
+    assert n_cut_users(journeys) == 0
+    for part in (
+        journeys.between("1970-02-01", CHANGE),
+        journeys.where(pl.col("status") == "lost"),
+        journeys.range(0, 0),
+    ):
+        kept = dict(part.table.group_by("user").len().rows())
+        assert n_cut_users(part) == sum(n < whole[user] for user, n in kept.items())
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"measure": jm.Conversion}, "Conversion is no measure"),
+        ({"measure": jm.conversion}, "function is no measure"),
+        ({"measure": "conversion"}, "str is no measure"),
+        ({"names": ("x",)}, "names="),
+        ({"names": "ab"}, "names="),
+        ({"columns": 5}, "columns=5"),
+        ({"columns": []}, "columns="),
+        ({"a": pl.DataFrame()}, "DataFrame"),
+    ],
+    ids=str,
+)
+def test_what_is_no_comparison_says_so(asked: dict[str, Any], said: str) -> None:
+    journeys = stationary()
+    given: dict[str, Any] = {"a": journeys, "b": journeys, "measure": jm.Conversion(), **asked}
+    a, b, measure = (given.pop(name) for name in ("a", "b", "measure"))
+    with pytest.raises(QuestionError, match=rf"{said}(?s:.*)Hint"):
+        compare(a, b, measure, **given)
+
+
+@pytest.mark.parametrize("when", ["20.2.1970", "1970-13-01", "", "soon"])
+def test_text_that_is_no_instant_says_so(when: str) -> None:
+    journeys = stationary()
+    with pytest.raises(QuestionError, match=r"not an instant(?s:.*)Hint(?s:.*)ISO"):
+        before_after(journeys, when, jm.Conversion())
+    with pytest.raises(QuestionError, match=r"not an instant(?s:.*)Hint"):
+        journeys.between(when, "1970-03-01")
+    with pytest.raises(QuestionError, match=r"not an instant(?s:.*)Hint"):
+        journeys.between("1970-03-01", when)
+
+
+@pytest.mark.parametrize("measure", [jm.WinBack(), jm.RepeatRate(), jm.TimeToConvert(), jm.CustomerValue(), jm.Markov()],
+                         ids=lambda measure: str(measure.name))  # fmt: skip
+def test_where_there_is_nothing_to_compare_there_are_no_rows(measure: Any) -> None:
+    journeys = stationary()
+    nobody = journeys.pick(np.zeros(len(journeys), dtype=bool))
+    none_lost = journeys.where(pl.col("status") == "converted") if measure.name == "win_back" else nobody
+    for a, b in ((nobody, nobody), (journeys, nobody), (nobody, journeys), (none_lost, none_lost)):
+        found = compare(a, b, measure)
+        assert found.frame["difference"].null_count() == found.frame.height
+        for name, table in found.tables.items():
+            assert name == "global" or table["difference"].null_count() == table.height
+
+
+def test_a_compared_chain_is_drawn_with_its_states_as_paths() -> None:
+    journeys = jm.build_journeys(jm.sample(users=300))
+    drawn = str(compare(journeys, journeys, jm.Markov(order=2)).plot().to_dict())
+    assert "product_viewed → " in drawn

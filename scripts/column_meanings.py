@@ -38,7 +38,7 @@ MEANING = {
     "satisfaction": "score, on the scale of its source",
     "is_goal": "the step that converts the journey",
     "by_company": "the company acted, not the customer",
-    "reason": "why the first estimate of the row, its headline, is missing; quarantine: why the row was set aside",
+    "reason": "why the first estimate of the row, its headline, is missing (win_back, repeat_rate: or the share within the horizon); quarantine: why the row was set aside",
     "source": "source of the row",
     "file": "file of the row",
     "row": "data row in the file, from 0, header not counted",

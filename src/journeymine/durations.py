@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from journeymine.errors import RulesError
 
-__all__ = ["Duration", "describe", "microseconds"]
+__all__ = ["Duration", "describe", "microseconds", "rounded_down"]
 
 _UNITS = {
     "us": 1,
@@ -66,3 +66,13 @@ def describe(us: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def rounded_down(us: int) -> str:
+    """A text for so many microseconds or fewer, in whole days, or in whole hours, minutes, seconds where it is shorter.
+
+    >>> rounded_down(200_000_000_000), rounded_down(5_400_000_000), rounded_down(0)
+    ('2d', '1h', '0s')
+    """
+    unit = next((_UNITS[each] for each in "dhms" if us >= _UNITS[each]), 1)
+    return describe(max(us, 0) // unit * unit)

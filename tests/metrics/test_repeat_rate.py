@@ -88,3 +88,5 @@ def test_purchases_need_a_goal_or_a_touchpoint() -> None:
         repeat_rate(journeys)
     with pytest.raises(QuestionError, match="max_nth"):
         repeat_rate(journeys, event="visit", max_nth=0)
+    with pytest.raises(QuestionError, match="horizon=14d is shorter than bin=30d"):
+        repeat_rate(journeys, event="visit", horizon="14d")

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from scipy import stats as scipy_stats
 
+from journeymine.errors import QuestionError
 from journeymine.metrics import time_to_convert
 from tests.metrics.walk import Walk, known_at, walks_of
 from tests.oracles.logs import MINUTE, START, Row, build, short_watch
@@ -172,3 +173,49 @@ def test_nobody_is_followed_beyond_the_end_of_the_watch_because_something_happen
     assert result.frame["converted_share"].to_list() == [None]
     assert "15d" in result.frame["reason"].item()
     assert time_to_convert(journeys, horizon="10d").frame["converted_share"].to_list() == [0.0]
+
+
+def test_a_horizon_must_hold_whole_bins_and_no_more_than_a_curve_has() -> None:
+    log = tuple(Row(f"u{i}", i * 24 * HOUR, "visit", "web", *[None] * 4) for i in range(200))
+    journeys = build(log, goal="order", idle="10d", observed_until=START + 199 * 24 * HOUR + 1)
+    with pytest.raises(QuestionError, match="horizon=1h is shorter than bin=1d"):
+        time_to_convert(journeys, horizon="1h")
+    with pytest.raises(QuestionError, match="20,000 bins") as refused:
+        time_to_convert(journeys, bin="1m", horizon="14d")
+    assert "13d21h20m at most" in refused.value.hint
+    assert time_to_convert(journeys, bin="1m", horizon="13d21h20m").frame["converted_share"].item() == 0
+    # What nobody asked for is not refused: mature_after is 20 days here.
+    for bin_, said in (("21d", "shorter than bin=21d"), ("1m", "28,800 times bin=1m")):
+        result = time_to_convert(journeys, bin=bin_)
+        assert result.frame["converted_share"].to_list() == [None]
+        assert said in result.frame["reason"].item()
+        assert result.tables["curves"].height
+
+
+def test_the_reason_tells_why_nothing_is_known_and_for_how_long_one_watched() -> None:
+    day = 24 * HOUR
+    log = tuple(Row(f"u{i}", i * day // 10, "visit", "web", *[None] * 4) for i in range(279))
+    log += (Row("last", 278 * day // 10 + 1, "visit", "web", *[None] * 4),)
+    short = time_to_convert(build(log, goal="order", idle="30d"))
+    # 27.9 days: with idle="9d" the last journey that is not left-truncated is watched for 18 of them.
+    assert short.frame["reason"].item() == (
+        "of 280 journeys here all are left-truncated: they begin within idle=30d of the log's start; "
+        "the longest idle that this log supports is 9d"
+    )
+    with pytest.raises(QuestionError, match="no curve") as refused:
+        short.plot()
+    assert "is 9d" in refused.value.hint
+    assert time_to_convert(build(log, goal="order", idle="9d")).frame["converted_share"].item() == 0
+    assert "is 17d" in time_to_convert(build(log, goal="order", idle="30d"), horizon="10d").frame["reason"].item()
+    assert time_to_convert(build(log, goal="order", idle="17d"), horizon="10d").frame["converted_share"].item() == 0
+    assert "no longer than the horizon" in (
+        time_to_convert(build(log, goal="order", idle="30d"), horizon="28d").frame["reason"].item()
+    )
+    # All that began early were decided at once; one that began late was not, and is watched for 2 days.
+    log = (Row("first", 0, "visit", "web", *[None] * 4),)
+    log += tuple(Row(f"u{i}", 20 * day, name, "web", *[None] * 4) for i in range(30) for name in ("visit", "order"))
+    log += (Row("late", 50 * day, "visit", "web", *[None] * 4),)
+    journeys = build(log, goal="order", idle="10d", observed_until=START + 52 * day)
+    assert time_to_convert(journeys).frame["reason"].to_list() == [
+        "journeys still undecided were watched for less than 3d, not for the whole horizon of 20d"
+    ]

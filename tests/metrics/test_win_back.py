@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from journeymine.columns import MICRO
+from journeymine.errors import QuestionError
 from journeymine.metrics import win_back
 from journeymine.stats.histogram import bucket_of, bucket_value
 from tests.metrics.walk import known_at, waiting_share, walks_of
@@ -77,3 +78,8 @@ def test_who_comes_back_after_the_end_of_the_watch_has_not_come_back_by_then() -
     # Lost after 10 days, watched for 40 more; half come back after 50.
     assert win_back(journeys, horizon="40d").frame["came_back_share"].to_list() == [0.0]
     assert win_back(journeys, horizon="50d").frame["came_back_share"].to_list() == [None]
+    reason = win_back(journeys, horizon="50d").frame["reason"].item()
+    assert reason == "those who had not come again were watched for less than 41d, not for the whole horizon of 50d"
+    with pytest.raises(QuestionError, match="horizon=1h is shorter than bin=1d"):
+        win_back(journeys, horizon="1h")
+    assert "shorter than bin=21d" in win_back(journeys, bin="21d").frame["reason"].item()

@@ -78,7 +78,8 @@ def _prepared(result: Any) -> tuple[pl.DataFrame, str, int]:
     """One row per group, time and outcome, from a start at 0; the unit of time; and how many groups were left out."""
     curves, summary = result.tables["curves"], result.frame
     if curves.is_empty():
-        raise QuestionError("there is no curve to draw", hint="no journey was watched for a whole bin; see `reason`")
+        why = summary["reason"].drop_nulls()
+        raise QuestionError("there is no curve to draw", hint=why[0] if len(why) else "no journey was counted")
     names = curves.columns[: curves.columns.index("time_s")]
     group = pl.concat_str([pl.col(name) for name in names], separator=" · ") if names else pl.lit("")
     largest = summary.with_columns(group=group).sort("n", "group", descending=[True, False])["group"].to_list()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journeymine.counting.counts import Basis
-from journeymine.durations import Duration
+from journeymine.durations import Duration, rounded_down
 from journeymine.journeys.context import longest_idle
 
 __all__ = ["NO_GOAL", "too_short"]
@@ -17,5 +17,5 @@ def too_short(basis: Basis, horizon: Duration | None = None) -> str:
         return f"no journey here was observed for the whole horizon of {horizon}"
     return (
         f"no journey here is mature: none started at least {basis.rules.mature_after} before the log ends; "
-        f"the longest idle that this log supports is {longest_idle(basis.context, basis.rules)}"
+        f"the longest idle that this log supports is {rounded_down(longest_idle(basis.context, basis.rules))}"
     )

@@ -7,12 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from journeymine.durations import describe
 from journeymine.errors import RulesError, UnknownLabelError, WildTimestampError
 from journeymine.events.stage_map import StageMap
 from journeymine.journeys.rules import JourneyRules
 
-__all__ = ["LogContext", "check_latest", "check_wild", "goal_rank", "longest_idle", "n_latest", "sale_rank"]
+__all__ = [
+    "LogContext",
+    "check_latest",
+    "check_wild",
+    "goal_rank",
+    "longest_idle",
+    "longest_idle_to_follow",
+    "n_latest",
+    "sale_rank",
+]
 
 _WILD_FROM = 1_000
 
@@ -110,8 +118,19 @@ def _stages_of(touchpoints: tuple[str, ...], stages: StageMap) -> set[str]:
     return {stage for stage in found if stage is not None}
 
 
-def longest_idle(context: LogContext, rules: JourneyRules) -> str:
-    """The longest `idle` for which a log this short still has mature journeys, in whole days."""
-    per_idle = rules.mature_after_us / rules.idle_us
-    days = int((context.observed_until - context.log_start) / per_idle / 86_400_000_000)
-    return describe(max(days, 0) * 86_400_000_000)
+def longest_idle(context: LogContext, rules: JourneyRules) -> int:
+    """The longest `idle` for which a log this short still has mature journeys, in µs; `mature_after` goes with it."""
+    return (context.observed_until - context.log_start) * rules.idle_us // rules.mature_after_us
+
+
+def longest_idle_to_follow(context: LogContext, rules: JourneyRules, horizon_us: int | None) -> int:
+    """The longest `idle`, in µs, for which a log this short has journeys that begin after it and are watched up to a horizon.
+
+    Parameters
+    ----------
+    horizon_us : None for `mature_after`, which goes with `idle`. No `idle` will do where the result is not positive.
+    """
+    span = context.observed_until - context.log_start
+    if horizon_us is None:
+        return span * rules.idle_us // (rules.mature_after_us + rules.idle_us)
+    return span - horizon_us

@@ -28,6 +28,7 @@ from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs,
 from journeymine.metrics.return_answer import answer_curves, answer_groups
 from journeymine.metrics.return_counts import PLACES, ReturnCounts, blocks_of_users
 from journeymine.metrics.survival import exits_spec
+from journeymine.metrics.watched import check_bins
 from journeymine.parallel import take
 
 __all__ = ["RepeatRate", "repeat_rate"]
@@ -57,8 +58,7 @@ class RepeatRate:
         put(self, "by", as_names(self.by))
         check_free(self.names, "nth", "bin", "bucket")
         put(self, "event", Occurrence.parse(self.event, name="event"))
-        microseconds(self.bin, name="bin")
-        microseconds(self.horizon, name="horizon")
+        check_bins(self.bin, self.horizon)
         if type(self.max_nth) is not int or not 1 <= self.max_nth <= MOST:
             raise QuestionError(f"max_nth={self.max_nth!r}", hint=f"give a whole number from 1 to {MOST:,}")
 
@@ -160,7 +160,8 @@ def repeat_rate(
     ----------
     event : what a purchase is: by default the goal, or a touchpoint, a set of them or a predicate.
     bin : length of a period since the last purchase.
-    horizon : what `repeated_share` and `lapsed_share` look at; rounded down to whole bins.
+    horizon : what `repeated_share` and `lapsed_share` look at; rounded down to whole bins, of which it must
+        hold one to 20,000.
     max_nth : the last purchase to tell apart; that row holds all later ones too.
     by : one or several of channel, stage, touchpoint, any attribute or segment, at the earlier of the two purchases.
     confidence : of the intervals.
@@ -179,7 +180,7 @@ def repeat_rate(
 
     Raises
     ------
-    QuestionError : `event` is the goal, and none is named.
+    QuestionError : `event` is the goal, and none is named; or `horizon` is shorter than `bin`, or over 20,000 times as long.
     UnknownLabelError : a touchpoint or a column that does not occur.
 
     Notes

@@ -9,8 +9,8 @@ from journeymine.columns import MICRO
 from journeymine.counting.estimates import Answer, Quantile, Share, SolvedShare
 from journeymine.counting.histograms import histogram_of
 from journeymine.counting.tally import Tally
-from journeymine.durations import describe
 from journeymine.metrics.survival import CENSORED, Curves, curves_of
+from journeymine.metrics.watched import misfit, not_watched
 from journeymine.stats.folds import FOLDS
 
 __all__ = ["answer_curves", "answer_groups"]
@@ -36,11 +36,10 @@ def answer_groups(
     within = np.full((1 + int(groups.present.sum()), len(keys)), np.nan)
     people = groups.total("n_users").astype(np.float64)
     for row, group in enumerate(keys):
-        if group in curves:
+        if group in curves and misfit(bin_us, horizon_us) is None:
             within[:, row] = curves[group].happened_by(last)[:, 0]
             people[row] = min(people[row], curves[group].decided_by(last))
     n, users, histogram = groups.total("n"), groups.total("n_users"), histogram_of(times, groups.rows)
-    too_short = f"nobody here was watched for the whole horizon of {describe(last * bin_us)}"
     return Answer(
         keys=groups.rows,
         columns={
@@ -53,7 +52,12 @@ def answer_groups(
         },
         users=users,
         converting=groups.total(users_back),
-        reasons=[too_short if gap and count else None for gap, count in zip(np.isnan(within[0]), n, strict=True)],
+        reasons=[
+            not_watched(curves.get(group), bin_us, horizon_us, "those who had not come again")
+            if gap and count
+            else None
+            for group, gap, count in zip(keys, np.isnan(within[0]), n, strict=True)
+        ],
     )
 
 

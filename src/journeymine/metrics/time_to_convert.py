@@ -26,6 +26,7 @@ from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import check_free
 from journeymine.metrics.survival import count_exits, exits, exits_spec
 from journeymine.metrics.time_to_convert_answer import answer_times
+from journeymine.metrics.watched import check_bins
 from journeymine.parallel import take
 
 __all__ = ["CAUSES", "TimeToConvert", "time_to_convert", "times_of_outcome"]
@@ -54,9 +55,7 @@ class TimeToConvert:
         object.__setattr__(self, "by", as_names(self.by))
         check_free(self.names, "bin")
         check_channel_of(self.channel_of)
-        microseconds(self.bin, name="bin")
-        if self.horizon is not None:
-            microseconds(self.horizon, name="horizon")
+        check_bins(self.bin, self.horizon)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,7 +109,7 @@ class TimeToConvert:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares by the horizon, curves, and the log-rank tests."""
-        horizon = basis.rules.mature_after_us if self.horizon is None else microseconds(self.horizon)
+        horizon = None if self.horizon is None else microseconds(self.horizon)
         return answer_times(tallies["journeys"], tallies["exits"], microseconds(self.bin), horizon, basis)
 
 
@@ -151,7 +150,8 @@ def time_to_convert(
     by : one or several of channel, stage, touchpoint, owner, any attribute or segment.
     channel_of : which step's label a journey goes by: its ``"entry"``, its ``"exit"``, or ``"any"`` of its steps.
     bin : length of a bin of time. At the end of each bin the shares are exact; between two nothing is said.
-    horizon : what the summary looks at; default `mature_after`. Rounded down to whole bins.
+    horizon : what the summary looks at; default `mature_after`. Rounded down to whole bins, of which it must hold one to
+        20,000.
     confidence : of the intervals.
 
     Returns
@@ -173,6 +173,7 @@ def time_to_convert(
     ------
     UnknownLabelError : `by` names no column.
     RulesError : `bin` or `horizon` is no length of time.
+    QuestionError : `horizon` is shorter than `bin`, or over 20,000 times as long.
 
     Notes
     -----

@@ -14,8 +14,8 @@ from journeymine.counting.counts import Basis
 from journeymine.counting.estimates import Answer, Number, SolvedShare
 from journeymine.counting.mature import NO_GOAL
 from journeymine.counting.tally import Tally
-from journeymine.durations import describe
 from journeymine.metrics.survival import Curves, curves_of
+from journeymine.metrics.watched import all_left_truncated, misfit, not_watched
 from journeymine.stats.clustered_log_rank import clustered_log_rank
 from journeymine.stats.shares import MIN_FOLDS, TOO_FEW_FOLDS
 from journeymine.stats.survival import log_rank, restricted_mean
@@ -29,8 +29,10 @@ NOT_TESTED = f"there are more than {MAX_TESTED} groups; test the few that matter
 NOT_COMPARABLE = "fewer than two groups, or no event among them"
 
 
-def answer_times(journeys: Tally, exits: Tally, bin_us: int, horizon_us: int, basis: Basis) -> Mapping[str, Answer]:
-    """The three tables of the answer."""
+def answer_times(
+    journeys: Tally, exits: Tally, bin_us: int, horizon_us: int | None, basis: Basis
+) -> Mapping[str, Answer]:
+    """The three tables of the answer; the horizon is `mature_after` where none is given."""
     curves = list(curves_of(exits, CAUSES))
     answers = {
         "summary": _summary(journeys, {curve.group: curve for curve in curves}, bin_us, horizon_us, basis),
@@ -42,29 +44,27 @@ def answer_times(journeys: Tally, exits: Tally, bin_us: int, horizon_us: int, ba
 
 
 def _summary(
-    journeys: Tally, curves: Mapping[tuple[str, ...], Curves], bin_us: int, horizon_us: int, basis: Basis
+    journeys: Tally, curves: Mapping[tuple[str, ...], Curves], bin_us: int, asked_us: int | None, basis: Basis
 ) -> Answer:
+    horizon_us = basis.rules.mature_after_us if asked_us is None else asked_us
     last, replicates = horizon_us // bin_us, 1 + int(journeys.present.sum())
     shape = (replicates, len(journeys))
     shares, undecided = np.full((len(CAUSES), *shape), np.nan), np.full(shape, np.nan)
     half, people = np.full(len(journeys), np.nan), journeys.total("n_users").astype(np.float64)
     for row, group in enumerate(_groups(journeys)):
         curve = curves.get(group)
-        if curve is None or not curve.knows(last):
+        if curve is None or not curve.knows(last) or misfit(bin_us, horizon_us):
             continue
         shares[:, :, row] = curve.happened_by(last).T
         people[row] = min(people[row], curve.decided_by(last))
         seconds = curve.bins * (bin_us / MICRO)
-        if last > 0:
-            undecided[:, row] = restricted_mean(seconds, curve.waiting, last * bin_us / MICRO)
+        undecided[:, row] = restricted_mean(seconds, curve.waiting, last * bin_us / MICRO)
         converted = curve.happened[0, 0]
         reached = np.flatnonzero((converted > 0) & (converted >= shares[0, 0, row] / 2))
         half[row] = seconds[reached[0]] if len(reached) else np.nan
     trials = journeys.by_fold("n")[journeys.present]
     if basis.rules.goal is None:
         shares[0] = np.nan
-    too_short = f"no journey here was watched for the whole horizon of {describe(last * bin_us)}"
-    unknown = np.isnan(shares[1, 0])
     return Answer(
         keys=journeys.rows,
         columns={
@@ -80,8 +80,31 @@ def _summary(
         },
         users=journeys.total("n_users"),
         converting=journeys.total("converted"),
-        reasons=[too_short if gap else NO_GOAL if basis.rules.goal is None else None for gap in unknown],
+        reasons=_reasons(journeys, curves, np.isnan(shares[1, 0]), bin_us, asked_us, basis),
     )
+
+
+def _reasons(
+    journeys: Tally,
+    curves: Mapping[tuple[str, ...], Curves],
+    unknown: npt.NDArray[np.bool_],
+    bin_us: int,
+    asked_us: int | None,
+    basis: Basis,
+) -> list[str | None]:
+    """Why each group has no share of conversions, where it has none."""
+    horizon_us = basis.rules.mature_after_us if asked_us is None else asked_us
+    reasons: list[str | None] = []
+    for group, gap, n, early in zip(
+        _groups(journeys), unknown, journeys.total("n"), journeys.total("left_truncated"), strict=True
+    ):
+        if not gap:
+            reasons.append(NO_GOAL if basis.rules.goal is None else None)
+        elif n:
+            reasons.append(not_watched(curves.get(group), bin_us, horizon_us, "journeys still undecided"))
+        else:
+            reasons.append(all_left_truncated(int(early), basis, asked_us) if early else None)
+    return reasons
 
 
 def _curves(journeys: Tally, exits: Tally, curves: Sequence[Curves], bin_us: int, *, has_goal: bool) -> Answer:

@@ -28,6 +28,7 @@ from journeymine.metrics.return_answer import answer_curves, answer_groups
 from journeymine.metrics.return_counts import PLACES, ReturnCounts, blocks_of_users
 from journeymine.metrics.survival import exits_spec
 from journeymine.metrics.time_to_convert import times_of_outcome
+from journeymine.metrics.watched import check_bins
 from journeymine.parallel import take
 
 __all__ = ["WinBack", "win_back"]
@@ -53,9 +54,7 @@ class WinBack:
         object.__setattr__(self, "by", as_names(self.by))
         check_free(self.names, "bin", "bucket")
         check_channel_of(self.channel_of)
-        microseconds(self.bin, name="bin")
-        if self.horizon is not None:
-            microseconds(self.horizon, name="horizon")
+        check_bins(self.bin, self.horizon)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,7 +127,8 @@ def win_back(
     by : one or several of channel, stage, touchpoint, owner, any attribute or segment.
     channel_of : which step's label a journey goes by: by default its ``"exit"``, where it was lost.
     bin : length of a bin of time; at the end of each the shares are exact.
-    horizon : what the summary looks at; default `mature_after`. Rounded down to whole bins.
+    horizon : what the summary looks at; default `mature_after`. Rounded down to whole bins, of which it must hold one to
+        20,000.
     confidence : of the intervals.
 
     Returns
@@ -141,6 +141,12 @@ def win_back(
     tables["curves"] has one row per value of `by` and bin in which anything happens:
         time_s f64 end of the bin · at_risk, came_back, censored i64 · came_back_share f64.
     Estimates have …_lower and …_upper.
+
+    Raises
+    ------
+    UnknownLabelError : `by` names no column.
+    RulesError : `bin` or `horizon` is no length of time.
+    QuestionError : `horizon` is shorter than `bin`, or over 20,000 times as long.
 
     Notes
     -----

@@ -25,7 +25,8 @@ INTRO = """# Output schemas
 Made by `scripts/output_schemas.py` from the tables themselves; a test keeps it true. Every result carries a
 `schema_version`; a table changes its columns only in a major version, after one that warns. Estimates `x` are followed by
 `x_lower` and `x_upper`, null where there is no interval. Label columns (stage, channel, touchpoint, owner, segments,
-attributes) come first, as asked for with `by=`. Integers have 64 bits, numbers are 64-bit floats, datetimes microseconds.
+attributes) come first, as asked for with `by=`; a segment or attribute that is called as a column of the measure, or begins
+with an underscore, is refused there, and wants another name. Integers have 64 bits, numbers are 64-bit floats, datetimes microseconds.
 """
 
 TYPES = {"String": "text", "Int64": "integer", "UInt32": "integer", "Float64": "number", "Boolean": "true or false"}

@@ -372,8 +372,8 @@ def test_chains_name_what_they_are_asked_for():
     assert "free" in chains._repr_html_()
     with pytest.raises(UnknownLabelError, match=r"'prof'(?s:.*)pro"):
         chains["prof"]
-    with pytest.raises(QuestionError, match="names a column of the answer"):
-        Markov(by=["plan", "state"])
+    with pytest.raises(QuestionError, match="markov has a column of that name"):
+        markov(journeys_from(["ab!"]), by=["new_or_returning", "state"])
     with pytest.raises(QuestionError, match=r"a chain per group(?s:.*)chains"):
         Markov(by="new_or_returning").chain(count_in_memory(Markov(by="new_or_returning"), journeys_from(["ab!"])))
 

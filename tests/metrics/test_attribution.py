@@ -265,7 +265,7 @@ def test_a_lookback_that_leaves_no_touch():
         ({"lookback": "0d"}, RulesError, "lookback"),
         ({"grain": "chanel"}, UnknownLabelError, "nearest: 'channel'"),
         ({"by": "chanel"}, UnknownLabelError, "chanel"),
-        ({"by": "label"}, QuestionError, "column of the answer"),
+        ({"by": "label"}, QuestionError, "a column of that name"),
         ({"middle": 3}, RulesError, "middle=3"),
     ],
 )

@@ -166,7 +166,7 @@ def test_each_group_has_the_list_that_its_journeys_alone_would_make() -> None:
 
 def test_groups_of_opportunities_are_few_and_named_otherwise_than_its_columns() -> None:
     journeys = sample(users=300)
-    with pytest.raises(QuestionError, match="a row per channel already"):
+    with pytest.raises(QuestionError, match="by='channel': opportunities has a column of that name"):
         jm.opportunities(journeys, by="channel")
     each = journeys.segment("customer", pl.col("user"))
     with pytest.raises(QuestionError, match=r"makes 3\d\d groups, more than 200"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,6 @@ __all__ = [
     "MAX_GROUPS",
     "Grouped",
     "as_names",
-    "check_free",
     "group_journeys",
     "group_steps",
     "places",
@@ -63,21 +63,14 @@ def as_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
     >>> as_names("channel"), as_names(None), as_names(["stage", "channel"])
     (('channel',), (), ('stage', 'channel'))
     """
-    if not isinstance(by, str | Iterable | None):
+    given: Any = by
+    one = isinstance(given, str) or not isinstance(given, Iterable)
+    names = () if given is None else (given,) if one else tuple(given)
+    if not all(isinstance(name, str) for name in names):
         raise QuestionError(f"by={by!r} names no column", hint="give a name such as 'channel', or a list of names")
-    names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
     if len(set(names)) != len(names):
         raise QuestionError(f"by={list(names)} names a column twice", hint="name each once")
     return names
-
-
-def check_free(names: Sequence[str], *taken: str) -> None:
-    """Refuse a breakdown by a column that the answer has a column of its own for."""
-    twice = sorted({*taken, "fold"} & set(names))
-    if twice:
-        raise QuestionError(
-            f"by={twice[0]!r} is the name of one of the answer's own columns", hint="give that column another name"
-        )
 
 
 def check_channel_of(channel_of: str) -> str:

@@ -32,7 +32,7 @@ from journeymine.stats.folds import FOLDS
 from journeymine.stats.shares import REASONS, Interval, difference_interval, number_interval, share_interval
 from journeymine.stats.solved_shares import solved_share_interval
 
-__all__ = ["check_question", "finish", "in_stage_order"]
+__all__ = ["check_question", "columns_of", "finish", "in_stage_order", "tallies_of"]
 
 SPARSE_USERS, SPARSE_CONVERTING = 300, 30
 """Below either, a row is flagged ``sparse``."""
@@ -55,7 +55,7 @@ def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: f
     """
     whole = counts if isinstance(counts, Counts) else Counts.merge(counts)
     check_question(measure, whole)
-    basis, tallies = whole.basis, _tallies(whole)
+    basis, tallies = whole.basis, tallies_of(whole)
     del counts, whole  # of millions of rows, what is no longer asked for goes as soon as it may
     answers = measure.estimate(tallies, basis)
     tallies.clear()
@@ -108,7 +108,13 @@ def _least(part: npt.NDArray[Any], once: npt.NDArray[np.bool_] | None) -> npt.ND
     return np.asarray(folds if once is None else np.where(once, np.maximum(part.sum(axis=0), 0), folds), dtype=np.int64)
 
 
-def _tallies(counts: Counts) -> dict[str, Tally]:
+def columns_of(answer: Answer) -> set[str]:
+    """The columns that `finish` makes of an answer."""
+    return {*_frame(answer, confidence=0.95).columns, *least_users(answer).columns}
+
+
+def tallies_of(counts: Counts) -> dict[str, Tally]:
+    """The tables of counts as a measure's `estimate` takes them."""
     present, listed = _present(counts), counts.listed
     return {name: Tally.of(spec, listed[name], present) for name, spec in counts.specs.items()}
 

@@ -66,8 +66,8 @@ def histogram_of(histogram: Tally, rows: pl.DataFrame) -> Histogram:
     counted = frame.select(labels)[pl.Series(np.flatnonzero(changes(group)))]
     if counted.equals(rows):
         return Histogram(group, bucket, fold, n)
-    numbered = rows.with_row_index("group")
-    at = counted.join(numbered, on=labels, how="left", nulls_equal=True, maintain_order="left")["group"]
+    numbered = rows.with_row_index("_group")
+    at = counted.join(numbered, on=labels, how="left", nulls_equal=True, maintain_order="left")["_group"]
     group = at.cast(pl.Int64).fill_null(-1).to_numpy()[group]
     order = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
     return Histogram(group[order], bucket[order], None if fold is None else fold[order], n[order])

@@ -10,6 +10,7 @@ from journeymine.counting.counts import Counts
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import Measure, check_questions
 from journeymine.counting.parts import count_in_memory
+from journeymine.counting.taken import check_names
 from journeymine.engines.mined import Mined
 from journeymine.errors import QuestionError
 from journeymine.events.log import Events
@@ -114,6 +115,8 @@ def mine(
     asked = list(measures)
     if not asked:
         raise QuestionError("no measure was given", hint="e.g. mine(events, [Transitions(), Conversion()])")
+    for measure in asked:
+        check_names(measure)
     counted = (engine or InMemory()).count(source, asked, rules, rule_fields, progress or _silent)
     names = _names(asked)
     return Mined(

@@ -18,17 +18,18 @@ from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.finish import check_question, finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import PART, count_in_memory
+from journeymine.counting.taken import check_names
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError
 from journeymine.graph.markov_chain import ChainArrays, MarkovChain, chain_arrays
 from journeymine.graph.markov_counts import Paths, chain_spec, count_walks
-from journeymine.graph.markov_groups import MarkovChains, check_by, groups_of, together
+from journeymine.graph.markov_groups import MarkovChains, groups_of, together
 from journeymine.graph.markov_solve import DENSE, Flow
 from journeymine.graph.markov_states import OUTCOMES, check_order, labels_of_state, walks
 from journeymine.graph.move_numbers import OUTCOME_OF
 from journeymine.graph.move_tables import count_move_table, fits
 from journeymine.journeys.heads import CONVERTED, SERVICE
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.stats.intervals import normal_quantile
 
 __all__ = ["Markov", "markov"]
@@ -51,7 +52,7 @@ class Markov:
 
     def __post_init__(self) -> None:
         check_order(self.order)
-        object.__setattr__(self, "by", check_by(self.by))
+        object.__setattr__(self, "by", as_names(self.by))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -197,7 +198,9 @@ def markov(
     ----------
     .. [1] J. G. Kemeny, J. L. Snell, *Finite Markov Chains* (1960), ch. III.
     """
+    check_journeys(journeys)
     measure = Markov(grain=grain, order=order, by=by)
+    check_names(measure)
     counts = count_in_memory(measure, journeys.with_grains([grain]))  # so that all parts have the same codes
     return (
         measure.chains(counts, confidence=confidence) if measure.names else measure.chain(counts, confidence=confidence)

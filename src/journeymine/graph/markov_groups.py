@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from journeymine.counting.by import as_names
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally
-from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.errors import UnknownLabelError
 from journeymine.graph.markov_chain import MarkovChain
 
-__all__ = ["MarkovChains", "check_by", "groups_of", "together"]
+__all__ = ["MarkovChains", "groups_of", "together"]
 
 Labels = tuple[str, ...]
 
@@ -75,15 +74,6 @@ class MarkovChains(Mapping[Labels, MarkovChain]):
 
     def _repr_html_(self) -> str:
         return self.result._repr_html_()
-
-
-def check_by(by: str | Sequence[str] | None) -> tuple[str, ...]:
-    """``by=`` as names; a name that the answer has a column of is refused."""
-    names = as_names(by)
-    if taken := {"state", "from", "to", "outcome", "fold"} & set(names):
-        raise QuestionError(f"by={list(names)}: {', '.join(sorted(taken))} names a column of the answer",
-                            hint="rename that segment or attribute")  # fmt: skip
-    return names
 
 
 def groups_of(tally: Tally, names: Sequence[str]) -> list[tuple[Labels, Tally]]:

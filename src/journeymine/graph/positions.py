@@ -10,16 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.counting.by import as_names, check_free, group_journeys
+from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec, limbs
 from journeymine.counting.estimates import Answer, Number
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import LATER, basis_of, question_of
 from journeymine.counting.occurrences import Occurrences, Sums
 from journeymine.counting.packed import Packed, label_column, packed_groups
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes, numbered, ranges, sort_narrow
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import gathered
 from journeymine.counting.tally import Tally, row_groups
 from journeymine.journeys.journeys import Journeys
@@ -47,7 +46,6 @@ class TypicalOrder:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", as_names(self.by))
-        check_free(self.names, self.grain)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,7 +126,7 @@ def typical_order(
     labels are ``"(unknown)"``, labels at one place are in the order of the alphabet. Empty input gives no row. Merges exactly.
     """
     measure = TypicalOrder(grain=grain, by=by)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)
 
 
 class _Positions:

@@ -14,9 +14,8 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer, LongNumber, LongRest, LongShare
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.graph.transition_cells import count_cells, fits
 from journeymine.graph.transition_graph import TransitionGraph
@@ -115,7 +114,7 @@ def transitions(
     Merges exactly. Interval: Wilson, clustered by user through the folds; none on the times, which keep no folds.
     """
     measure = Transitions(grain=grain, by=by)
-    return TransitionGraph(finish(measure, count_in_memory(measure, journeys), confidence=confidence))
+    return TransitionGraph(answer(measure, journeys, confidence=confidence))
 
 
 def _answer(tally: Tally, more: Mapping[str, object]) -> Answer:

@@ -11,15 +11,14 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.by import as_names, check_free, group_journeys
+from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import LATER, basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.path_text import labels_of, lists_of, text_order
 from journeymine.counting.result import Result
 from journeymine.counting.runs import ranges, sort_cells
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import Key, gathered, pack
 from journeymine.counting.tally import Tally, row_groups
 from journeymine.errors import QuestionError
@@ -54,7 +53,6 @@ class Variants:
         if type(self.max_steps) is not int or self.max_steps < 1:
             raise QuestionError(f"max_steps={self.max_steps!r}", hint="give a whole number, at least 1")
         object.__setattr__(self, "by", as_names(self.by))
-        check_free(self.names, "path")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -165,7 +163,7 @@ def variants(
     order of path. Empty input gives no row. Merges exactly. No intervals: paths keep no folds.
     """
     measure = Variants(grain=grain, max_steps=max_steps, by=by)
-    return finish(measure, count_in_memory(measure, journeys))
+    return answer(measure, journeys)
 
 
 def _falls(n: Ints, group: Ints) -> bool:

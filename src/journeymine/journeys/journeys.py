@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.errors import UnknownLabelError
+from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.events.coded import Coded
 from journeymine.journeys.company import CompanyTouches
 from journeymine.journeys.context import LogContext
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from journeymine.events.log import Events
     from journeymine.events.report import EventReport
 
-__all__ = ["Journeys", "Steps"]
+__all__ = ["Journeys", "Steps", "check_journeys"]
 
 Ints = npt.NDArray[np.int64]
 _FEW = 8
@@ -287,3 +287,13 @@ def pair_codes(channel: Coded, touchpoint: Coded) -> Coded:
     rank = np.zeros(len(used), dtype=np.uint32)
     rank[seen[order]] = np.arange(len(names))
     return Coded(take(narrow(rank, len(names)), packed), tuple(names[i] for i in order))
+
+
+def check_journeys(*given: object) -> None:
+    """Refuse anything else in the place of journeys."""
+    for each in given:
+        if not isinstance(each, Journeys):
+            raise QuestionError(
+                f"journeys are asked for, and a {type(each).__name__} was given",
+                hint="build_journeys(events, …) makes journeys of what read_events returns",
+            )

@@ -10,7 +10,7 @@ import polars as pl
 
 from journeymine.errors import QuestionError
 from journeymine.graph.transitions import Transitions
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.maps.comparison import FIGURES, Compared, Comparison
 from journeymine.maps.compose import answer_map, compose, iso
 from journeymine.maps.evidence import Estimate, FigureRef, Sentence
@@ -69,6 +69,7 @@ def compare_maps(
     Differences are a − b. Intervals: Newcombe, with the correlation of the two replicate series. A difference is marked where
     its p-value, adjusted by Benjamini–Hochberg over all that was compared in the same way, is at most `fdr`.
     """
+    check_journeys(a, b)
     if not len(a) or not len(b):
         raise QuestionError("one of the two has no journeys", hint="widen the filter that chose them")
     if a.rules != b.rules:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from journeymine.columns import SINGLE_CHANNEL
-from journeymine.counting.finish import finish
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.maps import compose_words as words
@@ -39,7 +38,7 @@ def answer_map(
     """Ask journeys in memory everything a map needs, or some of it by name."""
     asked = map_measures(journeys.coded.labels, scale=_scale(journeys))
     return {
-        name: finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+        name: answer(measure, journeys, confidence=confidence)
         for name, measure in asked.items()
         if (not only or name in only) and name not in without
     }

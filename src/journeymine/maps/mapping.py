@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.maps.compose import answer_map, compose
 from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.page_views import ZOOM_FLOWS
@@ -66,6 +66,8 @@ def journey_map(
             currency = source.events.currency if currency is None else currency
         call = f"journey_map(journeys, title={title!r}, zoom={zoom!r}, min_group={min_group})"
     else:
+        if not isinstance(source, Mapping):
+            check_journeys(source)
         results = source
         missing = sorted({"conversion", "nodes", "flows", "paths"} - set(results))
         if missing:

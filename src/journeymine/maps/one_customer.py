@@ -14,7 +14,7 @@ import polars as pl
 
 from journeymine.columns import SINGLE_CHANNEL
 from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.journeys.journeys import Journeys, pair_label
+from journeymine.journeys.journeys import Journeys, check_journeys, pair_label
 from journeymine.maps.evidence import ExampleJourney, ExampleStep, Sentence
 from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.specification import Flow, Header, Lane, MapSpecification, Node, Stage, Terminal
@@ -69,6 +69,7 @@ def journey_map_of_user(
     -----
     Company touches, which are no steps, are left out. At most 300 steps are written out, the earliest ones.
     """
+    check_journeys(journeys)
     at = journeys.users.index_of(user)
     if at is None:
         raise UnknownLabelError(f"no journey of user {user!r}", hint="take a user from journeys.table")

@@ -13,14 +13,13 @@ import polars as pl
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.activity_hours import count_hours
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.metrics.periods import check_zone
 
 __all__ = ["Activity", "activity"]
@@ -43,7 +42,6 @@ class Activity:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "by", as_names(self.by))
-        check_free(self.names, "weekday", "hour")
         check_zone(self.timezone)
         put(self, "event", Occurrence.parse(self.event, name="event"))
 
@@ -144,4 +142,4 @@ def activity(
     """
     measure = Activity(timezone=timezone, event=event, by=by)
     check_occurs(journeys, measure.event)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

@@ -14,20 +14,20 @@ from journeymine.columns import UNKNOWN
 from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.packed import label_column, packed_groups
-from journeymine.counting.parts import PART, count_in_memory
+from journeymine.counting.parts import PART
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import Key
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
-from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.errors import UnknownLabelError
 from journeymine.events.coded import Coded
 from journeymine.graph.markov_counts import chain_spec
 from journeymine.graph.markov_states import check_order
 from journeymine.journeys.heads import CONVERTED, LOST
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.journeys.predicate import Predicate
 from journeymine.metrics.attribution_count import count_chain, count_cost, count_journeys
 from journeymine.metrics.attribution_credit import CreditCounts
@@ -75,9 +75,6 @@ class Attribution:
         if self.middle is not None:
             put(self, "middle", Predicate.parse(self.middle, name="middle"))
         check_order(self.order)
-        if taken := {"rule", "label", "size"} & set(self.names):
-            raise QuestionError(f"by={list(self.names)}: {', '.join(sorted(taken))} names a column of the answer",
-                                hint="rename that segment or attribute")  # fmt: skip
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -261,9 +258,10 @@ def attribution(
         rules=rules, grain=grain, by=by, lookback=lookback, half_life=half_life, include_goal=include_goal,
         direct=direct, middle=middle, order=order,
     )  # fmt: skip
+    check_journeys(journeys)
     measure.check({"touchpoint": journeys.coded.labels["touchpoint"].labels})
     _check_direct(measure, journeys)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)
 
 
 def _check_direct(measure: Attribution, journeys: Journeys) -> None:

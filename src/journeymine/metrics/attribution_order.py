@@ -27,7 +27,7 @@ from journeymine.durations import Duration
 from journeymine.errors import QuestionError
 from journeymine.graph.markov_states import check_order
 from journeymine.journeys.heads import CONVERTED, LOST
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.metrics.attribution_paths import path_table
 from journeymine.metrics.attribution_touches import check_lookback, touch_labels, touches_of
 from journeymine.parallel import on_all_cores
@@ -104,6 +104,7 @@ def choose_order(
     ------
     QuestionError : no journey is converted or lost, or `max_order` is no order.
     """
+    check_journeys(journeys)
     status = journeys.heads.status
     window = check_lookback(lookback, journeys.rules)
     touches = touches_of(

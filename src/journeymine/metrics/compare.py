@@ -16,6 +16,7 @@ from journeymine.counting.estimates import Answer
 from journeymine.counting.finish import finish, in_stage_order
 from journeymine.counting.measure import Measure
 from journeymine.counting.result import Result
+from journeymine.counting.taken import check_names, refuse_taken
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError, UnknownLabelError
@@ -35,6 +36,11 @@ from journeymine.metrics.compare_tests import global_test, p_values
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["before_after", "compare"]
+
+_COLUMNS = (
+    "estimate", "a", "b", "difference", "difference_lower", "difference_upper", "p_value", "p_adjusted", "reason",
+)  # fmt: skip
+"""Columns of the result behind those that tell its rows apart."""
 
 
 def compare(
@@ -84,6 +90,8 @@ def compare(
     as they are. Of `WinBack`, what grows with the time watched is left out between two periods.
     """
     check_asked((a, b), measure, columns, names)
+    check_names(measure)
+    refuse_taken("compare", getattr(measure, "names", ()), _COLUMNS)
     check_followed(measure, (a, b), names)
     counted = [counts_of(each, measure) for each in (a, b)]
     present = folds_of(counted)
@@ -239,19 +247,7 @@ def _compared(
         {"estimate": name, **global_test(each, p_values(each, confidence), confidence)}
         for name, each in zip(names, found, strict=True)
     ]
-    ordered = [
-        *rows.columns,
-        "estimate",
-        "a",
-        "b",
-        "difference",
-        "difference_lower",
-        "difference_upper",
-        "p_value",
-        "p_adjusted",
-        "reason",
-    ]
-    return frame.select(ordered), tests
+    return frame.select(*rows.columns, *_COLUMNS), tests
 
 
 def _labels(pair: _Pair) -> list[pl.DataFrame] | None:

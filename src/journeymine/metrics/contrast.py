@@ -15,22 +15,19 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from journeymine.counting.by import as_names
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.tabulate import Key, key_of
-from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 
 __all__ = [
     "ENOUGH",
     "EVERYWHERE",
     "WEEK_US",
-    "contrast_by",
     "contrast_specs",
     "stage_key",
 ]
@@ -39,18 +36,6 @@ ENOUGH = 30
 """Fewest mature journeys with and without a marker for it to be tested."""
 EVERYWHERE = "(everywhere)"
 """The one stage of a log without stages."""
-
-
-def contrast_by(by: str | Sequence[str] | None, keys: Iterable[str]) -> tuple[str, ...]:
-    """``by=`` as names; a column that the result has anyway is refused."""
-    names = as_names(by)
-    taken = sorted(set(names) & {*keys, "stage"})
-    if taken:
-        raise QuestionError(
-            f"by={taken[0]!r}: the result has a row per {taken[0]} already",
-            hint="filter its frame, or break down otherwise",
-        )
-    return names
 
 
 def contrast_specs(

@@ -14,12 +14,11 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names, check_channel_of
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.histograms import histogram_of
 from journeymine.counting.mature import NO_GOAL, too_short
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
 from journeymine.journeys.journeys import UNSTAGED_GOAL, Journeys
@@ -157,4 +156,4 @@ def conversion(
     the times by Woodruff (1952); the mean value by the jackknife.
     """
     measure = Conversion(by=by, channel_of=channel_of, horizon=horizon)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

@@ -14,17 +14,16 @@ from journeymine.columns import MICRO, MISSING
 from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.histograms import histogram_of
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import Key, integer_key, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
@@ -50,7 +49,6 @@ class CustomerValue:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "by", as_names(self.by))
-        check_free(self.names, "bucket")
         put(self, "event", Occurrence.parse(self.event, name="event"))
         if self.within is not None:
             microseconds(self.within, name="within")
@@ -207,4 +205,4 @@ def customer_value(
     """
     measure = CustomerValue(event={"goal": True} if event is None else event, within=within, by=by)
     check_occurs(journeys, measure.event)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

@@ -13,13 +13,12 @@ import polars as pl
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
-from journeymine.counting.finish import finish
 from journeymine.counting.packed import Packed, RowCounts, label_column
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import contrast_by, contrast_specs
+from journeymine.metrics.contrast import contrast_specs
 from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_count import Meetings, Reached
 from journeymine.metrics.contrast_estimate import contrast, nullable, significance
@@ -45,7 +44,7 @@ class DecisionPoints:
     schema_version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "by", contrast_by(self.by, self.keys))
+        object.__setattr__(self, "by", as_names(self.by))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -168,7 +167,7 @@ def decision_points(
     .. [1] J. R. Quinlan, "Induction of decision trees", Machine Learning 1 (1986) 81–106.
     """
     measure = DecisionPoints(grain=grain, transitions=transitions, by=by)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)
 
 
 class _Passing:
@@ -224,19 +223,18 @@ class _Passing:
 
 def _information_gain(met: Tally, reached: Tally, rows: pl.DataFrame) -> Floats:
     """Within each stage: H(converted) − Σ share · H(converted | passed or not), weighted by the journeys at the stage."""
-    base = reached.rows.with_columns(all_n=pl.Series(reached.total("n")), all_won=pl.Series(reached.total("converted")))
-    cells = met.rows.with_columns(n=pl.Series(met.total("n")), won=pl.Series(met.total("converted"))).join(
-        base, on=reached.rows.columns, how="left", maintain_order="left"
-    )
-    n, won, all_n, all_won = (cells[name].to_numpy().astype(np.float64) for name in ("n", "won", "all_n", "all_won"))
+    all_of = reached.rows.with_columns(_n=pl.Series(reached.total("n")), _won=pl.Series(reached.total("converted")))
+    cells = met.rows.join(all_of, on=reached.rows.columns, how="left", maintain_order="left")
+    n, won = (met.total(name).astype(np.float64) for name in ("n", "converted"))
+    all_n, all_won = (cells[name].to_numpy().astype(np.float64) for name in ("_n", "_won"))
     rest_n, rest_won = all_n - n, all_won - won
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = _entropy(all_won / all_n) - n / all_n * _entropy(won / n) - rest_n / all_n * _entropy(rest_won / rest_n)
-    weighed = cells.with_columns(gain=pl.Series(np.nan_to_num(gain) * n), weight=pl.Series(n))
+    weighed = cells.with_columns(_gain=pl.Series(np.nan_to_num(gain) * n), _weight=pl.Series(n))
     names = rows.columns
-    mean = weighed.group_by(names).agg(gain=pl.col("gain").sum() / pl.col("weight").sum())
+    mean = weighed.group_by(names).agg(_gain=pl.col("_gain").sum() / pl.col("_weight").sum())
     joined = rows.join(mean, on=names, how="left", nulls_equal=True, maintain_order="left")
-    return np.asarray(np.nan_to_num(joined["gain"].to_numpy().astype(np.float64)))
+    return np.asarray(np.nan_to_num(joined["_gain"].to_numpy().astype(np.float64)))
 
 
 def _entropy(p: Floats) -> Floats:

@@ -32,9 +32,10 @@ from journeymine.counting.by import as_names
 from journeymine.counting.counts import Counts
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.taken import check_names, refuse_taken
 from journeymine.counting.tally import Tally, spread
 from journeymine.errors import MergeError, QuestionError
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.metrics.stage_reach import StageReach, by_stage, stages_of
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.shares import number_interval
@@ -42,6 +43,13 @@ from journeymine.stats.shares import number_interval
 __all__ = ["decompose"]
 
 Floats = npt.NDArray[np.float64]
+
+_WITH_LIMITS = ("mix_effect", "rate_effect", "effect")
+_COLUMNS = frozenset((
+    *(f"{name}_{side}" for name in ("n", "weight", "share", "onward") for side in "ab"), "stage", "reason",
+    *(f"{name}{limit}" for name in _WITH_LIMITS for limit in ("", "_lower", "_upper")),
+))  # fmt: skip
+"""Columns of the result beside the labels of the groups."""
 
 
 def decompose(
@@ -82,10 +90,13 @@ def decompose(
     by such a group is mix. Over mature journeys, as `conversion`. Effects add up exactly, up to rounding. Interval: the
     jackknife over the folds that both share, so that users may stand in both.
     """
+    check_journeys(a, b)
     if channel_of == "any":
         raise QuestionError("with channel_of='any' a journey stands in several groups", hint="'entry' or 'exit'")
     labels = as_names(by) or (("channel",) if "channel" in a.coded.labels else ())
     measure = StageReach(by=labels, channel_of=channel_of)
+    check_names(measure)
+    refuse_taken("decompose", labels, _COLUMNS)
     counted = [count_in_memory(measure, each) for each in (a, b)]
     _check(counted)
     basis = counted[0].basis
@@ -184,11 +195,7 @@ def _group_frame(
     for side, each in zip("ab", n, strict=True):
         nobody = pl.Series(each.sum(axis=0) == 0)
         columns[f"share_{side}"] = pl.Series(parts[f"share_{side}"][0]).set(nobody, None)
-    for name, values in (
-        ("mix_effect", parts["mix"]),
-        ("rate_effect", parts["rate"]),
-        ("effect", parts["mix"] + parts["rate"]),
-    ):
+    for name, values in zip(_WITH_LIMITS, (parts["mix"], parts["rate"], parts["mix"] + parts["rate"]), strict=True):
         found, reason = _estimate(name, values, trials, confidence)
         columns |= found
     return pl.DataFrame({**columns, "reason": pl.Series(reason, dtype=pl.String)})

@@ -14,14 +14,13 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.histograms import histogram_of
 from journeymine.counting.mature import NO_GOAL, too_short
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.metrics.comparable import (
     COMPARABLE_CONVERTED,
     COMPARABLE_N,
@@ -160,9 +159,10 @@ def drop_off(journeys: Journeys, *, by: str | Sequence[str] | None = None, confi
     mean value of all conversions). A step of an
     unmapped touchpoint is in the stage ``"(unmapped)"``; other null labels are ``"(unknown)"``. Journeys of status ``service`` are outside. Merges exactly.
     """
+    check_journeys(journeys)
     names = as_names(by) or default_places(journeys)
     measure = DropOff(by=names)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)
 
 
 def default_places(journeys: Journeys) -> tuple[str, ...]:

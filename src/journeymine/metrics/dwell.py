@@ -14,16 +14,14 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile
-from journeymine.counting.finish import finish
 from journeymine.counting.histograms import histogram_of
 from journeymine.counting.mature import too_short
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.dwell_count import count_stays
-from journeymine.metrics.occurrence import check_free
 
 __all__ = ["Dwell", "dwell"]
 
@@ -44,7 +42,6 @@ class Dwell:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", as_names(self.by) or ("stage",))
-        check_free(self.names, "bucket")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,4 +139,4 @@ def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confiden
     [('ad', 1, 0, 1, None), ('shop', 1, 1, 0, 10.0)]
     """
     measure = Dwell(by=by)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

@@ -14,11 +14,10 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Quantile, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.histograms import histogram_of
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
@@ -162,7 +161,7 @@ def first_contact_resolution(
     """
     measure = FirstContact(support=support, within=within, by=by)
     check_labels([Predicate.parse(measure.support, name="support")], journeys)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)
 
 
 def _cases(user: Ints, time: Ints, within: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], Ints]:

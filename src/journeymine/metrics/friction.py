@@ -14,14 +14,13 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number
-from journeymine.counting.finish import finish
 from journeymine.counting.merging import spelled
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import contrast_by, contrast_specs
+from journeymine.metrics.contrast import contrast_specs
 from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_estimate import Contrast, contrast, nullable, p_values
 from journeymine.metrics.detours import detour_specs, usual_ways, with_detours
@@ -51,7 +50,7 @@ class Friction:
 
     def __post_init__(self) -> None:
         microseconds(self.long_wait, name="long_wait")
-        object.__setattr__(self, "by", contrast_by(self.by, (*_KEYS, "week", "towards", "steps")))
+        object.__setattr__(self, "by", as_names(self.by))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -176,4 +175,4 @@ def friction(
     Steps at one instant take the documented order, null labels are ``"(unknown)"``. Merges exactly.
     """
     measure = Friction(long_wait=long_wait, by=by)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

@@ -14,10 +14,9 @@ from journeymine.columns import NONE
 from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import Key, distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
@@ -88,9 +87,6 @@ class Funnel:
             raise QuestionError(
                 f"at={self.at!r}", hint=f"give 'first', 'last' or the number of a step, 1 to {len(self.steps)}"
             )
-        taken = sorted({"nth", "step", "period", "bucket", "n", "fold"} & set(self.names))
-        if taken:
-            raise QuestionError(f"by={taken[0]!r} is a column of the answer", hint="rename the attribute or segment")
         check_zone(self.timezone)
 
     @property
@@ -330,4 +326,4 @@ def funnel(
         trend=trend, timezone=timezone,
     )  # fmt: skip
     check_labels([each.condition for each in (*measure.steps, *measure.exclude)], journeys)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

@@ -8,7 +8,7 @@ from typing import Any
 
 from journeymine.columns import escape_reserved
 from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.journeys.predicate import Predicate
 
 __all__ = [
@@ -148,6 +148,7 @@ def check_combination(steps: Sequence[FunnelStep], exclusions: Sequence[Exclusio
 
 def check_labels(conditions: Sequence[Predicate], journeys: Journeys) -> None:
     """Refuse a touchpoint that the log does not have, or that only the company brings about."""
+    check_journeys(journeys)
     coded = journeys.codes("touchpoint")
     check_known(conditions, {"touchpoint": coded.labels})
     known = {label: code for code, label in enumerate(coded.labels)}

@@ -14,14 +14,13 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.histograms import histogram_of
 from journeymine.counting.packed import label_column
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import ENOUGH, contrast_by, contrast_specs
+from journeymine.metrics.contrast import ENOUGH, contrast_specs
 from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_estimate import by_group, contrast, nullable, significance
 from journeymine.metrics.handoffs_count import N_TIMES, Arriving
@@ -44,7 +43,7 @@ class Handoffs:
     schema_version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "by", contrast_by(self.by, ("from", "to")))
+        object.__setattr__(self, "by", as_names(self.by))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,7 +165,7 @@ def handoffs(
     ``"(unknown)"``, and a step without an owner is of that one. Merges exactly.
     """
     measure = Handoffs(grain=grain, by=by)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)
 
 
 def _crossings(tallies: Mapping[str, Tally], rows: pl.DataFrame) -> dict[str, pl.Series]:

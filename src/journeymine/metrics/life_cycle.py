@@ -12,14 +12,13 @@ import polars as pl
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.life_cycle_counts import count_states
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.metrics.period_clock import check_calendar, date_of_number, number_of
 from journeymine.metrics.periods import check_zone
 
@@ -46,7 +45,6 @@ class LifeCycle:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "by", as_names(self.by))
-        check_free(self.names, "period")
         check_calendar(self.period)
         check_zone(self.timezone)
         put(self, "event", Occurrence.parse(self.event, name="event"))
@@ -162,4 +160,4 @@ def life_cycle(
     """
     measure = LifeCycle(period=period, event=event, timezone=timezone, by=by)
     check_occurs(journeys, measure.event)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

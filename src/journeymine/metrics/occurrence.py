@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from journeymine.counting.by import check_free
 from journeymine.counting.mature import NO_GOAL
 from journeymine.errors import QuestionError
 from journeymine.flags import places_of
@@ -18,7 +17,7 @@ from journeymine.journeys.predicate import Predicate
 from journeymine.metrics.funnel_question import check_known, check_labels
 from journeymine.parallel import take
 
-__all__ = ["Occurrence", "at_steps", "check_free", "check_occurs", "check_vocabulary"]
+__all__ = ["Occurrence", "at_steps", "check_occurs", "check_vocabulary"]
 
 Ints = npt.NDArray[np.int64]
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
+from journeymine.counting.by import as_names
 from journeymine.counting.finish import finish
 from journeymine.counting.result import Result
+from journeymine.counting.taken import refuse_taken
 from journeymine.errors import QuestionError
 from journeymine.graph.markov_chain import MarkovChain
 from journeymine.graph.markov_untimed import untimed_chain
-from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import contrast_by
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.metrics.contrast_blocks import ContrastMeasure, count_contrasts
 from journeymine.metrics.conversion_outcomes import mean_value
 from journeymine.metrics.drop_off import default_places, drop_off
@@ -51,9 +52,11 @@ def opportunities(
     QuestionError : the journeys have no goal, `fdr` is no share, or `by` names a column of the list or makes more than
         `MOST_GROUPS` groups.
     """
+    check_journeys(journeys)
     if journeys.rules.goal is None:
         raise QuestionError("without a goal nothing can be gained", hint="build_journeys(events, goal=…)")
-    names = contrast_by(by, COLUMNS)
+    names = as_names(by)
+    refuse_taken("opportunities", names, COLUMNS)
     groups = groups_of_journeys(journeys, names)
     whole = _ranked(journeys, fdr, confidence)
     return in_groups(whole, [(labels, _ranked(part, fdr, confidence)) for labels, part in groups], names)

@@ -14,17 +14,17 @@ import polars as pl
 from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.packed import ROOM, Packed
-from journeymine.counting.parts import PART, count_in_memory
+from journeymine.counting.parts import PART
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.metrics.return_answer import answer_curves, answer_groups
 from journeymine.metrics.return_counts import PLACES, ReturnCounts, blocks_of_users
 from journeymine.metrics.survival import exits_spec
@@ -56,7 +56,6 @@ class RepeatRate:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "by", as_names(self.by))
-        check_free(self.names, "nth", "bin", "bucket")
         put(self, "event", Occurrence.parse(self.event, name="event"))
         check_bins(self.bin, self.horizon)
         if type(self.max_nth) is not int or not 1 <= self.max_nth <= MOST:
@@ -195,4 +194,4 @@ def repeat_rate(
         event={"goal": True} if event is None else event, bin=bin, horizon=horizon, max_nth=max_nth, by=by
     )
     check_occurs(journeys, measure.event)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

@@ -14,15 +14,14 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.metrics.period_clock import PeriodClock, check_calendar, date_of_number
 from journeymine.metrics.retention_counts import count_cells
 
@@ -57,7 +56,6 @@ class Retention:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "by", as_names(self.by))
-        check_free(self.names, "cohort", "period")
         put(self, "entry", Occurrence.parse(self.entry, name="entry"))
         put(self, "returned", self.entry if self.returned is None else Occurrence.parse(self.returned, name="returned"))
         if self.kind not in KINDS:
@@ -251,4 +249,4 @@ def retention(
         timezone=timezone, by=by,
     )  # fmt: skip
     check_occurs(journeys, measure.entry, measure.returned)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

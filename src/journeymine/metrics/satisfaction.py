@@ -14,14 +14,13 @@ from journeymine.columns import MICRO, MISSING
 from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import Key, distinct_users, key_of, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.metrics.contrast import stage_key
 from journeymine.metrics.satisfaction_answer import dips, scores
 from journeymine.metrics.satisfaction_asked import count_asked
@@ -196,13 +195,14 @@ def satisfaction(
     touchpoint that ever carries a score in this log. Ties and order play no part; absent scores are silence; what the
     company did is no step. Merges exactly. Intervals: Wilson for shares, jackknife for means, NPS and differences.
     """
+    check_journeys(journeys)
     chosen = scale_of(journeys.events) if scale is None else scale
     names = as_names(by) or (("stage",) if journeys.stages else ("touchpoint",))
     measure = Satisfaction(by=names, scale=chosen)
     for touchpoint, *_ in measure.scale:
         if touchpoint not in (ALL, *journeys.coded.labels["touchpoint"].labels):
             raise UnknownLabelError.naming("touchpoint", touchpoint, journeys.coded.labels["touchpoint"].labels)
-    result = finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    result = answer(measure, journeys, confidence=confidence)
     if comments is None:
         return result
     found = comments_behind(journeys, comments, n_comments)

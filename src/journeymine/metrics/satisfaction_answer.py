@@ -27,12 +27,12 @@ MIXED = "scores here are on different scales; see emotion"
 def scores(asked: Tally, places: Tally, names: Sequence[str], scale: Scale, *, has_goal: bool) -> Answer:
     """The main frame: one row per place in which somebody was asked; each stage, where the place is the stage."""
     at = _ever_asked(asked)
-    every = asked.rows.with_row_index("_at").with_columns(asked=pl.Series(at))
-    rows = every.group_by(names, maintain_order=True).agg(pl.col("asked").any())
+    every = asked.rows.with_row_index("_at").with_columns(_asked=pl.Series(at))
+    rows = every.group_by(names, maintain_order=True).agg(pl.col("_asked").any())
     if list(names) != ["stage"]:
-        rows = rows.filter("asked")
+        rows = rows.filter("_asked")
     rows = rows.select(names).sort(names)
-    cells = every.filter("asked").join(rows.with_row_index("_row"), on=list(names), how="inner",
+    cells = every.filter("_asked").join(rows.with_row_index("_row"), on=list(names), how="inner",
                                        nulls_equal=True, maintain_order="left")  # fmt: skip
     cell, row = cells["_at"].to_numpy().astype(np.int64), cells["_row"].to_numpy().astype(np.int64)
     known = places.rows.with_row_index("_at").join(rows.with_row_index("_row"), on=list(names), nulls_equal=True)

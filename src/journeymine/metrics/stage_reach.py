@@ -14,11 +14,10 @@ from journeymine.columns import UNMAPPED
 from journeymine.counting.by import as_names, check_channel_of, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.mature import NO_GOAL, too_short
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import Key, distinct_users, key_of, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError
@@ -214,4 +213,4 @@ def stage_reach(
     clustered by user through the folds.
     """
     measure = StageReach(by=by, channel_of=channel_of)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

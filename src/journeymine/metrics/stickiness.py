@@ -13,15 +13,14 @@ import polars as pl
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.metrics.period_clock import date_of_number, number_of
 from journeymine.metrics.periods import check_zone
 from journeymine.metrics.stickiness_counts import count_days
@@ -52,7 +51,6 @@ class Stickiness:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "by", as_names(self.by))
-        check_free(self.names, "day", "window_days")
         check_zone(self.timezone)
         put(self, "event", Occurrence.parse(self.event, name="event"))
         put(self, "windows", tuple(f"{days}d" for days in _days_of(self.windows)))
@@ -200,4 +198,4 @@ def stickiness(
     """
     measure = Stickiness(windows=windows, event=event, timezone=timezone, by=by)
     check_occurs(journeys, measure.event)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

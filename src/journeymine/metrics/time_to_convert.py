@@ -14,16 +14,14 @@ from journeymine.columns import MISSING
 from journeymine.counting.by import as_names, check_channel_of, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import distinct_users, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.heads import CONVERTED, ENDED, LOST, SERVICE, STATUSES
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import check_free
 from journeymine.metrics.survival import count_exits, exits, exits_spec
 from journeymine.metrics.time_to_convert_answer import answer_times
 from journeymine.metrics.watched import check_bins
@@ -53,7 +51,6 @@ class TimeToConvert:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", as_names(self.by))
-        check_free(self.names, "bin")
         check_channel_of(self.channel_of)
         check_bins(self.bin, self.horizon)
 
@@ -191,4 +188,4 @@ def time_to_convert(
     .. [1] O. O. Aalen, S. Johansen, Scandinavian Journal of Statistics 5 (1978) 141–150.
     """
     measure = TimeToConvert(by=by, channel_of=channel_of, bin=bin, horizon=horizon)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

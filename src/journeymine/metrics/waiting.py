@@ -14,19 +14,18 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names, step_keys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, Quantile, Share
-from journeymine.counting.finish import finish
 from journeymine.counting.histograms import histogram_of
 from journeymine.counting.mature import too_short
 from journeymine.counting.measure import basis_of, question_of
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
+from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError
 from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import Occurrence, check_free, check_occurs, check_vocabulary
+from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.parallel import take
 from journeymine.stats.histogram import bucket_of
 
@@ -51,7 +50,6 @@ class Waiting:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "by", as_names(self.by))
-        check_free(self.names, "bucket")
         if self.start is None:
             raise QuestionError("start=None", hint="name the touchpoint that the waiting starts at")
         put(self, "start", Occurrence.parse(self.start, name="start"))
@@ -192,4 +190,4 @@ def waiting(
     """
     measure = Waiting(start=start, until=until, by=by)
     check_occurs(journeys, measure.start, measure.until)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

@@ -13,17 +13,15 @@ from journeymine.columns import MISSING
 from journeymine.counting.by import as_names, check_channel_of, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
-from journeymine.counting.finish import finish
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.packed import Packed
-from journeymine.counting.parts import count_in_memory
 from journeymine.counting.result import Result
 from journeymine.counting.runs import changes
+from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.heads import LOST
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.occurrence import check_free
 from journeymine.metrics.return_answer import answer_curves, answer_groups
 from journeymine.metrics.return_counts import PLACES, ReturnCounts, blocks_of_users
 from journeymine.metrics.survival import exits_spec
@@ -52,7 +50,6 @@ class WinBack:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", as_names(self.by))
-        check_free(self.names, "bin", "bucket")
         check_channel_of(self.channel_of)
         check_bins(self.bin, self.horizon)
 
@@ -158,4 +155,4 @@ def win_back(
     effective number of trials for the censored share; quantiles by Woodruff.
     """
     measure = WinBack(by=by, channel_of=channel_of, bin=bin, horizon=horizon)
-    return finish(measure, count_in_memory(measure, journeys), confidence=confidence)
+    return answer(measure, journeys, confidence=confidence)

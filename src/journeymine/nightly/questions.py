@@ -22,6 +22,7 @@ from typing import Any
 import polars as pl
 
 from journeymine.counting.measure import Measure
+from journeymine.counting.taken import check_names
 from journeymine.errors import JourneymineError, QuestionError, RulesError, SourceError
 from journeymine.events.canonical import label_names, number_names, tie_break_names
 from journeymine.events.config import Config
@@ -120,6 +121,7 @@ def check_answers(measures: Mapping[str, Measure], config: Config, rules: Journe
 
 def _refusal(measure: Measure, journeys: Journeys) -> JourneymineError | None:
     try:
+        check_names(measure)
         measure.count(journeys)
     except JourneymineError as error:
         return error

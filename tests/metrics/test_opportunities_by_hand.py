@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+import random
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import journeymine as jm
-from journeymine.errors import JourneymineError, MergeError, QuestionError
 
 DAY = 86_400
 Steps = Sequence[tuple[str, str | None]]
@@ -225,55 +226,28 @@ def test_a_place_whose_channel_is_unknown_is_no_example_to_follow() -> None:
     assert jm.opportunities(journeys).frame["title"].to_list() == ["Keep journeys in buy on app"]
 
 
-@pytest.fixture(scope="module")
-def sampled() -> jm.Journeys:
-    return jm.build_journeys(jm.sample(users=700))
-
-
-def given(journeys: jm.Journeys) -> dict[str, Any]:
-    return {
-        "drop_off": jm.drop_off(journeys), "conversion": jm.conversion(journeys), "friction": jm.friction(journeys),
-        "handoffs": jm.handoffs(journeys), "nodes": jm.drop_off(journeys, by=["stage", "channel", "touchpoint"]),
-        "chain": jm.markov(journeys, grain="channel:touchpoint"),
-    }  # fmt: skip
-
-
-OTHER: list[tuple[str, Callable[[jm.Journeys], Any], type[JourneymineError], str]] = [
-    ("friction", jm.handoffs, QuestionError, "friction= wants a result of friction, and this is 'handoffs'"),
-    ("drop_off", jm.conversion, QuestionError, "drop_off= wants a result of drop_off, and this is 'conversion'"),
-    ("handoffs", jm.friction, QuestionError, "handoffs= wants a result of handoffs"),
-    ("nodes", jm.drop_off, QuestionError, "nodes= is not by touchpoint"),
-    ("conversion", lambda j: jm.conversion(j, by="channel"), QuestionError, "conversion= is by channel"),
-    ("conversion", lambda j: None, QuestionError, "conversion= wants a result of conversion, and this is 'NoneType'"),
-    ("friction", lambda j: jm.friction(j).frame, QuestionError, "this is 'DataFrame'"),
-    ("friction", lambda j: jm.friction(j, confidence=0.9), MergeError, "friction differs from drop_off in confidence"),
-    ("conversion", lambda j: jm.conversion(j.between("2026-02-01", "2026-04-01")), MergeError, "drop_off is not of the same journeys"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "ask", "error", "told"), OTHER, ids=[f"{name}-{i}" for i, (name, *_) in enumerate(OTHER)]
-)
-def test_a_result_that_does_not_fit_is_refused_by_name(
-    sampled: jm.Journeys, name: str, ask: Callable[[jm.Journeys], Any], error: type[JourneymineError], told: str
-) -> None:
-    with pytest.raises(error, match=told):
-        jm.rank_opportunities(**{**given(sampled), name: ask(sampled)})
-
-
-def test_results_by_other_rules_are_named_with_the_rules(sampled: jm.Journeys) -> None:
-    others = given(jm.build_journeys(jm.sample(users=700), idle="10d"))
-    for name in ("drop_off", "friction", "handoffs", "chain"):
-        with pytest.raises(MergeError, match=rf"1 of 6 results do not fit the others: {name} differs from \w+ in idle"):
-            jm.rank_opportunities(**{**given(sampled), name: others[name]})
-    assert jm.rank_opportunities(**given(sampled)).frame.height == jm.opportunities(sampled).frame.height
-
-
-@pytest.mark.parametrize("fields", [{}, {"split": "user"}, {"after_goal": "cut"}, {"split": "session"}])
-def test_lost_journeys_are_lost_in_one_place_each(fields: dict[str, Any]) -> None:
-    """What tells a drop-off of other journeys than the conversion's."""
-    journeys = jm.build_journeys(jm.sample(users=300), **fields)
-    for part in (journeys, journeys.between("2026-02-01", "2026-04-01"), journeys.where(pl.col("n_steps") > 2)):
-        lost = jm.conversion(part).frame["lost"].item()
-        for by in (None, "touchpoint", ["stage", "channel", "touchpoint", "owner"], ["channel", "device"]):
-            assert jm.drop_off(part, by=by).frame["lost_here"].sum() == lost
+@pytest.mark.parametrize("seed", range(6))
+def test_where_every_conversion_is_worth_the_same_values_change_nothing(seed: int) -> None:
+    """Logs of random groups, some of which never convert: the same claims in the same order, at 50 a conversion."""
+    draw = random.Random(seed)
+    groups: list[Group] = []
+    for channel in ("web", "app", "kiosk"):
+        for middle in ([], [("error", channel)], [("call", "phone")], [("call", "phone"), ("pay", channel)]):
+            n = draw.randint(20, 120)
+            groups.append((n, [("pay", channel), *middle], turns(int(n * draw.choice([0, 0, 0.1, 0.5])), 50.0)))
+    valued, bare = (jm.opportunities(journeys_of(groups, valued=valued)) for valued in (True, False))
+    told = [
+        "rank",
+        "part_of",
+        "kind",
+        "title",
+        "n",
+        "share",
+        "conversions_gained",
+        "conversions_gained_lower",
+        "p_adjusted",
+    ]
+    assert_frame_equal(valued.frame.select(told), bare.frame.select(told))
+    assert valued.frame.height > 0
+    for row in valued.frame.iter_rows(named=True):
+        assert priced(row, 50)

@@ -17,7 +17,7 @@ from journeymine.journeys.journeys import Journeys
 from journeymine.maps import compose_words as words
 from journeymine.maps.compose_findings import moments_of_truth, pain_points
 from journeymine.maps.compose_flows import MAX_FLOWS, examples, flows, last_touchpoints, neighbours, terminals
-from journeymine.maps.compose_opportunities import emotion, opportunities, ranking, stakes
+from journeymine.maps.compose_opportunities import emotion, opportunities, priced, ranking
 from journeymine.maps.compose_places import drop_offs, estimate, lanes, node_id, nodes, stages, typical_columns
 from journeymine.maps.evidence import Filtered
 from journeymine.maps.privacy import withhold
@@ -94,11 +94,7 @@ def compose(
     last_stage = last_touchpoints(node_frame, ("stage",))
     stage_frame = results["stages"].frame if "stages" in results else None
     ranked = ranking(results)
-    at_stake = stakes(ranked)
-    places = tuple(
-        replace(p, value_at_stake=at_stake.get((p.stage, p.channel), p.value_at_stake))
-        for p in _places(results, node_frame)
-    )
+    places = priced(_places(results, node_frame), ranked)
     dwell = _dwell(results)
     drawn_stages = stages(
         stage_frame, place_names, last_stage, _goal_stage(drawn, basis.rules.goal), header.n_mature or 0, dwell

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,12 @@ import polars as pl
 from journeymine.counting.result import Result
 from journeymine.maps.compose_places import estimate
 from journeymine.maps.evidence import Estimate
-from journeymine.maps.findings import Emotion, EmotionPoint, Opportunity
+from journeymine.maps.findings import DropOff, Emotion, EmotionPoint, Opportunity
 from journeymine.maps.wording import legible, share
-from journeymine.metrics.opportunities import rank_results, worth_of
+from journeymine.metrics.opportunities import COSTS, rank_results, worth_of
 from journeymine.metrics.opportunity_owners import Places
 
-__all__ = ["emotion", "opportunities", "ranking", "stakes"]
+__all__ = ["emotion", "opportunities", "priced", "ranking"]
 
 MOST = 8
 _SCALE = "Mean score, put on −2 to +2"
@@ -36,12 +36,21 @@ def ranking(results: Mapping[str, Result]) -> Result | None:
     )
 
 
-def stakes(ranked: Result | None) -> dict[tuple[str, str], Estimate]:
-    """What is at stake at each stage and channel: the same figure as in the list of opportunities."""
+def priced(places: Iterable[DropOff], ranked: Result | None) -> tuple[DropOff, ...]:
+    """The places with what is at stake at each: the same figure as in the list of opportunities.
+
+    Where a conversion brings no money in the mean, none is told.
+    """
     if ranked is None:
-        return {}
+        return tuple(places)
+    if COSTS in ranked.notes:
+        unpriced = Estimate(value=None, reason="a conversion brings no money in the mean")
+        return tuple(replace(place, value_at_stake=unpriced) for place in places)
     tested = ranked.tables["candidates"].filter((pl.col("kind") == "drop_off") & pl.col("value_gained").is_not_null())
-    return {(row["stage"], row["channel"]): estimate(row, "value_gained") for row in tested.rows(named=True)}
+    found = {(row["stage"], row["channel"]): estimate(row, "value_gained") for row in tested.rows(named=True)}
+    return tuple(
+        replace(place, value_at_stake=found.get((place.stage, place.channel), place.value_at_stake)) for place in places
+    )
 
 
 def opportunities(
@@ -63,7 +72,7 @@ def opportunities(
             owner=row["owner"],
             stage=row["stage"] if row["stage"] in stages else "",
             channel=row["channel"] if row["channel"] in channels else "",
-            value_at_stake=_gain(row, "value_gained", is_rounded=is_rounded),
+            value_at_stake=None if COSTS in ranked.notes else _gain(row, "value_gained", is_rounded=is_rounded),
             journeys_at_stake=_gain(row, "conversions_gained", is_rounded=is_rounded),
         )
         for rank, row in enumerate(own.rows(named=True), 1)

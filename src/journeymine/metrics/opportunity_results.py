@@ -19,6 +19,8 @@ _ASKED = {
     "nodes": 'drop_off(journeys, by=["stage", "channel", "touchpoint", "owner"])',
     "chain": 'markov(journeys, grain="channel:touchpoint")',
 }
+_FIRST = {"conversion": "n_journeys", "friction": "friction", "handoffs": "from"}
+"""First column of those that a list wants of all journeys; groups stand before it."""
 
 
 def check_results(given: Mapping[str, Any]) -> None:
@@ -30,7 +32,7 @@ def check_results(given: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    QuestionError : a result of another measure, or a conversion by groups.
+    QuestionError : a result of another measure, or one by groups where that of all journeys is wanted.
     MergeError : of another log, other rules or another confidence, or not of the same journeys.
     """
     results = {name: each.result if isinstance(each, MarkovChain) else each for name, each in given.items()}
@@ -48,9 +50,9 @@ def _check_measure(name: str, result: Any) -> None:
     told = result.name if isinstance(result, Result) else type(result).__name__
     if told not in _MEASURES[name]:
         raise QuestionError(f"{name}= wants a result of {_MEASURES[name][0]}, and this is {told!r}", hint=hint)
-    labels = result.frame.columns[: result.frame.columns.index("n_journeys")] if name == "conversion" else []
+    labels = result.frame.columns[: result.frame.columns.index(_FIRST[name])] if name in _FIRST else []
     if labels:
-        raise QuestionError(f"conversion= is by {' × '.join(labels)}, and the one of all journeys is wanted", hint=hint)
+        raise QuestionError(f"{name}= is by {' × '.join(labels)}, and the one of all journeys is wanted", hint=hint)
     if name == "nodes" and "touchpoint" not in result.frame.columns:
         raise QuestionError("nodes= is not by touchpoint, so it does not tell who owns what", hint=hint)
 

@@ -229,6 +229,11 @@ MEANING = {
 
 ELSEWHERE = {
     "attribution": {"label": "what is credited; (none): conversions without a touch", "share": "conversions ÷ all"},
+    "attribution_from_paths": {
+        "label": "what is credited; (none): conversions of paths without a touch",
+        "share": "conversions ÷ all",
+        "n": "conversions of the paths that hold the label",
+    },
     "markov": {
         "n": "visits to the state, or moves",
         "from": "state before",

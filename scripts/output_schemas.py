@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -57,6 +58,10 @@ def results(journeys: jm.Journeys) -> Iterator[Result]:
     yield jm.repeat_rate(journeys)
     yield jm.customer_value(journeys)
     yield jm.attribution(journeys)
+    paths = pl.DataFrame({"path": ["ad > email", "ad"], "worth": [90.0, 30.0]})
+    yield replace(
+        jm.attribution_from_paths(paths, value="worth"), name="attribution_from_paths"
+    )  # its own is attribution
     yield jm.markov(journeys).result
     yield jm.handoffs(journeys)
     yield jm.friction(journeys)

@@ -303,3 +303,23 @@ def test_schema_is_pinned():
     ratios = [f"{n}{end}" for n in ("cpa", "roas") for end in ("", "_lower", "_upper")]
     assert found.schema_version == 1
     assert found.frame.columns == ["rule", "label", *with_limits, "n", "n_users", "cost", *ratios, "sparse", "reason"]
+
+
+def test_value_that_adds_up_to_nothing_is_not_unknown():
+    rows = [("u1", 0, "ad", None), ("u1", 1, "order", 5.0), ("u2", 0, "mail", None), ("u2", 1, "order", -5.0)]
+    for worth, known in ((1.0, True), (0.0, False)):
+        frame = pl.DataFrame(rows, schema=["user", "t", "what", "value"], orient="row").with_columns(
+            pl.col("value") * worth
+        )
+        events = read_events(frame, user="user", timestamp="t", time_unit="s", touchpoint="what", value="value")
+        journeys = build_journeys(events, goal="order")
+        found = attribution(journeys, grain="touchpoint", rules="linear").frame
+        assert dict(found.select("label", "value").rows()) == (
+            {"ad": 5.0, "mail": -5.0} if known else {"ad": None, "mail": None}
+        )
+
+
+@pytest.mark.parametrize("bad", [{"include_goal": "yes"}, {"direct": None}, {"direct": 5}, {"rules": 5}], ids=str)
+def test_likely_mistakes_are_told(bad):
+    with pytest.raises(QuestionError, match=rf"{next(iter(bad))}=(?s:.*)Hint"):
+        Attribution(**bad)

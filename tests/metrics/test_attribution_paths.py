@@ -158,3 +158,93 @@ def test_apportioned_shares_sum_exactly_and_are_rounded_fairly(paths, value):
         for w, s, v in zip(path, share[a:b].tolist(), worth[a:b].tolist(), strict=True):
             assert abs(s * sum(path) - 1_000_000 * w) <= sum(path)
             assert abs(v * 1_000_000 - value * s) <= 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"middle": "zzz"}, UnknownLabelError, "label 'zzz'"),
+        ({"middle": 5}, UnknownLabelError, "label 5"),
+        ({"direct": "zzz"}, UnknownLabelError, "label 'zzz'"),
+        ({"direct": ["web", "zzz"]}, UnknownLabelError, "label 'zzz'"),
+        ({"direct": None}, QuestionError, "direct=None"),
+        ({"direct": 5}, QuestionError, "direct=5"),
+        ({"rules": 5}, QuestionError, "rules=5"),
+        ({"sep": None}, QuestionError, "sep=None"),
+        ({"sep": ""}, QuestionError, "sep=''"),
+        ({"path": None}, UnknownLabelError, "column None"),
+        ({"path": "n"}, QuestionError, "are Int64"),
+        ({"conversions": "path"}, QuestionError, "6 of 6 rows of 'path' hold no number or a negative one"),
+        ({"value": "gap"}, QuestionError, "1 of 6 rows of 'gap' hold no number\n"),
+        ({"conversions": "day"}, QuestionError, "holds Date"),
+    ],
+    ids=str,
+)
+def test_likely_mistakes_are_told(fields, error, message):
+    table = PATHS.with_columns(gap=pl.Series([1.0, -1.0, None, 1, 1, 1]), day=pl.date(2026, 1, 1))
+    with pytest.raises(error, match=rf"{message}(?s:.*)Hint"):
+        attribution_from_paths(table, **fields)
+
+
+def test_no_rule_that_asks_means_no_direct_channel_to_know():
+    assert attribution_from_paths(PATHS, rules="linear", direct="zzz").frame.height
+
+
+def test_no_table_at_all():
+    with pytest.raises(QuestionError, match=r"int is no table(?s:.*)Hint"):
+        attribution_from_paths(5)
+
+
+def test_paths_of_any_kind_that_holds_labels():
+    text = pl.DataFrame({"path": ["a > b", "b > a", "b > b"]})
+    lists = text.with_columns(pl.col("path").str.split(" > "))
+    expected = attribution_from_paths(text, order=2).frame
+    for table in (
+        text.lazy(), text.with_columns(pl.col("path").cast(pl.Categorical)), text.to_dict(as_series=False), lists,
+        lists.with_columns(pl.col("path").list.to_array(2)), lists.with_columns(pl.col("path").cast(pl.List(pl.Categorical))),
+    ):  # fmt: skip
+        assert attribution_from_paths(table, order=2).frame.equals(expected)
+    odd = attribution_from_paths(pl.DataFrame({"path": [["a", None, ""], None]}), rules="linear")
+    assert credits_of(odd, "linear") == {"(unknown)": 0.5, "a": 0.5, "(none)": 1.0}
+
+
+def test_another_separator_than_the_one_said_is_noticed():
+    table = pl.DataFrame({"path": ["a>b>c", "a", None, "b>c"]})
+    with pytest.raises(QuestionError, match=r"2 of 4 hold '>'(?s:.*)Hint: say sep='>'"):
+        attribution_from_paths(table)
+    assert credits_of(attribution_from_paths(table, sep=">"), "last") == {"c": 2, "a": 1, "(none)": 1}
+    whole = attribution_from_paths(table.with_columns(pl.concat_list("path").alias("path")), rules="last")
+    assert "a>b>c" in credits_of(whole, "last")
+    some = pl.DataFrame({"path": ["a>b > c", "a"]})  # where one path is split, the others are what they say
+    assert credits_of(attribution_from_paths(some, rules="first"), "first") == {"a>b": 1, "a": 1}
+
+
+def test_effects_that_add_up_to_nothing_tell_no_shares_of_the_value():
+    # Without a nothing is left: its effect on value is 1 - 2 = -1. Without b the gain of 1 is lost: +1.
+    table = pl.DataFrame({"path": ["a > b", "a"], "worth": [1.0, -2.0]})
+    found = attribution_from_paths(table, value="worth", rules=["linear", "markov"])
+    assert credits_of(found, "markov", "value") == {"a": None, "b": None}
+    assert credits_of(found, "linear", "value") == {"a": -1.5, "b": 0.5}
+    assert sum(credits_of(found, "markov").values()) == pytest.approx(2)
+    assert any("add up to 0" in note for note in found.notes)
+    tilted = attribution_from_paths(table.with_columns(worth=pl.Series([1.0, -3.0])), value="worth", rules="markov")
+    assert credits_of(tilted, "markov", "value") == pytest.approx({"a": -4.0, "b": 2.0})
+    assert len(tilted.notes) == 1
+
+
+@pytest.mark.parametrize("seed", ["x", -1, None, 1.5, True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(QuestionError, match=r"seed=(?s:.*)Hint"):
+        choose_order_from_paths(PATHS, conversions="n", seed=seed)
+
+
+def test_fractions_of_an_occurrence_are_not_held_out():
+    table = pl.DataFrame(
+        {"path": ["a > b > c", "b > a", "a"] * 20, "won": [0.9, 0.5, 0.7] * 20, "lost": [4, 3, 2] * 20}
+    )
+    with pytest.raises(QuestionError, match=r"60 of 60 rows of 'won' hold a fraction(?s:.*)Hint(?s:.*)multiply"):
+        choose_order_from_paths(table, conversions="won", nulls="lost")
+    whole = table.with_columns(pl.col("won") * 10)
+    assert choose_order_from_paths(whole, conversions="won", nulls="lost").frame["log_likelihood"].is_finite().all()
+    with pytest.raises(QuestionError, match=r"nothing can be foretold(?s:.*)Hint(?s:.*)conversions="):
+        choose_order_from_paths(table.with_columns(won=0), conversions="won")

@@ -195,3 +195,25 @@ def test_a_goal_that_never_occurs(name: str, rules: dict[str, Any]) -> None:
 def test_a_confidence_that_is_none(name: str, confidence: float) -> None:
     with pytest.raises(JourneymineError, match="Hint"):
         ask(name, built(), confidence=confidence)
+
+
+@pytest.mark.parametrize("bad", [None, 5, b"UTC"], ids=str)
+@pytest.mark.parametrize("name", takes("timezone"))
+def test_what_can_be_no_zone(name: str, bad: Any) -> None:
+    with pytest.raises(JourneymineError, match=r"no time zone(?s:.*)Hint"):
+        ask(name, built(), timezone=bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("stickiness", {"windows": None}), ("stickiness", {"windows": 7}), ("retention", {"recurring": "yes"}),
+        ("attribution", {"include_goal": "yes"}), ("choose_order", {"include_goal": 1}), ("attribution", {"rules": 5}),
+        ("satisfaction", {"comments": "plan", "n_comments": 1.5}), ("satisfaction", {"comments": "plan", "n_comments": 0}),
+        ("satisfaction", {"comments": "plan", "n_comments": True}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_of_another_kind(name: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(JourneymineError, match=rf"{list(arguments)[-1]}=(?s:.*)Hint"):
+        ask(name, built(), **arguments)

@@ -139,3 +139,26 @@ def test_quantiles_refuse_what_is_no_confidence_and_know_no_degrees_of_freedom()
 def test_more_successes_than_trials_are_refused_and_counted():
     with pytest.raises(QuestionError, match=r"2 share\(s\)"):
         wilson([3, -1, 1], [2, 5, 1])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((56, 70, 48, 80), "2 share"), ((0.8, 70, -0.1, 80), "1 share"), ((0.8, -70, 0.6, 80), "1 number"),
+        (([0.5, 1.5, 2.0], 70, 0.6, 80), "2 share"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_newcombe_takes_shares_and_says_so(given, said):
+    with pytest.raises(QuestionError, match=rf"{said}(?s:.*)Hint"):
+        newcombe(*given)
+
+
+@pytest.mark.parametrize("correlation", [2, -1.5])
+def test_newcombe_takes_a_correlation(correlation):
+    with pytest.raises(QuestionError, match=r"1 correlation(?s:.*)Hint"):
+        newcombe(0.8, 70, 0.6, 80, correlation=correlation)
+
+
+def test_newcombe_of_what_is_not_known_is_not_known():
+    assert np.isnan(newcombe(np.nan, 0, 0.6, 80)).all()

@@ -33,17 +33,16 @@ from journeymine.metrics.attribution_count import count_chain, count_cost, count
 from journeymine.metrics.attribution_credit import CreditCounts
 from journeymine.metrics.attribution_estimate import credits_of
 from journeymine.metrics.attribution_moves import TouchMoves
-from journeymine.metrics.attribution_rules import COUNTED, chosen_rules
+from journeymine.metrics.attribution_rules import COUNTED, DIRECT, channels_of, chosen_rules
 from journeymine.metrics.attribution_touches import check_lookback, touch_blocks, touch_labels, touches_of
 from journeymine.metrics.funnel_question import check_known
+from journeymine.metrics.switches import check_switch
 
 __all__ = ["Attribution", "attribution"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 _SUM: Merge = "sum"
-DIRECT = ("direct",)
-"""Channels that the last non-direct rule passes over, where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,14 @@ class Attribution:
         put = object.__setattr__
         put(self, "rules", chosen_rules(self.rules, middle=self.middle))
         put(self, "by", as_names(self.by))
-        put(self, "direct", (self.direct,) if isinstance(self.direct, str) else tuple(sorted(set(self.direct))))
+        put(self, "direct", channels_of(self.direct))
         put(self, "half_life", describe(microseconds(self.half_life, name="half_life")))
         if self.lookback is not None:
             put(self, "lookback", describe(microseconds(self.lookback, name="lookback")))
         if self.middle is not None:
             put(self, "middle", Predicate.parse(self.middle, name="middle"))
         check_order(self.order)
+        check_switch(self.include_goal, name="include_goal")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -232,7 +232,7 @@ def attribution(
     -------
     Result; frame has one row per rule and label (and value of `by`), rules in the order above:
         rule str · label str, ``"(none)"`` for conversions without touch · conversions f64 credited · share f64 of all ·
-        value f64 units of money credited · n i64 converted journeys that the label touched · n_users i64 ·
+        value f64 units of money credited, null without any and where removal effects on it add up to 0 · n i64 converted journeys that the label touched · n_users i64 ·
         cost f64 · cpa f64 cost per credited conversion · roas f64 credited value per cost · sparse bool · reason str.
         Estimates have …_lower and …_upper. Table ``journeys``: what stands behind it, and what was left out.
 

@@ -14,7 +14,7 @@ from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.tally import Tally
 from journeymine.graph.markov_counts import FOLDED_ORDER
 from journeymine.graph.markov_solve import DENSE
-from journeymine.metrics.attribution_markov import MarkovCredit, markov_credit
+from journeymine.metrics.attribution_markov import NO_SHARES, MarkovCredit, markov_credit
 
 __all__ = ["credits_of"]
 
@@ -65,7 +65,7 @@ def credits_of(
     behind, n_users = _behind(rows, journeys, touched)
     times = len(rules)
     conversions, money = np.concatenate(credit, axis=1), np.concatenate(value, axis=1)
-    if not bool(journeys["value"].any()):
+    if not (valued := _valued(tallies)):
         money = np.full_like(money, np.nan)
     cost = np.tile(_cost(rows, tallies["cost"]), times)
     trials = np.tile(behind, times)[journeys.present]
@@ -87,9 +87,21 @@ def credits_of(
         users=np.tile(journeys.total("n_users")[rows.group], times),
         converting=np.tile(n_users, times),
         reasons=_reasons(rules, rows, order, markov),
-        notes=_notes(journeys),
+        notes=(
+            *_notes(journeys),
+            *(
+                [f"The value by markov is not known in places: {NO_SHARES}."]
+                if valued and np.isnan(money[0]).any()
+                else []
+            ),
+        ),
     )
     return {"attribution": answer, "journeys": _journeys_answer(journeys)}
+
+
+def _valued(tallies: Mapping[str, Tally]) -> bool:
+    """Whether any journeys brought in or cost money, be it as much as others: in a fold, or by the labels that they touched."""
+    return any(bool(tallies[name].by_fold("value").any()) for name in ("journeys", "sets"))
 
 
 def _behind(rows: _Rows, journeys: Tally, touched: Tally) -> tuple[Floats, Floats]:

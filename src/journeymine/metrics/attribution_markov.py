@@ -24,10 +24,13 @@ from journeymine.counting.tally import Tally
 from journeymine.graph.markov_solve import Flow, removal_effects
 from journeymine.graph.markov_states import labels_of_state
 
-__all__ = ["MarkovCredit", "credit_flow", "holders", "markov_credit"]
+__all__ = ["NO_SHARES", "MarkovCredit", "credit_flow", "holders", "markov_credit"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+NO_SHARES = "the removal effects on value add up to 0, and so tell no shares of it"
+_NOTHING = 1e-12
+"""A sum of effects is 0 that is this small beside them: what rounding leaves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,13 +108,16 @@ def credit_flow(flow: Flow, groups: Sequence[Ints], amounts: Sequence[Floats]) -
 
     Returns
     -------
-    Shape [R, labels] for each of the amounts; they sum to its total.
+    Shape [R, labels] for each of the amounts; they sum to its total. NaN where gains and losses make the effects, and so their
+    shares, add up to nothing.
     """
     effects = removal_effects(flow, groups, [flow.per_visit(each) for each in amounts])
     found = []
     for effect, each in zip(effects, amounts, strict=True):
         total, whole = each.sum(axis=1, keepdims=True), effect.sum(axis=1, keepdims=True)
-        found.append(np.divide(effect * total, whole, out=np.zeros_like(effect), where=whole != 0))
+        size = np.abs(effect).sum(axis=1, keepdims=True)
+        none = np.where(size > 0, np.nan, np.zeros_like(effect))
+        found.append(np.divide(effect * total, whole, out=none, where=np.abs(whole) > _NOTHING * size))
     return found
 
 

@@ -28,8 +28,9 @@ from journeymine.errors import QuestionError
 from journeymine.graph.markov_states import check_order
 from journeymine.journeys.heads import CONVERTED, LOST
 from journeymine.journeys.journeys import Journeys, check_journeys
-from journeymine.metrics.attribution_paths import path_table
+from journeymine.metrics.attribution_path_table import path_table
 from journeymine.metrics.attribution_touches import check_lookback, touch_labels, touches_of
+from journeymine.metrics.switches import check_switch
 from journeymine.parallel import on_all_cores
 
 __all__ = ["OrderChoice", "choose_order", "choose_order_from_paths"]
@@ -105,6 +106,7 @@ def choose_order(
     QuestionError : no journey is converted or lost, or `max_order` is no order.
     """
     check_journeys(journeys)
+    check_switch(include_goal, name="include_goal")
     status = journeys.heads.status
     window = check_lookback(lookback, journeys.rules)
     touches = touches_of(
@@ -142,11 +144,16 @@ def choose_order_from_paths(
 
     Raises
     ------
-    QuestionError, UnknownLabelError : as `attribution_from_paths`.
+    QuestionError, UnknownLabelError : as `attribution_from_paths`; a fraction of an occurrence, which cannot be dealt out, or a
+        `seed` that is no whole number from 0.
     """
+    if type(seed) is not int or seed < 0:
+        raise QuestionError(f"seed={seed!r}", hint="give a whole number from 0")
     paths = path_table(frame, path=path, conversions=conversions, value=None, nulls=nulls, sep=sep)
     rng = np.random.default_rng(seed)
-    times = np.rint(np.concatenate((paths.conversions, paths.nulls))).astype(np.int64)
+    times = np.concatenate(
+        [_occurrences(each, name) for each, name in ((paths.conversions, conversions), (paths.nulls, nulls))]
+    )
     dealt = rng.multinomial(times, np.full(PARTS, 1 / PARTS))
     dealt[np.tile(paths.lengths == 0, 2)] = 0
     row, part = np.nonzero(dealt)
@@ -158,14 +165,24 @@ def choose_order_from_paths(
         paths.coded.codes[at], offsets, outcome, part, dealt[row, part].astype(np.float64),
         len(paths.coded.labels),
     )  # fmt: skip
-    return _choose(sample, max_order)
+    return _choose(sample, max_order, hint="give how often each path converted (conversions=) or did not (nulls=)")
 
 
-def _choose(sample: _Sample, max_order: int) -> OrderChoice:
+def _occurrences(times: Floats, column: str | None) -> Ints:
+    broken = int(np.count_nonzero(times != np.rint(times)))
+    if broken:
+        raise QuestionError(
+            f"{broken:,} of {len(times):,} rows of {column!r} hold a fraction, and half an occurrence cannot be held out",
+            hint="give whole numbers of occurrences: multiply the column, e.g. by 10, or round it yourself",
+        )
+    return times.astype(np.int64)
+
+
+def _choose(sample: _Sample, max_order: int, hint: str = "look at the statuses") -> OrderChoice:
     check_order(max_order)
     total = sample.total
     if not total:
-        raise QuestionError("no path is converted or lost, so nothing can be foretold", hint="look at the statuses")
+        raise QuestionError("no path is converted or lost, so nothing can be foretold", hint=hint)
     likelihood = _held_out(sample, max_order)
     per = likelihood / total
     best = int(np.argmax(likelihood)) + 1

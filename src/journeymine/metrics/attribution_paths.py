@@ -3,82 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.columns import NONE
+from journeymine.columns import NONE, UNKNOWN
 from journeymine.counting.counts import Basis
 from journeymine.counting.result import Result
-from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.events.coded import Coded, code_strings
+from journeymine.errors import UnknownLabelError
+from journeymine.events.coded import Coded
 from journeymine.graph.markov_solve import Flow
 from journeymine.graph.markov_states import check_order, unpack, walks
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.rules import JourneyRules
-from journeymine.metrics.attribution_markov import credit_flow, holders
-from journeymine.metrics.attribution_rules import TouchPaths, chosen_rules, weigh
+from journeymine.metrics.attribution_markov import NO_SHARES, credit_flow, holders
+from journeymine.metrics.attribution_path_table import PathTable, path_table
+from journeymine.metrics.attribution_rules import DIRECT, TouchPaths, channels_of, chosen_rules, weigh
 
-__all__ = ["PathTable", "attribution_from_paths", "path_table"]
+__all__ = ["attribution_from_paths"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class PathTable:
-    """Paths as codes, and what stands behind each.
-
-    Attributes
-    ----------
-    coded : the label of each touch, path after path.
-    offsets : where the touches of each path begin, and the end of the last.
-    conversions, value, nulls : per path.
-    """
-
-    coded: Coded
-    offsets: Ints
-    conversions: Floats
-    value: Floats
-    nulls: Floats
-
-    @property
-    def lengths(self) -> Ints:
-        """Touches of each path."""
-        return np.diff(self.offsets)
-
-
-def path_table(
-    frame: Any, *, path: str, conversions: str | None, value: str | None, nulls: str | None, sep: str
-) -> PathTable:
-    """Read a table of paths.
-
-    Raises
-    ------
-    UnknownLabelError : a column that is not there.
-    QuestionError : a negative, missing or non-finite number.
-    """
-    table = frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
-    for column in (path, conversions, value, nulls):
-        if column is not None and column not in table.columns:
-            raise UnknownLabelError.naming("column", column, table.columns)
-    paths = table[path]
-    if paths.dtype == pl.String:
-        paths = paths.str.split(sep).list.eval(pl.element().str.strip_chars())
-        paths = paths.list.eval(pl.element().filter(pl.element() != ""))
-    lengths = paths.list.len().fill_null(0).cast(pl.Int64).to_numpy()
-    touches = paths.list.explode(keep_nulls=False, empty_as_null=False)
-    coded = code_strings(touches.cast(pl.String))
-    return PathTable(
-        coded,
-        np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths))),
-        _numbers(table, conversions, 1.0, least=0.0),
-        _numbers(table, value, 0.0),
-        _numbers(table, nulls, 0.0, least=0.0),
-    )
 
 
 def attribution_from_paths(
@@ -90,7 +37,7 @@ def attribution_from_paths(
     nulls: str | None = None,
     sep: str = " > ",
     rules: Sequence[str] | str | None = None,
-    direct: Sequence[str] = ("direct",),
+    direct: Sequence[str] | str = DIRECT,
     middle: str | None = None,
     order: int = 1,
 ) -> Result:
@@ -98,8 +45,9 @@ def attribution_from_paths(
 
     Parameters
     ----------
-    frame : a Polars frame or whatever `polars.DataFrame` takes, one row per path; a path may stand in several rows.
-    path : column of paths: text with `sep` between the touches, or lists of labels.
+    frame : a Polars frame (lazy ones are collected) or whatever `polars.DataFrame` takes, one row per path; a path may stand in
+        several rows.
+    path : column of paths: text with `sep` between the touches, or lists of labels, where a null is ``"(unknown)"``.
     conversions : column of how often each path converted; None means that each row is one conversion.
     value : column of the value of those conversions together.
     nulls : column of how often each path ended without conversion; None means never, and then the removal effect asks
@@ -109,12 +57,14 @@ def attribution_from_paths(
     Returns
     -------
     Result; frame has one row per rule and label:
-        rule, label str · conversions f64 · share f64 of all · value f64 (null without values) · n f64 conversions of
-        paths that hold the label. No intervals: a table of paths does not say which paths are of the same person.
+        rule, label str · conversions f64 · share f64 of all · value f64 (null without values, and by Markov where the removal
+        effects on value add up to 0: a note says so) · n f64 conversions of paths that hold the label. No intervals: a table of paths does not say which paths are of the same person.
 
     Raises
     ------
-    UnknownLabelError, QuestionError : as `path_table` and `attribution`.
+    UnknownLabelError : a column that is not there; `middle` or a channel of `direct` that no path holds.
+    QuestionError : paths that are neither text nor lists, text that `sep` does not split although its letters occur, a missing
+        number or a negative count; as `attribution`.
 
     Examples
     --------
@@ -125,25 +75,37 @@ def attribution_from_paths(
     [('linear', 'ad', 2.0), ('linear', 'email', 1.0), ('markov', 'ad', 1.5), ('markov', 'email', 1.5)]
     """
     asked = chosen_rules(rules, middle=middle, timed=False)
+    passed, order = channels_of(direct), check_order(order)
     paths = path_table(frame, path=path, conversions=conversions, value=value, nulls=nulls, sep=sep)
+    _check_labels(paths.coded.labels, passed if "last_non_direct" in asked else (), middle)
     labels, n = list(paths.coded.labels), _holding(paths)
     empty = float(paths.conversions[paths.lengths == 0].sum())
     if empty:
         labels, n = [*labels, NONE], np.append(n, empty)
     keys = pl.DataFrame({"label": pl.Series(labels, dtype=pl.String), "n": n})
-    blocks = [
-        _block(rule, keys, paths, _credit(rule, paths, direct, middle, check_order(order)), valued=value is not None)
-        for rule in asked
-    ]
+    credited = {rule: _credit(rule, paths, passed, middle, order) for rule in asked}
+    unknown = value is not None and any(np.isnan(worth).any() for _, worth in credited.values())
     return Result(
         name="attribution",
         question="Which label earns the credit for conversions?",
-        frame=pl.concat(blocks),
+        frame=pl.concat([_block(rule, keys, paths, each, valued=value is not None) for rule, each in credited.items()]),
         schema_version=1,
         confidence=0.95,
         basis=Basis(JourneyRules(), LogContext(0, 0)),
-        notes=("A table of paths tells no users apart, and so carries no intervals.",),
+        notes=(
+            "A table of paths tells no users apart, and so carries no intervals.",
+            *([f"The value by markov is not known: {NO_SHARES}."] if unknown else []),
+        ),
     )
+
+
+def _check_labels(labels: Sequence[str], direct: Sequence[str], middle: Any) -> None:
+    """Refuse a middle that no path holds, and direct channels likewise, save what is meant where nothing is said."""
+    if middle is not None and middle not in labels:
+        raise UnknownLabelError.naming("label", middle, labels)
+    for channel in direct:
+        if channel not in (*labels, *DIRECT, UNKNOWN):
+            raise UnknownLabelError.naming("label", channel, labels)
 
 
 def _block(rule: str, keys: pl.DataFrame, paths: PathTable, credited: list[Floats], *, valued: bool) -> pl.DataFrame:
@@ -164,7 +126,7 @@ def _block(rule: str, keys: pl.DataFrame, paths: PathTable, credited: list[Float
     )
 
 
-def _credit(rule: str, paths: PathTable, direct: Sequence[str] | str, middle: str | None, order: int) -> list[Floats]:
+def _credit(rule: str, paths: PathTable, direct: Sequence[str], middle: str | None, order: int) -> list[Floats]:
     """Conversions and value of each label by one rule."""
     amounts = [paths.conversions, paths.value]
     if rule == "markov":
@@ -176,12 +138,11 @@ def _credit(rule: str, paths: PathTable, direct: Sequence[str] | str, middle: st
         of, label = np.divmod(pair, max(n_labels, 1))
         share = 1 / np.bincount(of, minlength=len(paths.lengths))[of]
         return [_sum(label, share * each[of], n_labels) for each in amounts]
-    names = (direct,) if isinstance(direct, str) else tuple(direct)
     kept = np.flatnonzero(paths.lengths)
     touches = TouchPaths(
         np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(paths.lengths[kept]))),
         np.repeat(np.arange(len(kept)), paths.lengths[kept]),
-        _is_any(paths.coded, names),
+        _is_any(paths.coded, direct),
         None if middle is None else _is_any(paths.coded, (middle,)),
         None,
         1,
@@ -228,19 +189,6 @@ def _holding(paths: PathTable) -> Floats:
 
 def _is_any(coded: Coded, names: Sequence[str]) -> npt.NDArray[np.bool_]:
     return np.isin(coded.codes, [code for code, label in enumerate(coded.labels) if label in names])
-
-
-def _numbers(table: pl.DataFrame, column: str | None, default: float, *, least: float = -np.inf) -> Floats:
-    if column is None:
-        return np.full(table.height, default)
-    numbers = table[column].cast(pl.Float64).to_numpy()
-    wrong = int(np.count_nonzero(~(np.isfinite(numbers) & (numbers >= least))))
-    if wrong:
-        raise QuestionError(
-            f"{wrong:,} of {table.height:,} rows of {column!r} hold no number or a negative one",
-            hint="fill what is missing with 0, and give how often each path occurred",
-        )
-    return np.asarray(numbers)
 
 
 def _sum(at: npt.NDArray[np.integer], amounts: Floats, n: int) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,13 @@ from journeymine.parallel import take
 
 __all__ = [
     "COUNTED",
+    "DIRECT",
     "ONE_TOUCH",
     "RULES",
     "TouchPaths",
     "apportion",
     "apportion_value",
+    "channels_of",
     "chosen_rules",
     "credited",
     "shares",
@@ -38,6 +40,8 @@ _BY_SHAPE = ("linear", "position", "w_shaped")
 """Rules that ask only how long a path is, where in it a touch stands and where the named middle."""
 RULES = (*COUNTED, "markov", "shapley")
 """All rules, in the order in which they are shown."""
+DIRECT = ("direct",)
+"""Channels that the last non-direct rule passes over, where nothing else is said."""
 
 _ONE = 1 << 22
 """Weight of the latest touch under time decay: weights are whole numbers, so that sums over them are exact."""
@@ -73,7 +77,7 @@ class TouchPaths:
         return int(self.offsets[-1])
 
 
-def chosen_rules(rules: Sequence[str] | str | None, *, middle: Any, timed: bool = True) -> tuple[str, ...]:
+def chosen_rules(rules: Any, *, middle: Any, timed: bool = True) -> tuple[str, ...]:
     """The rules asked for, in the order of `RULES`; by default all that can be answered.
 
     Raises
@@ -83,15 +87,28 @@ def chosen_rules(rules: Sequence[str] | str | None, *, middle: Any, timed: bool 
     if rules is None:
         lacking = ({"w_shaped"} if middle is None else set()) | (set() if timed else {"time_decay"})
         return tuple(rule for rule in RULES if rule not in lacking)
-    asked = (rules,) if isinstance(rules, str) else tuple(rules)
+    asked = (rules,) if isinstance(rules, str) else tuple(rules) if isinstance(rules, Iterable) else ()
     unknown = [rule for rule in asked if rule not in RULES]
     if unknown or not asked or len(set(asked)) != len(asked):
-        raise QuestionError(f"rules={list(asked)}", hint=f"give each once, of: {', '.join(RULES)}")
+        raise QuestionError(f"rules={list(asked) or rules!r}", hint=f"give each once, of: {', '.join(RULES)}")
     if "w_shaped" in asked and middle is None:
         raise QuestionError("the W needs a named middle", hint="say which touchpoint it is, with middle='lead_created'")
     if "time_decay" in asked and not timed:
         raise QuestionError("paths without times cannot decay with time", hint="leave 'time_decay' out of rules")
     return tuple(rule for rule in RULES if rule in asked)
+
+
+def channels_of(direct: Any) -> tuple[str, ...]:
+    """The direct channels, each once and in order.
+
+    Raises
+    ------
+    QuestionError : not one text or several.
+    """
+    names = (direct,) if isinstance(direct, str) else tuple(direct) if isinstance(direct, Iterable) else (direct,)
+    if not all(isinstance(name, str) for name in names):
+        raise QuestionError(f"direct={direct!r} names no channels", hint="give one or several labels, or () for none")
+    return tuple(sorted(set(names)))
 
 
 def weigh(rule: str, paths: TouchPaths) -> Ints:

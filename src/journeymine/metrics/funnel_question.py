@@ -10,6 +10,7 @@ from journeymine.columns import escape_reserved
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.journeys.predicate import Predicate
+from journeymine.metrics.switches import check_switch
 
 __all__ = [
     "Exclusion",
@@ -57,8 +58,7 @@ class FunnelStep:
             return cls(condition, _words(condition))
         _refuse_others(form, _STEP_KEYS)
         condition, optional = Predicate.parse(form["step"], name="step"), form.get("optional", False)
-        if not isinstance(optional, bool):
-            raise QuestionError(f"optional={optional!r}", hint="give True or False")
+        check_switch(optional, name="optional")
         return cls(condition, str(form.get("name") or _words(condition)), optional)
 
     def to_data(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def check_zone(zone: str) -> str:
     """Refuse a zone that the time zone database does not know."""
     try:
         ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError, AttributeError) as error:
         raise QuestionError(f"timezone={zone!r} is no time zone", hint="give a name such as 'Europe/Berlin'") from error
     return zone
 

@@ -24,6 +24,7 @@ from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.metrics.period_clock import PeriodClock, check_calendar, date_of_number
 from journeymine.metrics.retention_counts import count_cells
+from journeymine.metrics.switches import check_switch
 
 __all__ = ["Retention", "retention"]
 
@@ -64,6 +65,7 @@ class Retention:
         clock = self.clock
         put(self, "period", clock.period)
         put(self, "cohort", check_calendar(_cohort_of(clock) if self.cohort is None else self.cohort, name="cohort"))
+        check_switch(self.recurring, name="recurring")
         if type(self.periods) is not int or not 1 <= self.periods <= MAX_PERIODS:
             raise QuestionError(f"periods={self.periods!r}", hint=f"give a whole number from 1 to {MAX_PERIODS:,}")
 

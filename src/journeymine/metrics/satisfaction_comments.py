@@ -21,8 +21,8 @@ def comments_behind(journeys: Journeys, attribute: str, n: int) -> pl.DataFrame:
     stage, touchpoint, score f64 (null without one), comment; stages in the order of the alphabet. No user is named, but
     what people write may name them: look before you share it.
     """
-    if n < 1:
-        raise QuestionError(f"n_comments={n}", hint="ask for at least one comment per touchpoint")
+    if type(n) is not int or n < 1:
+        raise QuestionError(f"n_comments={n!r}", hint="ask for a whole number of comments per touchpoint, at least one")
     coded = journeys.codes(attribute)
     written = np.ones(len(coded.labels), dtype=bool)
     written[[i for i, label in enumerate(coded.labels) if label == UNKNOWN or not label.strip()]] = False

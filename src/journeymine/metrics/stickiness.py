@@ -140,8 +140,8 @@ def _lasting(day: Ints, begin: Ints, end: int) -> Floats:
     return days
 
 
-def _days_of(windows: Sequence[Duration]) -> list[int]:
-    if isinstance(windows, str) or not len(windows):
+def _days_of(windows: Any) -> list[int]:
+    if isinstance(windows, str) or not isinstance(windows, Sequence) or not windows:
         raise QuestionError(f"windows={windows!r}", hint="give a list such as ['7d', '30d']")
     lengths = [microseconds(window, name="windows") for window in windows]
     for window, length in zip(windows, lengths, strict=True):

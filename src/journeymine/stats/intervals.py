@@ -6,6 +6,7 @@ number of trials. What is undefined (no trials, a NaN) comes back as NaN, never 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -161,7 +162,7 @@ def newcombe(
 
     Parameters
     ----------
-    p1, p2 : shares, 0–1.
+    p1, p2 : shares, 0–1, not counts as in `wilson`; NaN where unknown.
     n1, n2 : (effective) numbers of trials.
     correlation : between the two *estimates*, −1 to 1.
     confidence : between 0 and 1.
@@ -169,6 +170,10 @@ def newcombe(
     Returns
     -------
     Lower and upper limit, −1 to 1; NaN where either group is empty.
+
+    Raises
+    ------
+    QuestionError : a share outside 0–1, a negative number of trials, or a correlation outside −1 to 1.
 
     Examples
     --------
@@ -184,6 +189,9 @@ def newcombe(
            paired data", Statistics in Medicine 17 (1998) 2635–2650.
     """
     z = normal_quantile(confidence)
+    _check_within("share(s)", (p1, p2), 0.0, 1.0, "give shares, successes ÷ trials, and the trials beside them")
+    _check_within("number(s) of trials", (n1, n2), 0.0, np.inf, "give how many trials each share is of")
+    _check_within("correlation(s)", (correlation,), -1.0, 1.0, "give a correlation, −1 to 1")
     return square_and_add(p1, score_limits(p1, n1, z), p2, score_limits(p2, n2, z), correlation=correlation)
 
 
@@ -231,6 +239,15 @@ def student(estimate: npt.ArrayLike, variance: npt.ArrayLike, df: npt.ArrayLike,
 def _third_side(a: FloatArray, b: FloatArray, rho: FloatArray) -> FloatArray:
     # The cosine rule; (a − b)² keeps it non-negative where a² − 2ρab + b² would round below 0.
     return np.sqrt((a - b) ** 2 + 2 * (1 - rho) * a * b)
+
+
+def _check_within(what: str, given: Sequence[npt.ArrayLike], low: float, high: float, hint: str) -> None:
+    wrong = 0
+    for each in given:
+        values = np.asarray(each, dtype=np.float64)
+        wrong += int(np.count_nonzero((values < low) | (values > high)))
+    if wrong:
+        raise QuestionError(f"{wrong} {what} below {low:g} or above {high:g}", hint=hint)
 
 
 def _share_of(successes: npt.ArrayLike, trials: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

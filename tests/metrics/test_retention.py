@@ -81,8 +81,8 @@ def by_hand(log: tuple[Row, ...], asked: dict[str, Any], until: int) -> tuple[di
                     "bounded": 0 in returns,
                     "cumulative": any(at < 1 for at in returns),
                 }.get(asked["kind"], any(at >= 0 for at in returns))
-                counted = rows[i:] if k == 0 else rows[i + 1 :]
-                cell[2] += sum(o.value or 0 for o in counted if holds(again, o) and number(o.us) == 0)
+                cell[2] += sum(o.value or 0 for o in rows[i + 1 :] if holds(again, o) and number(o.us) == 0)
+                cell[2] += (row.value or 0) if k == 0 else 0
     return cells, sizes
 
 
@@ -198,3 +198,16 @@ def test_a_return_after_the_end_of_the_watch_is_none_whatever_the_kind() -> None
     journeys = build(log, observed_until=START + 20 * day)
     overall = retention(journeys, period="7d", periods=1, kind="unbounded").tables["overall"]
     assert overall.select("n", "retained").rows() == [(3, 1), (3, 1)]
+
+
+def test_the_value_of_the_entry_belongs_to_period_0_whether_or_not_it_is_a_return() -> None:
+    day = 24 * HOUR
+    steps = [("visit", 0, 3.0), ("order", day, 10.0), ("visit", 2 * day, 5.0), ("order", 8 * day, 7.0)]
+    log = tuple(Row("a", us, name, "web", value, None, None, None) for name, us, value in steps)
+    log += (Row("b", 0, "order", "web", 100.0, None, None, None), Row("b", 20 * day, "visit", *[None] * 5))
+    for period in ("7d", "week"):  # from a Wednesday on: day 8 is a Thursday, one week later
+        frame = retention(build(log), entry="visit", returned="order", period=period, periods=1).frame
+        first = frame.filter(pl.col("cohort") == frame["cohort"].min())
+        assert first["value_per_user"].to_list() == [3 + 10, 7]
+        frame = retention(build(log), entry="visit", period=period, periods=1).frame
+        assert frame.filter(pl.col("cohort") == frame["cohort"].min())["value_per_user"].to_list() == [3 + 5, 0]

@@ -16,6 +16,7 @@ from journeymine.errors import RulesError, UnknownLabelError
 from journeymine.events.coded import Coded, CodedEvents
 from journeymine.events.order import OrderedEvents, order_events
 from journeymine.events.stage_map import StageMap
+from journeymine.journeys.amounts import add_amounts
 from journeymine.journeys.company import CompanyTouches, attach_company, split_company
 from journeymine.journeys.context import LogContext, goal_rank, sale_rank
 from journeymine.journeys.cuts import CutRules, Cuts, cut_journeys
@@ -107,10 +108,10 @@ def _prior_of(users: pl.Series, prior: pl.DataFrame) -> Prior:
 
 def _with_company(journeys: Journeys, company: CompanyTouches) -> Journeys:
     """Put the company's touches beside the steps, and what they cost to the journeys."""
-    cost = journeys.heads.cost.copy()
+    cost = journeys.heads.cost
     if "cost" in company.numbers:
         spent = company.numbers["cost"]
-        np.add.at(cost, company.journey, np.where(spent == MISSING, 0, spent))
+        cost = add_amounts("cost", cost, company.journey, np.where(spent == MISSING, 0, spent))
     return journeys.replace(company=company, heads=journeys.heads.replace(cost=cost))
 
 

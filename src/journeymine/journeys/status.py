@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.columns import MISSING
+from journeymine.journeys.amounts import sum_amounts
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE, Heads
 from journeymine.journeys.rules import JourneyRules
@@ -91,8 +92,8 @@ def heads_of(
         status=status,
         mature=start <= context.observed_until - rules.mature_after_us,
         left_truncated=start < context.log_start + rules.idle_us,
-        value=_amount(steps.numbers.get("value"), starts, counts_value),
-        cost=_amount(steps.numbers.get("cost"), starts, None),
+        value=_amount(steps, "value", starts, counts_value),
+        cost=_amount(steps, "cost", starts, None),
     )
 
 
@@ -130,11 +131,12 @@ def _before_in_group(values: Ints, first: Bools) -> Ints:
     return np.asarray(before - np.repeat(before[at], np.diff(np.append(at, len(values)))))
 
 
-def _amount(numbers: Ints | None, starts: Ints, flags: Bools | None) -> Ints:
+def _amount(steps: Steps, name: str, starts: Ints, flags: Bools | None) -> Ints:
     """Sum per journey, absent numbers as 0, over the flagged steps."""
+    numbers = steps.numbers.get(name)
     if numbers is None or not len(starts):
         return np.zeros(len(starts), dtype=np.int64)
     known = numbers != MISSING
     if flags is not None:
         known &= flags
-    return np.asarray(np.add.reduceat(np.where(known, numbers, 0), starts))
+    return sum_amounts(name, np.where(known, numbers, 0), starts)

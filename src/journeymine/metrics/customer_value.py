@@ -22,6 +22,7 @@ from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import Key, integer_key, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
+from journeymine.journeys.amounts import sum_amounts
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.parallel import take
@@ -116,7 +117,8 @@ class CustomerValue:
         value = np.zeros(n, dtype=np.int64)
         if "value" in journeys.coded.numbers:
             paid = take(journeys.coded.numbers["value"], bought)
-            np.add.at(value, user, np.where(paid == MISSING, 0, paid))
+            starts = np.flatnonzero(changes(user))
+            value[user[starts]] = sum_amounts("value", np.where(paid == MISSING, 0, paid), starts, "user")
         return np.bincount(user, minlength=n), value, watched
 
     def steps_at_once(self, journeys: Journeys) -> None:

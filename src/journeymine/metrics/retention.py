@@ -215,7 +215,7 @@ def retention(
     Result; frame has one row per value of `by`, cohort and period:
         cohort date its first day · period i64 · n_cohort i64 its members · left_truncated i64 of them, entered within
         `idle` of the log's start, so perhaps not for the first time · n i64 of them, period over · retained i64 of n ·
-        share f64 0–1 · value_per_user f64 units of money on returns in the period, the entry included, per member
+        share f64 0–1 · value_per_user f64 units of money on returns in the period, and in period 0 on the entry, per member
         · sparse bool · reason str.
     tables["overall"] has the same over all cohorts, with n_users i64 distinct users in n.
     Estimates have …_lower and …_upper.

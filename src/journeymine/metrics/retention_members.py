@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from journeymine.columns import MISSING
 from journeymine.counting.runs import changes
+from journeymine.journeys.amounts import any_sum_fits, check_amounts
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import at_steps
 from journeymine.metrics.period_clock import PeriodClock, numbers_of
@@ -54,7 +55,8 @@ class Returns:
     scale : each place on the scale of the clock.
     low, high : for each member, the range of the places that it comes to after its entry.
     paid : value of all that came before each place, in micro-units; None where the log has none.
-    own : for each member, value of all that came before its entry.
+    own : for each member, value of all that came before its entry; less the entry's own value where that is no return, so that
+        whatever is paid from the entry on is the difference.
     """
 
     scale: npt.NDArray[np.integer]
@@ -96,7 +98,7 @@ class UserClock:
         users, scale = _Users.of(journeys), self._read(at_steps(journeys.coded.time, coming))
         low, own = users.place(coming, members.step + 1), users.place(coming, members.step)
         high = take(users.place(coming, np.append(users.first[1:], users.n_steps)), members.user)
-        begins = np.arange(len(coming) + 1)
+        begins, (paid, paid_before) = np.arange(len(coming) + 1), _paid(journeys, coming, members, own, low > own)
         if self._clock.calendar:
             new = users.begin(coming)
             new |= changes(scale)
@@ -105,13 +107,12 @@ class UserClock:
             # The first return after the entry may lie in the entry's own period, which began earlier.
             low = np.where(low < high, take(before, np.minimum(low + 1, high)) - 1, take(before, high))
             high = take(before, high)
-        paid = _running_value(journeys, coming)
         return Returns(
             scale=np.append(scale, 0)[begins],
             low=low,
             high=high,
             paid=None if paid is None else take(paid, begins),
-            own=own if paid is None else take(paid, own),
+            own=paid_before,
         )
 
     def following(self, came: Returns, here: Ints, until: Ints) -> Ints:
@@ -146,12 +147,26 @@ class _Users:
         return new
 
 
-def _running_value(journeys: Journeys, coming: Ints) -> Ints | None:
-    """Value of the returns before each, and of all, in micro-units."""
+def _paid(journeys: Journeys, coming: Ints, members: Members, own: Ints, returned: Bools) -> tuple[Ints | None, Ints]:
+    """`Returns.paid`, before each return and after all of them, and `Returns.own`.
+
+    Parameters
+    ----------
+    own : for each member, how many returns came before its entry.
+    returned : whether the entry is a return itself.
+    """
     if "value" not in journeys.coded.numbers:
-        return None
-    value = at_steps(journeys.coded.numbers["value"], coming)
-    return np.concatenate(([0], np.cumsum(np.where(value == MISSING, 0, value))))
+        return None, own
+    value = journeys.coded.numbers["value"]
+    of_return, of_entry = _known(at_steps(value, coming)), _known(take(value, members.step))
+    if not (any_sum_fits(of_return) and any_sum_fits(of_entry)):
+        check_amounts("value", np.abs(_known(value)), _Users.of(journeys).first, "user")
+    paid = np.concatenate(([0], np.cumsum(of_return)))  # may wrap; the differences that are asked for do not
+    return paid, take(paid, own) - np.where(returned, 0, of_entry)
+
+
+def _known(amounts: Ints) -> Ints:
+    return np.where(amounts == MISSING, 0, amounts)
 
 
 def first_at_or_after(values: npt.NDArray[np.integer], low: Ints, high: Ints, wanted: Ints) -> Ints:

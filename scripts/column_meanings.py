@@ -229,7 +229,7 @@ MEANING = {
 
 ELSEWHERE = {
     "attribution": {"label": "what is credited; (none): conversions without a touch", "share": "conversions ÷ all"},
-    "attribution_from_paths": {
+    "attribution of a table of paths": {
         "label": "what is credited; (none): conversions of paths without a touch",
         "share": "conversions ÷ all",
         "n": "conversions of the paths that hold the label",

@@ -59,9 +59,8 @@ def results(journeys: jm.Journeys) -> Iterator[Result]:
     yield jm.customer_value(journeys)
     yield jm.attribution(journeys)
     paths = pl.DataFrame({"path": ["ad > email", "ad"], "worth": [90.0, 30.0]})
-    yield replace(
-        jm.attribution_from_paths(paths, value="worth"), name="attribution_from_paths"
-    )  # its own is attribution
+    found = jm.attribution_from_paths(paths, value="worth")
+    yield replace(found, name="attribution of a table of paths")  # called attribution, too
     yield jm.markov(journeys).result
     yield jm.handoffs(journeys)
     yield jm.friction(journeys)

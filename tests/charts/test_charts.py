@@ -203,3 +203,25 @@ def test_a_comparison_draws_the_estimate_asked_for(sampled: jm.Journeys) -> None
 def test_a_result_without_a_chart_names_those_there_are(sampled: jm.Journeys) -> None:
     with pytest.raises(jm.JourneymineError, match="no chart for 'nothing'"):
         replace(ASKED["conversion"](sampled), name="nothing").plot()
+
+
+@pytest.mark.parametrize(
+    ("by", "joined"),
+    [("stage", True), (("channel", "stage"), True), ("channel", False), (("channel", "device"), False)],
+    ids=str,
+)
+def test_only_stages_are_joined_by_a_line(by: Any, joined: bool, sampled: jm.Journeys) -> None:
+    result = jm.satisfaction(sampled, by=by)
+    chart = specification(result)
+    layers = chart["spec"]["layer"] if "spec" in chart else chart["layer"]
+    assert ("line" in [layer["mark"]["type"] for layer in layers]) == joined
+    if joined:
+        (order,) = {tuple(each["encoding"]["x"]["sort"]) for each in layers if each["mark"]["type"] == "point"}
+        assert [place for place in order if place in sampled.stages] == [s for s in sampled.stages if s in order]
+        assert order[: len(set(order) & set(sampled.stages))] == tuple(s for s in sampled.stages if s in order)
+
+
+def test_no_interval_is_promised_where_there_is_none(sampled: jm.Journeys) -> None:
+    for order, said in ((1, "95% intervals"), (3, "no intervals")):
+        chart = specification(jm.attribution(sampled, rules="markov", order=order))
+        assert said in " ".join(chart["title"]["subtitle"])

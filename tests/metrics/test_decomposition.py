@@ -86,6 +86,8 @@ def test_what_cannot_be_decomposed() -> None:
     journeys = rows_of([("b", "web", 5, 1), ("a", "web", 5, 1)])
     with pytest.raises(QuestionError, match="several groups"):
         decompose(journeys, journeys, channel_of="any")
+    with pytest.raises(QuestionError, match=r"channel_of=None\nHint: give 'entry' or 'exit'$"):
+        decompose(journeys, journeys, channel_of=None)  # type: ignore[arg-type]
     with pytest.raises(QuestionError, match="'b' has no mature journey"):
         decompose(journeys, journeys.between("1980-01-01", "1981-01-01"))
     fields: dict[str, Any] = {"idle": "10m", "session_gap": "3m"}

@@ -210,3 +210,37 @@ def test_sources_that_differ_must_be_told_apart() -> None:
     ])  # fmt: skip
     with pytest.raises(QuestionError, match="2 scales: 0–10, 1–5"):
         satisfaction(jm.build_journeys(events))
+
+
+def asked_for_a_score(scale: tuple[int, int] = (1, 5)) -> jm.Journeys:
+    rows = [
+        (f"u{i}", t, what, 5.0 if what == "survey" else None)
+        for i in range(4)
+        for t, what in enumerate(("mailing", "survey"))
+    ]
+    frame = pl.DataFrame(rows, schema=["user", "t", "what", "score"], orient="row")
+    stages = jm.StageMap.of({"use": ["mailing", "survey"]}, touchpoints=[{"match": "mailing", "by_company": True}])
+    events = jm.read_events(frame, user="user", timestamp="t", time_unit="s", touchpoint="what", satisfaction="score",
+                            satisfaction_scale=scale, stages=stages)  # fmt: skip
+    return jm.build_journeys(events)
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [
+        ({"mailing": (1, 5)}, "'mailing' is declared by_company"),
+        ((0, 10), "scale 0–10 reaches beyond the declared 1–5"),
+        ((1, 7), "scale 1–7 reaches beyond"),
+        ({"survey": (0, 5)}, "scale 0–5 of 'survey' reaches beyond"),
+    ],
+    ids=str,
+)
+def test_a_scale_that_no_score_can_have_been_given_on(scale: Any, said: str) -> None:
+    with pytest.raises(QuestionError, match=rf"{said}(?s:.*)Hint"):
+        satisfaction(asked_for_a_score(), scale=scale)
+
+
+def test_a_scale_within_the_declared_one_is_taken() -> None:
+    wide = asked_for_a_score((0, 10))
+    for scale in ((1, 5), {"survey": (1, 5)}):
+        assert satisfaction(wide, scale=scale).frame["emotion"].to_list() == [2.0]

@@ -79,7 +79,8 @@ def attribution_chart(result: Any, *, column: str = "conversions", width: int = 
             title=None,
             header=alt.Header(labelOrient="top", labelPadding=4),
         )
-    limits = f"{percent(result.confidence, 0)}% intervals" if f"{column}_lower" in data.columns else "no intervals"
+    sure = f"{column}_lower" in data.columns and data[f"{column}_lower"].count()
+    limits = f"{percent(result.confidence, 0)}% intervals" if sure else "no intervals"
     subtitle = f"Dots: {_AXES[column]} credited by each rule, {limits}; grey: mean over the rules. {said}".strip()
     title = alt.Title(textwrap.wrap(result.question, 90), subtitle=textwrap.wrap(subtitle, 120))
     chart = layers.facet(**facets, spacing=14).properties(title=title)

@@ -20,6 +20,8 @@ _STEP, _HEIGHT = 108, 220
 def satisfaction_chart(result: Any, *, step: int = _STEP) -> Any:
     """Mean emotion of the answers per stage (or whatever it is asked by), with intervals; a panel per further label.
 
+    Stages, which have an order, are joined by a line; channels and the like are not.
+
     Parameters
     ----------
     result : of `satisfaction`.
@@ -31,10 +33,12 @@ def satisfaction_chart(result: Any, *, step: int = _STEP) -> Any:
     """
     import altair as alt
 
-    names = leading(result.frame, "n_asked")
+    names = sorted(leading(result.frame, "n_asked"), key=lambda name: name != "stage")
     frame = result.frame.with_columns(_place=joined(names[:1]))
-    order = frame["_place"].unique(maintain_order=True).head(MAX_LABELS).to_list()
-    left_out = f"The first {MAX_LABELS} labels." if frame["_place"].n_unique() > MAX_LABELS else ""
+    rank = {stage: at for at, stage in enumerate(result.basis.stages)} if names[:1] == ["stage"] else {}
+    places = sorted(frame["_place"].unique(maintain_order=True), key=lambda place: rank.get(place, len(rank)))
+    order = places[:MAX_LABELS]
+    left_out = f"The first {MAX_LABELS} labels." if len(places) > MAX_LABELS else ""
     frame = frame.filter(pl.col("_place").is_in(order))
     frame, said = grouped(frame, names[1:], "n_answered", MAX_GROUPS)
     words = [f"{emotion:+.1f}" if emotion is not None else "" for emotion in frame["emotion"].to_list()]
@@ -62,14 +66,16 @@ def satisfaction_chart(result: Any, *, step: int = _STEP) -> Any:
     counted = base.mark_text(baseline="bottom", dy=-2, color=QUIET, fontSize=11).encode(
         y=alt.YDatum(-2, scale=scale, axis=axis), text="_answers:N"
     )
-    chart = alt.layer(zero, line, whisker, dots, figures, counted)
+    chart = alt.layer(zero, *([line] if rank else []), whisker, dots, figures, counted)
     chart = chart.properties(width=max(step * len(order), 160), height=_HEIGHT)
     if frame["_panel"].n_unique() > 1:
         panels = frame["_panel"].unique(maintain_order=True).to_list()
         chart = chart.facet(facet=alt.Facet("_panel:N", sort=panels, title=None), columns=1, spacing=22)
     told = [
         "Mean score on −2 … +2",
-        f"lines: {percent(result.confidence, 0)}% intervals",
+        f"upright lines: {percent(result.confidence, 0)}% intervals"
+        if frame["emotion_lower"].count()
+        else "no intervals",
         "below: who answered, of those asked.",
     ]
     return styled(chart.properties(title=title_of(result, ["; ".join(told), left_out, said], 90)))

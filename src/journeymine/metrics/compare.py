@@ -20,7 +20,7 @@ from journeymine.counting.taken import check_names, refuse_taken
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.journeys.select import instant_of
 from journeymine.metrics.compare_columns import Compared, compare_column, is_estimate, usage_of
 from journeymine.metrics.compare_sides import (
@@ -173,6 +173,7 @@ def before_after(
     ------
     QuestionError : no instant; a measure that follows users; and as `compare`.
     """
+    check_journeys(journeys)
     check_asked((journeys,), measure, columns, ("after", "before"))
     check_followed_over(measure)
     at = instant_of(when)

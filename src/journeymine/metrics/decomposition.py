@@ -81,7 +81,7 @@ def decompose(
 
     Raises
     ------
-    QuestionError : ``channel_of="any"``, no goal, or no mature journey on one side.
+    QuestionError : another `channel_of`, ``"any"`` among them, no goal, or no mature journey on one side.
     MergeError : a and b have different rules or stages.
 
     Notes
@@ -91,8 +91,9 @@ def decompose(
     jackknife over the folds that both share, so that users may stand in both.
     """
     check_journeys(a, b)
-    if channel_of == "any":
-        raise QuestionError("with channel_of='any' a journey stands in several groups", hint="'entry' or 'exit'")
+    if channel_of not in ("entry", "exit"):
+        several = ": a journey would stand in several groups" if channel_of == "any" else ""
+        raise QuestionError(f"channel_of={channel_of!r}{several}", hint="give 'entry' or 'exit'")
     labels = as_names(by) or (("channel",) if "channel" in a.coded.labels else ())
     measure = StageReach(by=labels, channel_of=channel_of)
     check_names(measure)

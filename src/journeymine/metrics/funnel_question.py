@@ -18,6 +18,7 @@ __all__ = [
     "check_combination",
     "check_known",
     "check_labels",
+    "check_steps",
     "parse_exclusions",
     "parse_steps",
 ]
@@ -149,13 +150,17 @@ def check_combination(steps: Sequence[FunnelStep], exclusions: Sequence[Exclusio
 def check_labels(conditions: Sequence[Predicate], journeys: Journeys) -> None:
     """Refuse a touchpoint that the log does not have, or that only the company brings about."""
     check_journeys(journeys)
-    coded = journeys.codes("touchpoint")
-    check_known(conditions, {"touchpoint": coded.labels})
-    known = {label: code for code, label in enumerate(coded.labels)}
-    company = journeys.company.labels.get("touchpoint")
+    check_known(conditions, {"touchpoint": journeys.codes("touchpoint").labels})
+    check_steps(_named(conditions), journeys)
+
+
+def check_steps(touchpoints: Sequence[str], journeys: Journeys) -> None:
+    """Refuse a known touchpoint that only the company brings about."""
+    coded, company = journeys.codes("touchpoint"), journeys.company.labels.get("touchpoint")
     if company is None:
         return
-    for label in _named(conditions):
+    known = {label: code for code, label in enumerate(coded.labels)}
+    for label in touchpoints:
         code = known[label if label in known else escape_reserved(label)]
         if (company.codes == code).any() and not (coded.codes == code).any():
             raise QuestionError(

@@ -22,10 +22,11 @@ from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.metrics.contrast import stage_key
+from journeymine.metrics.funnel_question import check_steps
 from journeymine.metrics.satisfaction_answer import dips, scores
 from journeymine.metrics.satisfaction_asked import count_asked
 from journeymine.metrics.satisfaction_comments import comments_behind
-from journeymine.metrics.satisfaction_scale import ALL, NPS, as_scale, bounds, scale_of, to_emotion
+from journeymine.metrics.satisfaction_scale import ALL, NPS, as_scale, bounds, check_declared, scale_of, to_emotion
 from journeymine.parallel import take
 
 __all__ = ["Satisfaction", "satisfaction"]
@@ -168,7 +169,7 @@ def satisfaction(
     by : one or several of stage (the default, where the log has stages; else the touchpoint), touchpoint, channel,
         owner, any attribute or segment: labels of the step that was scored.
     scale : lowest and highest possible score, or a mapping of touchpoints to such pairs, the others then being left out.
-        By default what the log's sources declare, if they declare the same.
+        By default what the log's sources declare, if they declare the same; never beyond that.
     comments : an attribute that holds what customers wrote; adds the table ``comments``.
     n_comments : most comments per touchpoint.
     confidence : of the intervals.
@@ -185,7 +186,8 @@ def satisfaction(
 
     Raises
     ------
-    QuestionError : no scores, no scale, several scales, or scores outside the scale.
+    QuestionError : no scores, no scale, several scales, scores outside the scale, or a scale beyond all that the log's sources
+        declare; a scale for what only the company does.
     UnknownLabelError : `by` or `comments` names no column, or `scale` a touchpoint that does not occur.
 
     Notes
@@ -199,9 +201,13 @@ def satisfaction(
     chosen = scale_of(journeys.events) if scale is None else scale
     names = as_names(by) or (("stage",) if journeys.stages else ("touchpoint",))
     measure = Satisfaction(by=names, scale=chosen)
-    for touchpoint, *_ in measure.scale:
-        if touchpoint not in (ALL, *journeys.coded.labels["touchpoint"].labels):
-            raise UnknownLabelError.naming("touchpoint", touchpoint, journeys.coded.labels["touchpoint"].labels)
+    known = journeys.coded.labels["touchpoint"].labels
+    touchpoints = [touchpoint for touchpoint, *_ in measure.scale if touchpoint != ALL]
+    for touchpoint in touchpoints:
+        if touchpoint not in known:
+            raise UnknownLabelError.naming("touchpoint", touchpoint, known)
+    check_steps(touchpoints, journeys)
+    check_declared(measure.scale, journeys.events)
     result = answer(measure, journeys, confidence=confidence)
     if comments is None:
         return result

@@ -14,7 +14,7 @@ from journeymine.errors import QuestionError
 if TYPE_CHECKING:
     from journeymine.events.log import Events
 
-__all__ = ["ALL", "NPS", "Scale", "as_scale", "bounds", "scale_of", "to_emotion"]
+__all__ = ["ALL", "NPS", "Scale", "as_scale", "bounds", "check_declared", "scale_of", "to_emotion"]
 
 Ints = npt.NDArray[np.int64]
 Scale = tuple[tuple[str, float, float], ...]
@@ -67,8 +67,7 @@ def scale_of(events: Events | None) -> Scale:
     ------
     QuestionError : no source has scores; sources differ; or the log is not known.
     """
-    declared = [] if events is None else [schema.satisfaction_scale for schema in events.schemas]
-    found = sorted({(float(scale[0]), float(scale[1])) for scale in declared if scale is not None})
+    found = _declared(events)
     if not found:
         raise QuestionError(
             "the scale of the scores is not known: no source of these journeys declares one",
@@ -80,6 +79,30 @@ def scale_of(events: Events | None) -> Scale:
             hint="say which touchpoint uses which: scale={'nps_mailed': (0, 10), 'call_rated': (1, 5)}",
         )
     return as_scale(found[0])
+
+
+def check_declared(scale: Scale, events: Events | None) -> None:
+    """Refuse a scale that reaches beyond each that a source declares: scores were taken from within those only.
+
+    Raises
+    ------
+    QuestionError : on 0–10 the best score of a declared 1–5 would read as a complaint.
+    """
+    declared = _declared(events)
+    for touchpoint, low, high in scale:
+        if declared and not any(least <= low and high <= most for least, most in declared):
+            whose = f" of {touchpoint!r}" if touchpoint != ALL else ""
+            known = " and ".join(f"{least:g}–{most:g}" for least, most in declared)
+            raise QuestionError(
+                f"the scale {low:g}–{high:g}{whose} reaches beyond the declared {known}, from which alone scores were taken",
+                hint="leave scale out, or read the log with the right satisfaction_scale=",
+            )
+
+
+def _declared(events: Events | None) -> list[tuple[float, float]]:
+    """The scales of a log's sources, each once."""
+    declared = [] if events is None else [schema.satisfaction_scale for schema in events.schemas]
+    return sorted({(float(scale[0]), float(scale[1])) for scale in declared if scale is not None})
 
 
 def bounds(scale: Scale, touchpoints: Sequence[str]) -> tuple[Ints, Ints]:

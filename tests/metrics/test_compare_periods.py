@@ -114,6 +114,14 @@ def test_what_is_no_comparison_says_so(asked: dict[str, Any], said: str) -> None
         compare(a, b, measure, **given)
 
 
+@pytest.mark.parametrize("names", [("x",), "ab", None, (1, 2)], ids=str)
+def test_two_sides_have_two_names(names: Any) -> None:
+    journeys = stationary()
+    for ask in (jm.decompose, jm.compare_maps):
+        with pytest.raises(QuestionError, match=r"names=(?s:.*)Hint"):
+            ask(journeys, journeys, names=names)
+
+
 @pytest.mark.parametrize("when", ["20.2.1970", "1970-13-01", "", "soon"])
 def test_text_that_is_no_instant_says_so(when: str) -> None:
     journeys = stationary()

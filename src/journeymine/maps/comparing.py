@@ -19,6 +19,7 @@ from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.specification import Header, MapSpecification, Zoom
 from journeymine.maps.wording import legible, share
 from journeymine.metrics.compare import compare
+from journeymine.metrics.compare_sides import check_two_names
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.drop_off import DropOff
 
@@ -70,6 +71,7 @@ def compare_maps(
     its p-value, adjusted by Benjamini–Hochberg over all that was compared in the same way, is at most `fdr`.
     """
     check_journeys(a, b)
+    check_two_names(names)
     if not len(a) or not len(b):
         raise QuestionError("one of the two has no journeys", hint="widen the filter that chose them")
     if a.rules != b.rules:

@@ -23,6 +23,7 @@ __all__ = [
     "check_asked",
     "check_followed",
     "check_followed_over",
+    "check_two_names",
     "counts_of",
     "folds_of",
     "n_cut_users",
@@ -46,10 +47,15 @@ def check_asked(sides: Sequence[Any], measure: Any, columns: Any, names: Any) ->
             raise QuestionError(
                 f"cannot compare a {type(side).__name__}", hint="give Journeys, or Counts of the measure"
             )
-    if isinstance(names, str) or not _texts(names) or len(names) != 2:
-        raise QuestionError(f"names={names!r}", hint="give two texts, the name of a and that of b")
+    check_two_names(names)
     if columns is not None and not isinstance(columns, str) and not (_texts(columns) and len(columns)):
         raise QuestionError(f"columns={columns!r}", hint="name one or several estimates, or leave columns out")
+
+
+def check_two_names(names: Any) -> None:
+    """Refuse what does not name both sides."""
+    if isinstance(names, str) or not _texts(names) or len(names) != 2:
+        raise QuestionError(f"names={names!r}", hint="give two texts, the name of a and that of b")
 
 
 def _texts(given: Any) -> bool:

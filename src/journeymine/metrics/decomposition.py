@@ -36,6 +36,7 @@ from journeymine.counting.taken import check_names, refuse_taken
 from journeymine.counting.tally import Tally, spread
 from journeymine.errors import MergeError, QuestionError
 from journeymine.journeys.journeys import Journeys, check_journeys
+from journeymine.metrics.compare_sides import check_two_names
 from journeymine.metrics.stage_reach import StageReach, by_stage, stages_of
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.shares import number_interval
@@ -91,6 +92,7 @@ def decompose(
     jackknife over the folds that both share, so that users may stand in both.
     """
     check_journeys(a, b)
+    check_two_names(names)
     if channel_of not in ("entry", "exit"):
         several = ": a journey would stand in several groups" if channel_of == "any" else ""
         raise QuestionError(f"channel_of={channel_of!r}{several}", hint="give 'entry' or 'exit'")

@@ -101,7 +101,7 @@ class Stickiness:
         for row, (_, rows) in enumerate(groups_of(tally.rows.drop("day"), len(day))):
             within[:, rows] = np.cumsum(change[:, rows], axis=1)
             lasts[rows] = _lasting(day[rows], begin + width[rows] - 1, now)
-            won[:, row] = np.where(whole, seen, 0.0)[:, rows].sum(axis=1)
+            won[:, row] = seen[:, rows] @ whole[rows]
             tried[:, row] = within[:, rows] @ lasts[rows]
         n_days = np.maximum(now - begin - people.rows["window_days"].to_numpy() + 1, 0)
         users = people.total("n_users")

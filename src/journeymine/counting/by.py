@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ import numpy.typing as npt
 from journeymine.counting.runs import runs_of
 from journeymine.counting.tabulate import Key, label_key, pack
 from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.events.coded import Coded
+from journeymine.events.coded import Coded, narrow
 from journeymine.journeys.heads import Heads
 from journeymine.journeys.journeys import Journeys
+from journeymine.parallel import take
 
 __all__ = [
     "MAX_GROUPS",
@@ -25,6 +26,7 @@ __all__ = [
     "places",
     "step_keys",
     "step_labels",
+    "with_labels_in_use",
 ]
 
 Ints = npt.NDArray[np.int64]
@@ -127,6 +129,45 @@ def places(cell: npt.NDArray[np.integer], size: int, journey: Ints) -> Ints:
     return runs_of(cell, size, journey).first
 
 
+def with_labels_in_use(journeys: Journeys, names: Sequence[str]) -> Journeys:
+    """The same journeys; a column of `names` with more labels than a breakdown may have knows those only that occur in them.
+
+    For all journeys that a question is asked of, such as a selection of few users; never for a part of them, which would be
+    broken down where the whole is refused.
+    """
+    segments = {name: _in_use(journeys.segments[name]) for name in names if _many(journeys.segments.get(name))}
+    if segments:
+        journeys = journeys.replace(segments={**journeys.segments, **segments})
+    for name in names:
+        if _many(journeys.coded.labels.get(name)):
+            journeys = _with_column_in_use(journeys, name)
+    return journeys
+
+
+def _with_column_in_use(journeys: Journeys, name: str) -> Journeys:
+    """The same with one column; what the company did shares the codes of the steps."""
+    coded, company = journeys.coded, journeys.company
+    own, theirs = coded.labels[name], company.labels.get(name)
+    if theirs is not None:
+        company = replace(company, labels={**company.labels, name: _in_use(theirs, own)})
+    own = _in_use(own) if theirs is None else _in_use(own, theirs)
+    return journeys.replace(coded=replace(coded, labels={**coded.labels, name: own}), company=company)
+
+
+def _many(coded: Coded | None) -> bool:
+    return coded is not None and len(coded.labels) > MAX_GROUPS
+
+
+def _in_use(coded: Coded, *others: Coded) -> Coded:
+    """A column with the labels only that occur in it, or in others of the same vocabulary."""
+    used = np.zeros(len(coded.labels), dtype=bool)
+    for each in (coded, *others):
+        used[each.codes] = True
+    there = np.flatnonzero(used)
+    rank = narrow(np.cumsum(used) - 1, len(there))
+    return Coded(take(rank, coded.codes), tuple(coded.labels[code] for code in there.tolist()))
+
+
 def _of_journey(journeys: Journeys, name: str) -> Coded | None:
     """A label of whole journeys; None where `name` is one of steps."""
     if name in journeys.segments:
@@ -137,7 +178,7 @@ def _of_journey(journeys: Journeys, name: str) -> Coded | None:
 
 
 def _check_few(name: str, coded: Coded) -> None:
-    if len(coded.labels) > MAX_GROUPS:
+    if _many(coded):
         raise QuestionError(
             f"by={name!r} has {len(coded.labels):,} labels, more than {MAX_GROUPS:,}",
             hint="group them first, with journeys.segment(…) or an attribute of fewer values",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from journeymine.counting.by import with_labels_in_use
 from journeymine.counting.counts import Counts
 from journeymine.counting.measure import Measure
 from journeymine.journeys.journeys import Journeys
@@ -24,11 +25,18 @@ class Sized(Protocol):
         ...
 
 
-def count_in_memory(measure: Measure, journeys: Journeys, *, n_steps: int | None = None) -> Counts:
+def count_in_memory(measure: Measure, journeys: Journeys, *, n_steps: int | None = None, whole: bool = True) -> Counts:
     """Count a measure on journeys in memory.
 
     The parts are views of about `n_steps` steps with whole users; the outcome does not depend on their size.
+
+    Parameters
+    ----------
+    whole : whether these are all that the question is asked of, and not themselves a part; only then do labels that do not
+        occur in them not count as labels of a breakdown.
     """
+    if whole:
+        journeys = with_labels_in_use(journeys, getattr(measure, "names", ()))
     if n_steps is None:
         wish = measure.steps_at_once(journeys) if isinstance(measure, Sized) else PART
         n_steps = wish or max(PART, len(journeys.coded) // n_workers() + 1)

@@ -76,7 +76,7 @@ def count_part(frame: pl.DataFrame, measures: Sequence[Measure], plan: PartPlan)
     tally = tally_part(order, files, aside, plan.n_latest)
     journeys = build_ordered(order, plan.rules, plan.context, plan.stages)
     del order, files
-    return [count_in_memory(measure, journeys) for measure in measures], tally
+    return [count_in_memory(measure, journeys, whole=False) for measure in measures], tally
 
 
 def vocabulary(raw: Sequence[str | None]) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def counts_of(
         }  # fmt: skip
         parts = [
             Counts(question_of(measure), basis, specs, sealed),
-            count_in_memory(measure, journeys.pick(inside & ~carried.counted)),
+            count_in_memory(measure, journeys.pick(inside & ~carried.counted), whole=False),
             count_returned(measure, journeys.pick(inside & carried.counted)),
         ]
         found[name] = Counts.over_nights(parts, basis)
@@ -124,7 +124,7 @@ def _from_ledger(
         if days != (None, None):
             journeys = journeys.pick(_inside(days_of(journeys, settings.timezone), days))
         for name, measure in measures.items():
-            parts[name].append(count_in_memory(measure, journeys))
+            parts[name].append(count_in_memory(measure, journeys, whole=False))
     return {name: Counts.merge(counted) for name, counted in parts.items()}
 
 

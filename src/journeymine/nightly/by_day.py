@@ -75,7 +75,7 @@ def count_days(measure: Measure, journeys: Journeys, days: Ints) -> Tables:
         rank = np.empty(len(order), dtype=np.int64)
         rank[order] = np.arange(len(order))
         by_text = Coded(narrow(rank[coded.codes], len(order)), tuple(coded.labels[i] for i in order))
-        counts = count_in_memory(at_once, journeys.replace(segments={**journeys.segments, DAY: by_text}))
+        counts = count_in_memory(at_once, journeys.replace(segments={**journeys.segments, DAY: by_text}), whole=False)
         tables = {
             table: frame.with_columns(pl.col(DAY).cast(pl.Int64, strict=False))
             for table, frame in counts.tables.items()
@@ -107,7 +107,7 @@ def _one_by_one(measure: Measure, journeys: Journeys, days: Ints) -> Tables:
     specs = measure.specs()
     parts: dict[str, list[pl.DataFrame]] = {table: [] for table in specs}
     for day in np.unique(days):
-        counts = count_in_memory(measure, journeys.pick(days == day))
+        counts = count_in_memory(measure, journeys.pick(days == day), whole=False)
         for table, spec in specs.items():
             frame = counts.tables[table].with_columns(pl.lit(int(day), dtype=pl.Int64).alias(DAY))
             parts[table].append(frame.select(list(dated(spec).schema)))
@@ -116,7 +116,10 @@ def _one_by_one(measure: Measure, journeys: Journeys, days: Ints) -> Tables:
 
 def count_returned(measure: Measure, journeys: Journeys) -> Counts:
     """What it changes that journeys, counted as never followed by another, are."""
-    followed, alone = count_in_memory(measure, journeys), count_in_memory(measure, _never_followed(journeys))
+    followed, alone = (
+        count_in_memory(measure, journeys, whole=False),
+        count_in_memory(measure, _never_followed(journeys), whole=False),
+    )
     specs = measure.specs()
     tables = {name: difference(specs[name], followed.tables[name], alone.tables[name]) for name in specs}
     return Counts(question_of(measure), basis_of(journeys), specs, tables)

@@ -150,3 +150,22 @@ def test_a_compared_chain_is_drawn_with_its_states_as_paths() -> None:
     journeys = jm.build_journeys(jm.sample(users=300))
     drawn = str(compare(journeys, journeys, jm.Markov(order=2)).plot().to_dict())
     assert "product_viewed → " in drawn
+
+
+def test_a_curve_of_one_point_is_compared_at_its_time() -> None:
+    times = {"u": 5 * 3_600, "v": 5 * DAY}
+    rows = [
+        (f"{side}{i}", t, what)
+        for side, later in times.items()
+        for i in range(60)
+        for t, what in ((0, "visit"), (later, "order"))
+    ]
+    rows += [("first", -60 * DAY, "visit"), ("last", 100 * DAY, "visit")]
+    frame = pl.DataFrame(rows, schema=["user", "t", "what"], orient="row")
+    events = jm.read_events(frame, user="user", timestamp="t", time_unit="s", touchpoint="what")
+    journeys = jm.build_journeys(events, goal="order", idle="10d")
+    a, b, nobody = (journeys.where(pl.col("user").str.starts_with(side)) for side in ("u", "v", "x"))
+    for other, days in ((b, [1, 5]), (nobody, [1])):
+        curves = compare(a, other, jm.TimeToConvert(horizon="10d")).tables["curves"].filter(estimate="converted_share")
+        assert curves["time_s"].to_list() == [day * DAY for day in days]
+        assert curves["difference"].null_count() == len(days)

@@ -256,9 +256,10 @@ def _labels(pair: _Pair) -> list[pl.DataFrame] | None:
     time of a curve); None where those do not.
     """  # noqa: D205
     sides = ((pair.a, pair.frame_a), (pair.b, pair.frame_b))
-    if all(not answer.keys.columns and frame.height <= 1 for answer, frame in sides):
-        return [answer.keys for answer, _ in sides]
     plain = [name for name, _ in itertools.takewhile(lambda item: not is_estimate(item[1]), pair.a.columns.items())]
+    curve = bool(plain) and pl.Series(pair.a.columns[plain[0]]).dtype.is_float()  # no count: a curve may have one point
+    if not curve and all(not answer.keys.columns and frame.height <= 1 for answer, frame in sides):
+        return [answer.keys for answer, _ in sides]
     for extra in range(len(plain) + 1):
         found = [
             pl.DataFrame({

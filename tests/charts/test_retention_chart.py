@@ -79,6 +79,18 @@ def test_curves_start_at_0_and_end_with_their_name() -> None:
     assert "days since the first step" in chart.to_json()
 
 
+def test_a_group_that_is_not_there_is_refused_and_none_of_no_group_is_drawn_empty() -> None:
+    with pytest.raises(QuestionError, match="no group 'nosuch'"):
+        jm.life_cycle(journeys(), by="channel").plot(group="nosuch")
+    assert "<c3>" in said(jm.life_cycle(journeys(), by="channel").plot(group="<c3>"))
+    many = journeys().where(pl.lit(value=False))
+    for result in (jm.retention(many, by="channel"), jm.life_cycle(many, by="channel")):
+        assert result.frame.is_empty()
+        assert "groups" not in said(result.plot())
+        with pytest.raises(QuestionError, match="no group 'nosuch'"):
+            result.plot(group="nosuch")
+
+
 def test_of_many_groups_the_largest_are_drawn_with_the_test() -> None:
     chart = jm.time_to_convert(journeys(), by="channel").plot()
     assert len({point["group"] for point in datasets(chart)[0]}) == 6

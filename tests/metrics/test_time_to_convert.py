@@ -219,3 +219,25 @@ def test_the_reason_tells_why_nothing_is_known_and_for_how_long_one_watched() ->
     assert time_to_convert(journeys).frame["reason"].to_list() == [
         "journeys still undecided were watched for less than 3d, not for the whole horizon of 20d"
     ]
+
+
+def test_labels_that_service_journeys_alone_have_are_no_rows_and_what_is_decided_leaves_nothing_open() -> None:
+    day = 24 * HOUR
+    log = (Row("first", 0, "visit", "web", *[None] * 4),)
+    log += tuple(
+        Row(f"u{i}", (20 + i % 7) * day, name, "web", *[None] * 4) for i in range(70) for name in ("visit", "order")
+    )
+    log += (Row("u1", 60 * day, "review", "email", *[None] * 4),)
+    journeys = build(log, goal="order", idle="10d")
+    assert "service" in journeys.table["status"].to_list()
+    result = time_to_convert(journeys, by="channel")
+    assert result.frame["channel"].to_list() == ["web"]
+    assert result.frame.select("converted_share", "open_share").rows() == [(1.0, 0.0)]
+    # Lost and converted in many bins: the shares' sum is 1 but for rounding, and open is 0 without any.
+    log = log[:1] + tuple(
+        Row(f"u{i}", 20 * day + us, name, "web", *[None] * 4)
+        for i in range(97)
+        for name, us in (("visit", 0), ("order" if i % 3 else "quit", i * HOUR))
+    )
+    undecided = time_to_convert(build(log, goal="order", lost_at="quit", idle="10d"), bin="1h", horizon="9d")
+    assert undecided.frame["open_share"].to_list() == [0.0]

@@ -44,7 +44,7 @@ def repeat_rate_chart(result: Any, *, width: int = _WIDTH) -> Any:
     -------
     Altair chart.
     """
-    return _since(result, "hazard", "repeated_share", "time since the time before", "share that came again", width)
+    return _since(result, "hazard", "repeated_share", "time since they last came", "share that came again", width)
 
 
 def _since(result: Any, table: str, share: str, axis_title: str, y_title: str, width: int) -> Any:

@@ -8,6 +8,7 @@ import polars as pl
 
 from journeymine.charts.labels import grouped, leading, title_of
 from journeymine.charts.style import ACCENT, styled
+from journeymine.errors import QuestionError
 from journeymine.percents import percent
 
 __all__ = ["life_cycle_chart"]
@@ -33,13 +34,21 @@ def life_cycle_chart(result: Any, *, group: str | None = None, width: int = _WID
     Returns
     -------
     Altair chart.
+
+    Raises
+    ------
+    QuestionError : there is no such group.
     """
     import altair as alt
 
     names = leading(result.frame, "period")
-    frame, _ = grouped(result.frame, names, "active", 1_000)
+    frame, _ = grouped(result.frame, names, "active", result.frame.height)
     panels = frame["_panel"].unique(maintain_order=True).to_list()
-    chosen = group if group in panels else (panels[0] if panels else "")
+    if group is not None and group not in panels:
+        raise QuestionError(
+            f"there is no group {group!r} to draw", hint=f"there are: {', '.join(panels[:8]) or 'none'}"
+        )
+    chosen = panels[0] if group is None and panels else group or ""
     frame = frame.filter(pl.col("_panel") == chosen)
     n_periods, frame = frame.height, frame.tail(MAX_PERIODS)
     periods = frame["period"].cast(pl.String).to_list()
@@ -71,7 +80,7 @@ def life_cycle_chart(result: Any, *, group: str | None = None, width: int = _WID
     ).properties(width=width, height=_HEIGHT)  # fmt: skip
     chart = alt.vconcat(bars, _retained(frame, x, width), spacing=14)
     words = [
-        f"{chosen}, one of {len(panels)} groups." if names else "",
+        f"{chosen}, one of {len(panels)} groups." if names and panels else "",
         f"The last {MAX_PERIODS} of {n_periods} periods." if n_periods > MAX_PERIODS else "",
         (
             "Above the line: active users; below: gone dormant; pale: the period is not whole. "

@@ -95,11 +95,14 @@ def _prepared(result: Any, group: str | None) -> tuple[pl.DataFrame, pl.DataFram
         joined = pl.concat_str([pl.col(name) for name in names], separator=" · ").alias("_group")
         frame, overall = frame.with_columns(joined), overall.with_columns(joined)
         sizes = overall.filter(pl.col("period") == 0).sort("n", "_group", descending=[True, False])["_group"].to_list()
-        if not sizes or (group is not None and group not in sizes):
-            raise QuestionError(f"there is no group {group!r} to draw", hint=f"there are: {', '.join(sizes[:8])}")
-        chosen = group or sizes[0]
+        if group is not None and group not in sizes:
+            raise QuestionError(
+                f"there is no group {group!r} to draw", hint=f"there are: {', '.join(sizes[:8]) or 'none'}"
+            )
+        chosen = sizes[0] if group is None and sizes else group or ""
         frame, overall = frame.filter(pl.col("_group") == chosen), overall.filter(pl.col("_group") == chosen)
-        said.insert(0, f"{chosen}, one of {len(sizes)} groups.")
+        if sizes:
+            said.insert(0, f"{chosen}, one of {len(sizes)} groups.")
     latest = frame["cohort"].unique().sort().tail(MAX_COHORTS)
     left_out = frame["cohort"].n_unique() - len(latest)
     if left_out:

@@ -130,6 +130,11 @@ class Curves:
             return np.full(self.events.shape[:2], np.nan)
         return self.happened[..., position] if position >= 0 else np.zeros(self.events.shape[:2])
 
+    def waiting_after(self, bin_number: int) -> Floats:
+        """Share that had none of the events by the end of a bin, shape [1 + K]; for a bin that the curve knows."""
+        position = self.at(bin_number)
+        return self.waiting[:, position] if position >= 0 else np.ones(len(self.waiting))
+
 
 def curves_of(tally: Tally, causes: Sequence[str]) -> Iterator[Curves]:
     """The curves of each group of a table made by `count_exits`, in the order of its rows."""

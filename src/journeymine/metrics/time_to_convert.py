@@ -100,7 +100,7 @@ class TimeToConvert:
                 "left_truncated": asked & heads.left_truncated,
             },
             fold,
-        )
+        ).filter(pl.col("n_journeys") > 0)  # a label of service journeys alone is outside with them
         left = count_exits(specs["exits"], grouped.keys, np.where(known, bins, -1), cause, CAUSES, fold)
         return Counts.of(question_of(self), basis_of(journeys), specs, {"journeys": table, "exits": left})
 

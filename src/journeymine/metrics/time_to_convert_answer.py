@@ -50,12 +50,13 @@ def _summary(
     last, replicates = horizon_us // bin_us, 1 + int(journeys.present.sum())
     shape = (replicates, len(journeys))
     shares, undecided = np.full((len(CAUSES), *shape), np.nan), np.full(shape, np.nan)
+    waiting = np.full(shape, np.nan)
     half, people = np.full(len(journeys), np.nan), journeys.total("n_users").astype(np.float64)
     for row, group in enumerate(_groups(journeys)):
         curve = curves.get(group)
         if curve is None or not curve.knows(last) or misfit(bin_us, horizon_us):
             continue
-        shares[:, :, row] = curve.happened_by(last).T
+        shares[:, :, row], waiting[:, row] = curve.happened_by(last).T, curve.waiting_after(last)
         people[row] = min(people[row], curve.decided_by(last))
         seconds = curve.bins * (bin_us / MICRO)
         undecided[:, row] = restricted_mean(seconds, curve.waiting, last * bin_us / MICRO)
@@ -72,9 +73,7 @@ def _summary(
             "horizon_s": np.full(len(journeys), last * bin_us / MICRO),
             "converted_share": SolvedShare(shares[0], trials, people),
             "lost_share": SolvedShare(shares[1], trials, people),
-            "open_share": SolvedShare(
-                1 - np.nansum(shares, axis=0) + np.where(np.isnan(shares[1]), np.nan, 0), trials, people
-            ),
+            "open_share": SolvedShare(waiting, trials, people),
             "half_s": pl.Series(half).fill_nan(None),
             "open_mean_s": Number(undecided, trials, least=0.0),
         },

@@ -14,7 +14,7 @@ import pytest
 
 from journeymine.events import read_events
 from journeymine.journeys import Journeys, build_journeys
-from journeymine.metrics import retention, time_to_convert
+from journeymine.metrics import repeat_rate, retention, time_to_convert
 
 WEEKS, USERS, DAY = 10, 400, 86_400
 MONDAY = 4 * DAY  # 5 January 1970
@@ -134,3 +134,20 @@ def attempts(rng: np.random.Generator, days: int) -> Callable[[int], Journeys]:
         )
 
     return build
+
+
+@pytest.mark.parametrize("until", [85, 100, 120])
+def test_what_a_log_holds_after_the_end_of_its_watch_moves_no_share_within_a_time(until: int) -> None:
+    rng, n = np.random.default_rng(3), 4_000
+    start, took = rng.uniform(61, 120, n), rng.exponential(20, n)
+    user, second = np.append(np.tile(np.arange(n), 2), n), np.concatenate((start, start + took, [0])) * DAY
+    what = ["visit"] * n + ["order"] * n + ["visit"]
+    kept = second < 180 * DAY  # another source goes on for long
+    journeys = journeys_of(
+        user[kept], second[kept].astype(np.int64), np.array(what)[kept], until * DAY, goal="order", idle="60d"
+    )
+    truth = 1 - np.exp(-20 / 20)
+    converted = time_to_convert(journeys, horizon="20d").frame["converted_share"].item()
+    again = repeat_rate(journeys, event=["visit", "order"], bin="1d", horizon="20d").frame["repeated_share"][0]
+    assert converted == pytest.approx(truth, abs=0.03)
+    assert again == pytest.approx(truth, abs=0.03)

@@ -207,7 +207,7 @@ MEANING = {
     "n_ping_pong": "of n_crossings: straight back to where the journey was before",
     "lost_at": "of n: lost, with the arrival as last step",
     "lost_at_share": "lost_at ÷ n",
-    "n_arrivals": "crossings of mature journeys before the goal",
+    "n_arrivals": "arrivals of mature journeys by this crossing, up to the goal and with it",
     "week": "Monday (UTC) of the week in which the journey reached the stage",
     "usual_steps": "median number of steps between the stage before and this one",
     "lost_otherwise": "share lost of the other arrivals at the same label, in the same stage",
@@ -216,7 +216,7 @@ MEANING = {
     "p_lost_adjusted": "the same for all crossings tested together (Benjamini–Hochberg)",
     "converted_with": "share that converts of the journeys with it",
     "converted_without": "the same of the others that reached the same stage",
-    "friction": "repeat, loop, back_step, wait, abandoned_session, or a kind of the stage map",
+    "friction": "repeat, loop, back_step, wait, abandoned_session, detour, or a kind of the stage map",
     "n_times": "times it happened",
     "lift": "converted_with ÷ converted_without",
     "information_gain_bits": "what passing tells about converting, within stages, bits",
@@ -245,7 +245,14 @@ ELSEWHERE = {
             }.items()
         },
     },
-    "handoffs": {"from": "label left", "to": "label entered", "n": "mature journeys that cross before the goal"},
+    "handoffs": {
+        "from": "label left",
+        "to": "label entered",
+        "n": "mature journeys that cross up to the goal",
+        "n_journeys": "journeys that cross, before or after the goal",
+        "converted_with": "share of these arrivals with or after which the journey converts",
+        "converted_without": "the same of the other arrivals at the same label, in the same stage",
+    },
     "friction": {"conversions_at_stake": "n × −difference", "n": "mature journeys that meet it; ways: journeys that got there"},
     "decision_points": {"label": "what is passed"},
 }  # fmt: skip

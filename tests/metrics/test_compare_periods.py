@@ -104,7 +104,6 @@ def test_users_with_journeys_left_out_are_counted() -> None:
         ({"columns": []}, "columns="),
         ({"a": pl.DataFrame()}, "DataFrame"),
     ],
-    ids=str,
 )
 def test_what_is_no_comparison_says_so(asked: dict[str, Any], said: str) -> None:
     journeys = stationary()

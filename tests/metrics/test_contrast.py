@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import polars as pl
 import pytest
@@ -25,8 +26,11 @@ def planted() -> jm.Journeys:
     return jm.build_journeys(jm.sample())
 
 
-def walks(journeys: jm.Journeys, *, mature: bool = True) -> list[tuple[dict[str, object], list[dict[str, object]]]]:
-    """Each (mature) journey with its own steps before the goal, as plain rows."""
+Step = dict[str, object]
+
+
+def walks(journeys: jm.Journeys, *, mature: bool = True, up_to_goal: bool = False) -> list[tuple[Step, list[Step]]]:
+    """Each (mature) journey with its own steps before the goal (or up to it), as plain rows."""
     steps = journeys.steps.filter(~pl.col("by_company"))
     rows = defaultdict(list)
     for row in steps.iter_rows(named=True):
@@ -35,81 +39,101 @@ def walks(journeys: jm.Journeys, *, mature: bool = True) -> list[tuple[dict[str,
     for head in journeys.table.iter_rows(named=True):
         listed = rows[head["user"], head["nth_journey"]]
         if head["status"] == "converted":
-            listed = listed[: next(i for i, row in enumerate(listed) if row["is_goal"])]
+            goal = next(i for i, row in enumerate(listed) if row["is_goal"])
+            listed = listed[: goal + up_to_goal]
         if (head["mature"] or not mature) and head["status"] != "service":
             found.append((head, listed))
     return found
 
 
-Marks = Callable[[list[dict[str, object]]], list[tuple[object, dict[str, object]]]]
+Marks = Callable[[list[Step], object], list[tuple[tuple[object, ...], int]]]
+CLOSED = "account_closed"
+PAUSES = ("wait", "abandoned_session")
 
 
 def compared(journeys: jm.Journeys, marks: Marks) -> dict[object, tuple[int, float, float]]:
-    """Marker → mature journeys, and the standardised shares with and without, by loops over the definition."""
+    """Marker → mature journeys, and the standardised shares with and without, by loops over the definition.
+
+    `marks` gives what a journey meets before its goal, and the number of the step at which it is compared.
+    """
     met: dict[object, dict[object, list[bool]]] = defaultdict(lambda: defaultdict(list))
     reached: dict[object, list[bool]] = defaultdict(list)
+    went_on: dict[object, list[bool]] = defaultdict(list)
     for head, steps in walks(journeys):
         won = head["status"] == "converted"
-        for stage in {step["stage"] for step in steps}:
+        told = [(i, step["stage"]) for i, step in enumerate(steps) if step["touchpoint"] != CLOSED]
+        for stage in {stage for _, stage in told}:
             reached[stage].append(won)
+            if any(other == stage and (i + 1 < len(steps) or won) for i, other in told):
+                went_on[stage].append(won)
         seen = set()
-        for marker, step in marks(steps):
+        for marker, i in marks(steps, head["goal_at"]):
             if marker not in seen:
                 seen.add(marker)
-                met[marker][step["stage"]].append(won)
+                met[marker][steps[i]["stage"]].append(won)
     answer = {}
     for marker, stages in met.items():
         n = with_ = without = 0.0
         for stage, outcomes in stages.items():
-            others = len(reached[stage]) - len(outcomes)
+            all_there = (went_on if marker[0] in PAUSES else reached)[stage]
+            others = len(all_there) - len(outcomes)
             if others:
                 n += len(outcomes)
                 with_ += sum(outcomes)
-                without += len(outcomes) * (sum(reached[stage]) - sum(outcomes)) / others
+                without += len(outcomes) * (sum(all_there) - sum(outcomes)) / others
         total = sum(len(outcomes) for outcomes in stages.values())
         answer[marker] = (total, with_ / n if n else math.nan, without / n if n else math.nan)
     return answer
 
 
-def crossings(steps: list[dict[str, object]]) -> list[tuple[object, dict[str, object]]]:
-    return [((a["channel"], b["channel"]), b) for a, b in itertools.pairwise(steps) if a["channel"] != b["channel"]]
+def visited(steps: list[Step], goal_at: object) -> list[tuple[tuple[object, ...], int]]:
+    return [((step["touchpoint"],), i) for i, step in enumerate(steps) if step["touchpoint"] != CLOSED]
 
 
-def visited(steps: list[dict[str, object]]) -> list[tuple[object, dict[str, object]]]:
-    return [((step["touchpoint"],), step) for step in steps if step["touchpoint"] != "account_closed"]
+def moved(steps: list[Step], goal_at: object) -> list[tuple[tuple[object, ...], int]]:
+    return [
+        ((b["stage"],), i)
+        for i, (a, b) in enumerate(itertools.pairwise(steps))
+        if a["stage"] != b["stage"] and CLOSED not in (a["touchpoint"], b["touchpoint"])
+    ]
 
 
-def stumbled(steps: list[dict[str, object]]) -> list[tuple[object, dict[str, object]]]:
+def stumbled(steps: list[Step], goal_at: object) -> list[tuple[tuple[object, ...], int]]:
     found = []
+    goal = [] if goal_at is None else [{"timestamp": goal_at}]
     for i, step in enumerate(steps):
         place = (step["channel"], step["touchpoint"])
+        if step["touchpoint"] == CLOSED:
+            continue
         if step["kind"] != "(unknown)":
-            found.append(((step["kind"], *place), step))
+            found.append(((step["kind"], *place), i))
+        for after in [*steps, *goal][i + 1 : i + 2]:
+            pause = (after["timestamp"] - step["timestamp"]).total_seconds()
+            if pause > 3 * 86400:
+                found.append((("wait", *place), i))
+            if pause > 1800 and step["stage"] == "purchase":
+                found.append((("abandoned_session", *place), i))
         if not i:
             continue
         before = steps[i - 1]
         if place == (before["channel"], before["touchpoint"]):
-            found.append((("repeat", *place), step))
+            found.append((("repeat", *place), i))
         elif any(place == (other["channel"], other["touchpoint"]) for other in steps[:i]):
-            found.append((("loop", *place), step))
-        if (step["timestamp"] - before["timestamp"]).total_seconds() > 3 * 86400:
-            found.append((("wait", before["channel"], before["touchpoint"]), step))
+            found.append((("loop", *place), i))
         order = ("awareness", "consideration", "purchase", "retention", "advocacy")
         if order.index(step["stage"]) < order.index(before["stage"]):
-            found.append((("back_step", *place), step))
-        if (step["timestamp"] - before["timestamp"]).total_seconds() > 1800 and before["stage"] == "purchase":
-            found.append((("abandoned_session", before["channel"], before["touchpoint"]), step))
+            found.append((("back_step", *place), i))
     return found
 
 
 @pytest.mark.parametrize(
     ("ask", "keys", "marks"),
     [
-        (jm.handoffs, ("from", "to"), crossings),
         (jm.decision_points, ("label",), visited),
+        (partial(jm.decision_points, grain="stage"), ("label",), moved),
         (jm.friction, ("friction", "channel", "touchpoint"), stumbled),
     ],
-    ids=["handoffs", "decision_points", "friction"],
+    ids=["decision_points", "stages", "friction"],
 )
 def test_every_row_equals_a_loop_over_the_definition(
     ask: Callable[[jm.Journeys], Result], keys: tuple[str, ...], marks: Marks
@@ -122,7 +146,7 @@ def test_every_row_equals_a_loop_over_the_definition(
     assert {tuple(row[k] for k in keys) for row in frame.iter_rows(named=True)} == set(expected)
     people: dict[object, set[object]] = defaultdict(set)
     for head, steps in walks(journeys):
-        for marker, _ in marks(steps):
+        for marker, _ in marks(steps, head["goal_at"]):
             people[marker].add(head["user"])
     for row in frame.iter_rows(named=True):
         assert row["n_users"] == len(people[tuple(row[k] for k in keys)])
@@ -131,6 +155,35 @@ def test_every_row_equals_a_loop_over_the_definition(
         for name, value in (("converted_with", with_), ("converted_without", without)):
             assert (row[name] is None) == math.isnan(value)
             assert row[name] is None or row[name] == pytest.approx(value, abs=1e-12)
+
+
+def test_crossings_equal_a_loop_over_the_definition() -> None:
+    """Every crossing has a row, whenever it is made; compared are those up to the goal."""
+    journeys = jm.build_journeys(jm.sample(users=500))
+    steps = journeys.steps.filter(~pl.col("by_company"))
+    times: dict[object, list[object]] = defaultdict(list)
+    for whose, rows in steps.group_by("user", "nth_journey", maintain_order=True):
+        for a, b in itertools.pairwise(rows["channel"]):
+            if a != b:
+                times[a, b].append(whose)
+    early: dict[object, dict[object, list[bool]]] = defaultdict(dict)
+    for head, walk in walks(journeys, up_to_goal=True):
+        for i, (a, b) in enumerate(itertools.pairwise(walk), 1):
+            if a["channel"] != b["channel"]:
+                key = head["user"], head["nth_journey"]
+                lost = head["status"] == "lost" and i == len(walk) - 1
+                early[a["channel"], b["channel"]].setdefault(key, []).append(lost)
+    frame = jm.handoffs(journeys).frame
+    assert {(row["from"], row["to"]) for row in frame.iter_rows(named=True)} == set(times)
+    after = 0
+    for row in frame.iter_rows(named=True):
+        pair = row["from"], row["to"]
+        assert (row["n_crossings"], row["n_journeys"]) == (len(times[pair]), len(set(times[pair])))
+        assert (row["n"], row["n_users"]) == (len(early[pair]), len({user for user, _ in early[pair]}))
+        assert row["lost_at"] == sum(any(lost) for lost in early[pair].values())
+        after += not early[pair]
+        assert (row["reason"] == "no mature journey crosses here up to its goal") == (row["n"] == 0)
+    assert after > 2
 
 
 ORDER = ("awareness", "consideration", "purchase", "retention", "advocacy")
@@ -171,7 +224,9 @@ def detours(every: list[tuple[dict[str, object], list[dict[str, object]], object
 def test_detours_equal_a_loop_over_the_definition(segment: str | None) -> None:
     journeys = jm.build_journeys(jm.sample(users=700))
     every = [
-        (head, steps, steps[0]["device"] if segment else None) for head, steps in walks(journeys, mature=False) if steps
+        (head, [step for step in steps if step["touchpoint"] != CLOSED], steps[0]["device"] if segment else None)
+        for head, steps in walks(journeys, mature=False)
+        if steps
     ]
     lengths, usual, met = detours(every)
     reached: dict[object, list[bool]] = defaultdict(list)
@@ -226,7 +281,7 @@ def test_weeks_of_trouble_equal_a_loop_over_the_definition(planted: jm.Journeys)
     met: dict[object, list[bool]] = defaultdict(list)
     for head, steps in walks(planted):
         won, since = head["status"] == "converted", {}
-        for step in steps:
+        for step in steps if steps[-1:] and steps[-1]["touchpoint"] != CLOSED else steps[:-1]:
             since.setdefault(step["stage"], step["timestamp"].date() - timedelta(days=step["timestamp"].weekday()))
         for stage, monday in since.items():
             reached[stage, monday].append(won)
@@ -262,35 +317,135 @@ def test_the_fault_is_found_in_its_week(planted: jm.Journeys) -> None:
     assert worst["conversions_at_stake_lower"] < facts["orders_lost"] < worst["conversions_at_stake_upper"]
 
 
-def test_losses_on_arrival_equal_a_loop_over_the_definition() -> None:
+def test_how_arrivals_end_equals_a_loop_over_the_definition() -> None:
     journeys = jm.build_journeys(jm.sample(users=700))
-    arrivals: dict[object, list[bool]] = defaultdict(list)
-    for head, steps in walks(journeys):
+    arrivals: dict[object, list[tuple[bool, bool]]] = defaultdict(list)
+    for head, steps in walks(journeys, up_to_goal=True):
         for i, (before, step) in enumerate(itertools.pairwise(steps), 1):
             enters = before["stage"] != step["stage"]
-            ends = head["status"] == "lost" and i == len(steps) - 1
-            arrivals[before["channel"], step["channel"], step["stage"], enters].append(ends)
+            lost = head["status"] == "lost" and i == len(steps) - 1
+            arrivals[before["channel"], step["channel"], step["stage"], enters].append(
+                (lost, head["status"] == "converted")
+            )
     seen = 0
     for row in jm.handoffs(journeys).frame.iter_rows(named=True):
-        n = expected = lost = used = others = 0.0
-        for (a, b, stage, enters), ends in arrivals.items():
+        n = used = others = 0
+        ends, expected = [0.0, 0.0], [0.0, 0.0]
+        for (a, b, stage, enters), found in arrivals.items():
             if (a, b) != (row["from"], row["to"]):
                 continue
-            n += len(ends)
-            rest = [end for (c, d, *where), found in arrivals.items() for end in found
+            n += len(found)
+            rest = [end for (c, d, *where), ends in arrivals.items() for end in ends
                     if c != a and d == b and where == [stage, enters]]  # fmt: skip
             if rest:
-                used, others, lost = used + len(ends), others + len(rest), lost + sum(ends)
-                expected += len(ends) * sum(rest) / len(rest)
+                used, others = used + len(found), others + len(rest)
+                for how in (0, 1):
+                    ends[how] += sum(end[how] for end in found)
+                    expected[how] += len(found) * sum(end[how] for end in rest) / len(rest)
         assert row["n_arrivals"] == n
         assert (row["p_lost"] is not None) <= (used >= 30 and others >= 30)
         if used:
             seen += 1
-            assert row["lost_otherwise"] == pytest.approx(expected / used)
-            assert row["lost_excess"] == pytest.approx((lost - expected) / used)
+            assert row["lost_otherwise"] == pytest.approx(expected[0] / used)
+            assert row["lost_excess"] == pytest.approx((ends[0] - expected[0]) / used)
+            assert row["converted_with"] == pytest.approx(ends[1] / used)
+            assert row["converted_without"] == pytest.approx(expected[1] / used)
+            assert row["difference"] == pytest.approx((ends[1] - expected[1]) / used)
         else:
-            assert row["lost_excess"] is row["lost_otherwise"] is None
+            assert row["lost_excess"] is row["lost_otherwise"] is row["difference"] is None
     assert seen > 20
+
+
+def read(rows: list[tuple[object, ...]], columns: str, stages: dict[str, list[str]] | None, **rules: object) -> jm.Journeys:
+    """Journeys of a little log: user, seconds, touchpoint, and channel if there is one."""
+    log = pl.DataFrame(rows, schema=columns.split(), orient="row")
+    channel = {"channel": "where"} if "where" in log.columns else {}
+    events = jm.read_events(
+        log, user="u", timestamp="t", time_unit="s", touchpoint="what",
+        stages=None if stages is None else jm.StageMap.of(stages), **channel,
+    )  # fmt: skip
+    return jm.build_journeys(events, **rules)
+
+
+DAY = 86_400
+
+
+def test_a_pause_that_nothing_depends_on_makes_no_difference_although_many_end_with_the_order() -> None:
+    """Half order as their next step, and whether they pause before it is a coin's toss."""
+    rows: list[tuple[object, ...]] = []
+    for i in range(1_200):
+        pause = 4 * DAY if i % 2 else 600
+        rows += [(f"u{i}", 0, "view"), (f"u{i}", 60, "cart")]
+        if i % 4 < 2:
+            rows.append((f"u{i}", 60 + pause, "order"))
+            continue
+        rows.append((f"u{i}", 60 + pause, "delivery"))
+        if i % 12 < 4:
+            rows.append((f"u{i}", 120 + pause, "order"))
+    stages = {"look": ["view"], "buy": ["cart", "delivery", "order"]}
+    journeys = read(rows, "u t what", stages, goal="order", observed_until=90 * DAY * 1_000_000)
+    frame = jm.friction(journeys).frame.filter(touchpoint="cart")
+    assert frame["friction"].to_list() == ["abandoned_session", "wait"]
+    converted = 300 / 600 + 100 / 600
+    for row in frame.iter_rows(named=True):
+        assert (row["n"], row["converted_with"], row["converted_without"]) == (600, converted, converted)
+
+
+def test_who_orders_on_arrival_is_no_loss_of_the_handoff() -> None:
+    rows: list[tuple[object, ...]] = []
+    for i in range(400):  # from the phone most order at once; from the app many are lost on the page
+        start, lost = ("phone", i % 20 == 0) if i < 200 else ("app", i % 2 == 0)
+        rows.append((f"u{i}", 0, "ask", start))
+        rows.append((f"u{i}", 60, "page" if lost else "order", "web"))
+    stages = {"think": ["ask"], "buy": ["page", "order"]}
+    journeys = read(rows, "u t what where", stages, goal="order", observed_until=90 * DAY * 1_000_000)
+    frame = jm.handoffs(journeys).frame
+    app, phone = frame.row(0, named=True), frame.row(1, named=True)
+    assert (phone["from"], phone["n"], phone["lost_at"], phone["n_arrivals"]) == ("phone", 200, 10, 200)
+    assert (phone["lost_excess"], phone["difference"]) == (pytest.approx(0.05 - 0.5), pytest.approx(0.95 - 0.5))
+    assert app["lost_excess"] == pytest.approx(0.5 - 0.05)
+    assert app["p_lost_adjusted"] < 0.001
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_what_loses_a_journey_by_definition_is_nobody_to_compare_with(closing: bool) -> None:
+    rows: list[tuple[object, ...]] = []
+    for i in range(800):
+        rows.append((f"u{i}", 0, "view"))
+        if i % 2:
+            rows.append((f"u{i}", 60, "cart" if i % 4 == 1 else "quick_buy"))
+            rows += [(f"u{i}", 120, "order")] * (i % 8 < 4)
+        elif closing:
+            rows.append((f"u{i}", 60, "closed"))
+    stages = {"look": ["view"], "buy": ["cart", "quick_buy", "order", "closed"]}
+    journeys = read(rows, "u t what", stages, goal="order", observed_until=90 * DAY * 1_000_000,
+                    lost_at="closed" if closing else None)  # fmt: skip
+    frame = jm.decision_points(journeys).frame.filter(pl.col("label") != "view")
+    assert frame["label"].to_list() == ["cart", "quick_buy"]
+    assert frame["converted_with"].to_list() == frame["converted_without"].to_list() == [0.5, 0.5]
+
+
+def test_without_a_goal_nothing_is_said_of_conversion() -> None:
+    rows = [(f"u{i}", 60 * t, what, where) for i in range(90) for t, (what, where) in
+            enumerate((("a", "web"), ("b", "app"), ("b", "app")))]  # fmt: skip
+    journeys = read(rows, "u t what where", None, observed_until=90 * DAY * 1_000_000)
+    for ask, shares in (
+        (jm.friction, ("converted_with", "difference", "conversions_at_stake")),
+        (jm.handoffs, ("lost_at_share", "lost_excess", "converted_with", "difference")),
+        (jm.decision_points, ("converted_with", "difference", "lift")),
+        (jm.drop_off, ("converted_share", "lost_share", "conversions_at_stake")),
+    ):
+        frame = ask(journeys).frame
+        assert frame.height
+        assert frame.select(shares).null_count().row(0) == (frame.height,) * len(shares), ask
+        assert set(frame["reason"]) == {"no goal was named, so nothing can convert"}
+
+
+def test_a_column_called_stage_has_no_order_without_a_stage_map() -> None:
+    log = pl.DataFrame({"u": ["a"] * 3, "t": [0, 1, 2], "what": ["x", "y", "done"], "stage": ["c", "b", "a"]})
+    events = jm.read_events(log, user="u", timestamp="t", time_unit="s", touchpoint="what", attributes=["stage"])
+    frame = jm.friction(jm.build_journeys(events, goal="done")).frame
+    assert "back_step" not in frame["friction"].to_list()
 
 
 def test_a_place_that_leaks_whoever_comes_is_no_fault_of_a_handoff() -> None:

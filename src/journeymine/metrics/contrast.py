@@ -27,6 +27,7 @@ from journeymine.journeys.journeys import Journeys
 __all__ = [
     "ENOUGH",
     "EVERYWHERE",
+    "GOING_ON",
     "WEEK_US",
     "contrast_specs",
     "stage_key",
@@ -34,27 +35,31 @@ __all__ = [
 
 ENOUGH = 30
 """Fewest mature journeys with and without a marker for it to be tested."""
+GOING_ON = "going_on"
+"""Key of tables of those who reached a stage: whether only those are meant who went on from it."""
 EVERYWHERE = "(everywhere)"
 """The one stage of a log without stages."""
 
 
 def contrast_specs(
-    keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = (), *, weekly: bool = False
+    keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = (), *, weekly: bool = False, going_on: bool = False
 ) -> dict[str, TableSpec]:
     """Tables of a contrast: journeys by marker and stage, their users by marker, and all journeys by stage.
 
-    All by the labels of `by`; `weekly` also by the calendar week in which the journey reached the stage.
+    All by the labels of `by`; `weekly` also by the calendar week in which the journey reached the stage. With `going_on`, all
+    journeys stand under 0, and those of them that went on from the stage, by whatever step, under 1 as well.
     """
     group: dict[str, type[pl.DataType]] = dict.fromkeys(by, pl.String)
     if weekly:
         group["week"] = pl.Int64
+    on: dict[str, type[pl.DataType]] = {GOING_ON: pl.Int64} if going_on else {}
     return {
         "met": TableSpec(
             {**group, **keys, "stage": pl.String},
             {"n_times": "sum", "n_journeys": "sum", "n": "sum", "converted": "sum", "lost_at": "sum", "value": "wide"},
         ),
         "people": TableSpec({**group, **keys}, {"n_users": "users", "users_converted": "users"}, folded=False),
-        "reached": TableSpec({**group, "stage": pl.String}, {"n": "sum", "converted": "sum"}),
+        "reached": TableSpec({**group, "stage": pl.String, **on}, {"n": "sum", "converted": "sum"}),
     }
 
 

@@ -11,40 +11,48 @@ import polars as pl
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.packed import Packed
 from journeymine.counting.runs import changes, sort_narrow
+from journeymine.metrics.contrast import GOING_ON
 from journeymine.metrics.contrast_ground import Ground
-from journeymine.metrics.contrast_standing import LEFT, fate_of
+from journeymine.metrics.contrast_standing import LEFT, fate_of, left_out
 from journeymine.metrics.contrast_tables import Fates
 from journeymine.parallel import take
 
 __all__ = ["Meetings", "Reached"]
 
 Ints = npt.NDArray[np.int64]
+_GOING_ON = {GOING_ON: pl.Series([0, 1])}
 
 
 class Meetings:
     """Journeys by what they met, and by the stage at which they met it first; all their meetings are counted there."""
 
-    def __init__(self, *, weekly: bool = False) -> None:
-        """`weekly` : also by the week in which the journey reached that stage."""
-        self._weekly = weekly
-        self._fates = Fates(by_user=True)
+    def __init__(self, *, weekly: bool = False, any_time: bool = False) -> None:
+        """`weekly` : also by the week in which the journey reached that stage; `any_time` : what it met after its goal as well."""
+        self._weekly, self._any_time = weekly, any_time
+        self._fates = Fates()
 
     def add(self, ground: Ground, step: Ints, met: Packed) -> None:
-        """Add what journeys of a block met at some steps before their goal, the same thing perhaps many times."""
+        """Add what journeys of a block met at some steps, the same thing perhaps many times.
+
+        Steps after the goal, and those of service journeys, only add to how many journeys and times there are.
+        """
         keys = ground.in_groups(met, step)
         cell, rows = sort_narrow(keys.cell, keys.size, step)
         new = changes(cell)
         new |= changes(take(ground.of_step, rows))
         starts, later = np.flatnonzero(new), np.flatnonzero(~new)
         first = take(rows, starts)
-        keys = Packed(take(cell, starts), keys.factors, keys.size)
+        at = Packed(take(cell, starts), keys.factors, keys.size)
         if self._weekly:
-            keys = keys.beside(ground.weeks_reached(first), ground.weeks)
+            at = at.beside(ground.weeks_reached(first), ground.weeks)
         again = later - np.arange(1, len(later) + 1)  # which of the first meetings each of the later ones follows
         standing = take(ground.standing, first)
         lost = take(again, np.flatnonzero(fate_of(take(ground.standing, take(rows, later))) == LEFT))
         standing[lost] |= standing.dtype.type(LEFT)
-        self._fates.add(ground, keys, first, standing, again)
+        if self._any_time:
+            outside = np.flatnonzero(~take(ground.up_to_goal, first))
+            standing[outside] = left_out(take(standing, outside))
+        self._fates.add(ground, at, first, standing, again, by_user=True)
 
     def absorb(self, other: Meetings) -> None:
         """Add what another one counted; the other is used up."""
@@ -58,17 +66,23 @@ class Meetings:
 class Reached:
     """All journeys by the stages that they reached before their goal."""
 
-    def __init__(self, *, weekly: bool = False) -> None:
-        """`weekly` : also by the week in which they reached them."""
-        self._weekly = weekly
+    def __init__(self, *, weekly: bool = False, going_on: bool = False) -> None:
+        """`weekly` : also by the week in which they reached them; `going_on` : those that went on from there once more."""
+        self._weekly, self._going_on = weekly, going_on
         self._fates = Fates()
 
     def add(self, ground: Ground) -> None:
         """Add the journeys of a block."""
-        step = ground.reached
+        step, only = ground.reached, np.zeros(0, dtype=np.uint8)
+        if self._going_on:
+            on = take(step, np.flatnonzero(take(ground.goes_on, step)))
+            only = np.repeat(np.array([0, 1], dtype=np.uint8), [len(step), len(on)])
+            step = np.concatenate((step, on))
         at = ground.in_groups(Packed.none(len(step)), step)
         if self._weekly:
             at = at.beside(ground.week(step), ground.weeks)
+        if self._going_on:
+            at = at.beside(only, _GOING_ON)
         self._fates.add(ground, at, step, take(ground.standing, step))
 
     def absorb(self, other: Reached) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.counting.counts import Basis
+from journeymine.counting.mature import NO_GOAL, too_short
 from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally, row_groups
 from journeymine.metrics.contrast import ENOUGH
@@ -16,13 +18,52 @@ from journeymine.parallel import take
 from journeymine.stats.folds import jackknife_variance
 from journeymine.stats.multiple import benjamini_hochberg
 
-__all__ = ["NONE_WITHOUT", "Contrast", "by_group", "contrast", "nullable", "p_values", "significance"]
+__all__ = ["NOBODY", "NONE_WITHOUT", "Contrast", "Markers", "by_group", "contrast", "nullable", "p_values", "significance"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 NONE_WITHOUT = "every mature journey that got as far has it: there is none without it to compare with"
+NOBODY = "no mature journey meets it up to its goal"
 EXPECTED = 5
 """Fewest journeys that must be expected to convert, and not to, among few that met a marker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """What journeys met, added up over the stages at which they did.
+
+    Attributes
+    ----------
+    met : the counts by stage.
+    of : which marker each of their rows is of.
+    rows : the markers' keys.
+    totals : exact counts, by column of the table, and the distinct users.
+    stage : the stage at which most journeys meet it.
+    """
+
+    met: Tally
+    of: Ints
+    rows: pl.DataFrame
+    totals: Mapping[str, Ints]
+    stage: list[str]
+
+    @classmethod
+    def of_counts(cls, met: Tally, people: Tally) -> Markers:
+        """From merged counts; `people` holds the distinct users of each marker."""
+        names = people.rows.columns
+        of = row_groups(met.rows, names)
+        starts = np.flatnonzero(changes(of))
+        rows = met.rows[pl.Series(starts)].select(names)
+        totals = {name: _sums(met.total(name), starts) for name in met.spec.values if name != "value"}
+        counted = people.rows.with_columns(pl.Series(name, people.total(name)) for name in people.spec.values)
+        users = rows.join(counted, on=names, how="left", nulls_equal=True, maintain_order="left")
+        totals |= {name: users[name].fill_null(0).to_numpy().astype(np.int64) for name in people.spec.values}
+        heaviest = take(np.lexsort((-met.total("n_journeys"), of)), starts)
+        return cls(met, of, rows, totals, met.rows["stage"][pl.Series(heaviest)].to_list())
+
+    def added(self, column: str) -> Floats:
+        """A column by fold, shape [64, markers]."""
+        return by_group(self.met.by_fold(column), self.of, len(self.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +80,7 @@ class Contrast:
     least_variance : of the difference if journeys were independent and the share at each stage one; the floor of tests.
     stage : the stage at which most journeys meet it.
     present : which folds made a replicate.
+    any_mature : whether any journey that is old enough came to any stage.
     """
 
     rows: pl.DataFrame
@@ -52,24 +94,29 @@ class Contrast:
     stage: list[str]
     value: Floats
     present: npt.NDArray[np.bool_]
+    any_mature: bool
+    basis: Basis
 
     @property
     def reasons(self) -> list[str | None]:
         """Per row, why there is nothing to compare; None where there is."""
-        n, unknown = self.totals["n"], np.isnan(self.share_without[0])
-        return [NONE_WITHOUT if there and nothing else None for there, nothing in zip(n > 0, unknown, strict=True)]
+        if self.basis.rules.goal is None:
+            return [NO_GOAL] * len(self.rows)
+        nobody = NOBODY if self.any_mature else too_short(self.basis)
+        return [
+            nobody if n == 0 else NONE_WITHOUT if alone else None
+            for n, alone in zip(self.totals["n"], np.isnan(self.share_without[0]), strict=True)
+        ]
 
 
-def contrast(met: Tally, reached: Tally, people: Tally, *, enough: int = ENOUGH) -> Contrast:
-    """Compare, from merged counts; `people` holds the distinct users of each marker.
+def contrast(met: Tally, reached: Tally, people: Tally, basis: Basis, *, enough: int = ENOUGH) -> Contrast:
+    """Compare, from merged counts; `people` holds the distinct users of each marker. Without a goal nothing is comparable.
 
     Rows are tested with at least `enough` mature journeys that met the marker and `ENOUGH` others; where the former are fewer than `ENOUGH`,
     at least `EXPECTED` of them must be expected to convert and as many not to, as the tests take shares for normal.
     """
-    names = [name for name in met.rows.columns if name != "stage"]
-    of = row_groups(met.rows, names)
-    starts = np.flatnonzero(changes(of))
-    rows = met.rows[pl.Series(starts)].select(names)
+    markers = Markers.of_counts(met, people)
+    of, rows, exact = markers.of, markers.rows, markers.totals
     shared = reached.rows.columns
     found = met.rows.select(shared).join(
         reached.rows.with_row_index("_at"), on=shared, how="left", maintain_order="left"
@@ -78,7 +125,7 @@ def contrast(met: Tally, reached: Tally, people: Tally, *, enough: int = ENOUGH)
     n, won = met.spread("n"), met.spread("converted")
     with np.errstate(divide="ignore", invalid="ignore"):
         rest_n, rest_won = reached.spread("n")[:, at] - n, reached.spread("converted")[:, at] - won
-        usable = (n > 0) & (rest_n > 0)
+        usable = (n > 0) & (rest_n > 0) & (basis.rules.goal is not None)
         weight = np.where(usable, n, 0.0)
         total = by_group(weight, of, len(rows))
         share_with = by_group(np.where(usable, won, 0.0), of, len(rows)) / total
@@ -86,15 +133,10 @@ def contrast(met: Tally, reached: Tally, people: Tally, *, enough: int = ENOUGH)
         single = np.where(usable[0], pooled * (1 - pooled) * n[0] ** 2 * (1 / n[0] + 1 / rest_n[0]), 0.0)
         least = by_group(single[None], of, len(rows))[0] / total[0] ** 2
         share_without = by_group(np.where(usable, weight * rest_won / rest_n, 0.0), of, len(rows)) / total
-    exact = {name: _sums(met.total(name), starts) for name in met.spec.values if name != "value"}
-    counted = people.rows.with_columns(pl.Series(name, people.total(name)) for name in people.spec.values)
-    users = rows.join(counted, on=names, how="left", nulls_equal=True, maintain_order="left")
-    exact |= {name: users[name].fill_null(0).to_numpy().astype(np.int64) for name in people.spec.values}
-    heaviest = take(np.lexsort((-met.total("n_journeys"), of)), starts)
     return Contrast(
         rows=rows,
         totals=exact,
-        n=by_group(met.by_fold("n"), of, len(rows)),
+        n=markers.added("n"),
         tested=_tested(
             exact["n"], by_group(np.where(usable, rest_n, 0.0)[:1], of, len(rows))[0], share_without[0], enough
         ),
@@ -102,9 +144,11 @@ def contrast(met: Tally, reached: Tally, people: Tally, *, enough: int = ENOUGH)
         share_without=share_without,
         difference=share_with - share_without,
         least_variance=least,
-        stage=met.rows["stage"][pl.Series(heaviest)].to_list(),
-        value=by_group(met.by_fold("value").sum(axis=0, keepdims=True), of, len(rows))[0],
+        stage=markers.stage,
+        value=markers.added("value").sum(axis=0),
         present=met.present,
+        any_mature=bool(reached["n"].any()),
+        basis=basis,
     )
 
 

@@ -121,9 +121,29 @@ class Ground:
         return before
 
     @cached_property
+    def told(self) -> Bools:
+        """Steps before the goal that tell something of what is to come: what loses a journey by definition tells nothing."""
+        lost_at, coded = self.journeys.rules.lost_at, self.journeys.coded
+        return self.before if lost_at is None else self.before & ~lost_at.holds(coded.labels, coded.numbers, len(coded))
+
+    @cached_property
     def inside(self) -> Bools:
-        """Steps before the goal that follow another of their journey."""
-        return self.before & ~self.entry
+        """Those of them that follow another step of their journey."""
+        return self.told & ~self.entry
+
+    @cached_property
+    def goes_on(self) -> Bools:
+        """Steps that another of their journey follows."""
+        return ~np.append(self.entry[1:], True)
+
+    @cached_property
+    def up_to_goal(self) -> Bools:
+        """Steps before the goal, and the goal itself."""
+        heads = self.journeys.heads
+        won = np.flatnonzero((heads.goal_step >= 0) & (heads.status != SERVICE))
+        up_to = self.before.copy()
+        up_to[take(self.journeys.offsets, won) + take(heads.goal_step, won)] = True
+        return up_to
 
     @cached_property
     def standing(self) -> Standings:
@@ -163,25 +183,8 @@ class Ground:
         return Packed(group if step is None else take(group, step), self.groups.factors).joined(packed)
 
     @cached_property
-    def _comes(self) -> Bools:
-        """Steps before the goal in another stage than the step before them, if that was of their journey."""
-        comes = changes(self.stage)
-        comes |= self.entry
-        comes &= self.before
-        return comes
-
-    @cached_property
-    def _came(self) -> tuple[Ints, Ints]:
-        """The same by number; and for each of them, the first step before the goal of its journey in its stage."""
-        rows = np.flatnonzero(self._comes)
-        pairs = take(self.stage, rows).astype(np.int64)
-        pairs *= len(self.journeys)
-        pairs += take(self.of_step, rows)
-        return rows, take(rows, _first_equal(pairs, self.n_stages * len(self.journeys)))
-
-    @cached_property
     def reached(self) -> Ints:
-        """The first step before the goal of each journey at each stage."""
+        """The first step before the goal of each journey at each stage, of those that tell something."""
         rows, first = self._came
         return take(rows, np.flatnonzero(rows == first))
 
@@ -189,6 +192,24 @@ class Ground:
         """Calendar week (UTC, from Monday 1970-01-05) in which the journey of each step first reached that step's stage."""
         nth = np.cumsum(self._comes, dtype=np.int64)
         return self.week(take(self._came[1], take(nth, step) - 1))
+
+    @cached_property
+    def _comes(self) -> Bools:
+        """Steps that tell something, and do not stand in the same stage as another such step just before in their journey."""
+        comes = changes(self.stage)
+        comes |= self.entry
+        comes[1:] |= ~self.told[:-1]
+        comes &= self.told
+        return comes
+
+    @cached_property
+    def _came(self) -> tuple[Ints, Ints]:
+        """The same by number; and for each of them, the first of those of its journey in its stage."""
+        rows = np.flatnonzero(self._comes)
+        pairs = take(self.stage, rows).astype(np.int64)
+        pairs *= len(self.journeys)
+        pairs += take(self.of_step, rows)
+        return rows, take(rows, _first_equal(pairs, self.n_stages * len(self.journeys)))
 
     def week(self, step: Ints) -> Ints:
         """Calendar week of each step, as a code."""

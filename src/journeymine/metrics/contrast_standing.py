@@ -20,6 +20,7 @@ __all__ = [
     "Standings",
     "fate_of",
     "fold_of",
+    "left_out",
     "standing_of",
 ]
 
@@ -50,6 +51,11 @@ def standing_of(fold: npt.NDArray[np.uint8], fate: npt.NDArray[np.uint8], n_stag
 def fate_of(standing: Standings) -> npt.NDArray[np.uint8]:
     """What became of each journey, where it is not told whose is the first."""
     return standing.astype(np.uint8) & np.uint8(FATES - 1)
+
+
+def left_out(standing: Standings) -> Standings:
+    """The same as if the journeys were not old enough to tell what became of them."""
+    return np.asarray(standing // KINDS * KINDS)
 
 
 def fold_of(standing: Standings) -> npt.NDArray[np.uint8]:

@@ -44,27 +44,31 @@ _TELLS_WON = np.isin(np.arange(KINDS), (NEWLY_WON, WON + NEW_USER))
 class Fates:
     """Journeys by cell, fold and what became of them, with how often they met a marker and what they are worth."""
 
-    def __init__(self, *, staged: bool = True, by_user: bool = False) -> None:
-        """Nothing yet.
-
-        Parameters
-        ----------
-        staged : cells are told apart by the stage at the step in question as well.
-        by_user : users are counted; the rows of a cell come user after user.
-        """
-        self._staged, self._by_user = staged, by_user
+    def __init__(self, *, staged: bool = True) -> None:
+        """`staged` : cells are told apart by the stage at the step in question as well."""
+        self._staged = staged
         self._at = Packed.none(0)
         self._stages: Columns = {}
         self._n_codes = 0
         self._kinds, self._more, self._value = Occurrences(0), Occurrences(0), Sums()
 
-    def add(self, ground: Ground, at: Packed, step: Ints, standing: Standings, again: Ints | None = None) -> None:
+    def add(
+        self,
+        ground: Ground,
+        at: Packed,
+        step: Ints,
+        standing: Standings,
+        again: Ints | None = None,
+        *,
+        by_user: bool = False,
+    ) -> None:
         """Add journeys, one row each.
 
         Parameters
         ----------
         step, standing : the step in question, and how the journey stands there; the latter is ours from now on.
         again : the row of each further time that one met its marker; None where there is no marker, and nothing of worth.
+        by_user : users are counted; the rows of a cell come user after user.
         """
         if not self._n_codes:
             self._at, self._stages = at.without_rows(), ground.stages if self._staged else {}
@@ -74,7 +78,7 @@ class Fates:
         if not self._staged:
             standing &= standing.dtype.type(IN_STAGE - 1)
         won = np.flatnonzero(fate_of(standing) == WON) if again is not None else _NONE
-        if self._by_user:
+        if by_user:
             _mark_users(standing, at.cell, take(ground.user, step), won)
         number: npt.NDArray[Any] = at.cell.astype(self._kinds.kind)
         number *= self._n_codes

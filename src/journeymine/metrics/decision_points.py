@@ -88,7 +88,7 @@ class DecisionPoints:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Lift, information gain and significance of each marker; and how open the way is after each label."""
-        found = contrast(tallies["met"], tallies["reached"], tallies["people"])
+        found = contrast(tallies["met"], tallies["reached"], tallies["people"], basis)
         n = found.totals["n"]
         p, adjusted = significance(found.difference, found.tested, found.least_variance)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -149,7 +149,7 @@ def decision_points(
     Returns
     -------
     Result; frame has one row per label (or from, to):
-        stage str where most pass it · n_journeys i64 · n i64 mature · n_users i64 · converted_with, converted_without f64 ·
+        stage str where most pass it (of stages: from where most move to it) · n_journeys i64 · n i64 mature · n_users i64 · converted_with, converted_without f64 ·
         difference, lift f64 with interval; no lift where none of the others convert · p_value, p_adjusted f64 ·
         information_gain_bits f64.
         tables["branching"]: label str · n i64 · n_ways i64 · entropy_bits f64, Shannon's entropy of what comes next, the
@@ -157,6 +157,7 @@ def decision_points(
 
     Notes
     -----
+    Of stages it is asked who moves to one from another: they are compared with the others that reached the stage they came from.
     Mature journeys are compared, open ones among them. Steps at one instant take the documented order, null labels are
     ``"(unknown)"``. Only what lies before the goal counts, and no `lost_at` touchpoint, which is lost by definition. Comparison within the stage reached, see `metrics.contrast`; p-values are
     adjusted over all rows; those with under 30 mature journeys on either side are not tested. *Information gain*: entropy of converting or not, minus its mean given whether the journey
@@ -200,17 +201,25 @@ class _Passing:
         }
 
     def _passed(self, ground: Ground) -> tuple[Ints, Packed]:
-        """Steps that tell something, and what journeys pass there."""
-        journeys, between = ground.journeys, self._measure.transitions
-        codes, told, lost_at = journeys.codes(self._measure.grain).codes, ground.before, journeys.rules.lost_at
-        if lost_at is not None:  # what loses a journey by definition tells nothing
-            told = told & ~lost_at.holds(journeys.coded.labels, journeys.coded.numbers, len(told))
+        """Steps at which journeys are compared, and what they pass there."""
+        codes, between = ground.journeys.codes(self._measure.grain).codes, self._measure.transitions
+        if not between and self._measure.grain == "stage":
+            return self._moved(ground, codes)
         if not between:
-            step = np.flatnonzero(told)
+            step = np.flatnonzero(ground.told)
             return step, Packed(take(codes, step), ({"label": self._label},))
-        step = np.flatnonzero(told & ~ground.entry)
+        step = np.flatnonzero(ground.inside)
         from_ = Packed(take(codes, step - 1), ({"from": self._label},))
         return step, from_.beside(take(codes, step), {"to": self._label})
+
+    def _moved(self, ground: Ground, stage: npt.NDArray[np.unsignedinteger]) -> tuple[Ints, Packed]:
+        """The steps from which journeys move to another stage.
+
+        Whoever is in a stage has reached it, so there is nobody to compare with but where they came from.
+        """
+        moved = ground.inside[1:] & ground.told[:-1] & (stage[1:] != stage[:-1])
+        step = np.flatnonzero(moved)
+        return step, Packed(take(stage, step + 1), ({"label": self._label},))
 
     def _ways(self, ground: Ground) -> Packed:
         """What comes next after each step."""

@@ -92,7 +92,12 @@ class DropOff:
         counted = ("n_reached", "n", "n_users", "went_on", "converted_later", "lost_here", "open_here", "came_back")
         once = users == n
 
-        def share(part: str, of: str = "n") -> Share:
+        may_convert = basis.rules.goal is not None
+        may_be_lost = may_convert or basis.rules.lost_at is not None
+
+        def share(part: str, of: str = "n", *, known: bool = True) -> Share:
+            if not known:
+                return Share(tally.by_fold(part), np.zeros_like(n_folds))
             # Users are counted among the mature journeys; of fewer journeys the folds tell a lower bound.
             if of != "n":
                 return Share(tally.by_fold(part), tally.by_fold(of), once=once)
@@ -105,8 +110,8 @@ class DropOff:
             columns={
                 **{name: tally.total(name) for name in counted},
                 "went_on_share": share("went_on"),
-                "converted_share": share("converted_later"),
-                "lost_share": share("lost_here"),
+                "converted_share": share("converted_later", known=may_convert),
+                "lost_share": share("lost_here", known=may_be_lost),
                 "open_share": share("open_here"),
                 "came_back_share": share("came_back", "lost_here"),
                 "came_back_p50_s": Quantile(
@@ -120,7 +125,7 @@ class DropOff:
             },
             users=users,
             converting=tally.total("users_converted"),
-            reasons=[too_short(basis) if count == 0 else None for count in n],
+            reasons=[too_short(basis) if count == 0 else None if may_convert else NO_GOAL for count in n],
         )
         return {"drop_off": answer}
 

@@ -20,11 +20,11 @@ from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import contrast_specs
+from journeymine.metrics.contrast import GOING_ON, contrast_specs
 from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_estimate import Contrast, contrast, nullable, p_values
 from journeymine.metrics.detours import detour_specs, usual_ways, with_detours
-from journeymine.metrics.friction_steps import Stumbled, Stumbling
+from journeymine.metrics.friction_steps import PAUSES, Stumbled, Stumbling
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["Friction", "friction"]
@@ -64,9 +64,9 @@ class Friction:
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by friction, place and stage, and all journeys by stage; kinds by week; and ways to each stage."""
-        weekly = contrast_specs(_KEYS, self.names, weekly=True)
+        weekly = contrast_specs(_KEYS, self.names, weekly=True, going_on=True)
         specs = {
-            **contrast_specs(_KEYS, self.names),
+            **contrast_specs(_KEYS, self.names, going_on=True),
             **{f"weekly_{name}": spec for name, spec in weekly.items()},
             **detour_specs(self.names),
         }
@@ -96,9 +96,9 @@ class Friction:
         tallies = {name: replace(tally, rows=spelled(tally.rows)) for name, tally in tallies.items()}
         usual, places = usual_ways(tallies["ways"], tallies["passed"], self.names)
         met, people = with_detours(tallies, usual, places, self.names)
-        whole = contrast(met, tallies["reached"], people)
-        weekly = (tallies[f"weekly_{name}"] for name in ("met", "reached", "people"))
-        weeks = contrast(*weekly, enough=ENOUGH_IN_A_WEEK)
+        whole = contrast(_going_on(met), tallies["reached"], people, basis)
+        met, reached, people = (tallies[f"weekly_{name}"] for name in ("met", "reached", "people"))
+        weeks = contrast(_going_on(met), reached, people, basis, enough=ENOUGH_IN_A_WEEK)
         p = [p_values(found.difference, found.tested, found.least_variance) for found in (whole, weeks)]
         adjusted = np.split(benjamini_hochberg(np.concatenate(p)), [len(p[0])])
         names = [*self.names, *_KEYS]
@@ -108,6 +108,12 @@ class Friction:
             "weeks": _answer(weeks, weeks.rows.select(names).with_columns(monday), p[1], adjusted[1]),
             "ways": Answer(usual.select(*self.names, "stage"), {name: usual[name] for name in ("n", "usual_steps")}),
         }
+
+
+def _going_on(tally: Tally) -> Tally:
+    """The same with a key for who each friction is compared with."""
+    pauses = pl.col("friction").is_in(PAUSES).cast(pl.Int64)
+    return replace(tally, rows=tally.rows.with_columns(pauses.alias(GOING_ON)))
 
 
 def _answer(found: Contrast, keys: pl.DataFrame, p: Floats, adjusted: Floats) -> Answer:
@@ -163,14 +169,15 @@ def friction(
 
     Notes
     -----
-    *repeat*: the same touchpoint again at once. *loop*: a touchpoint again after another one. *back_step*: arriving at an
-    earlier stage than the step before. *wait*: the step before a pause longer than `long_wait`. *abandoned_session*: the
-    last step of a session that lies in the goal's stage and is not the journey's last (both are compared at the step after). *kind*: the kinds that the stage
-    map declares (``error``, ``complaint``, …), under their own name. *detour*: a way to a stage with more steps than the
+    *repeat*: the same touchpoint (on the same channel) again at once. *loop*: a touchpoint again after another one. *back_step*: arriving at an
+    earlier stage than the step before. *wait*: the step before a pause longer than `long_wait`, after which the journey goes on, be it
+    with the goal. *abandoned_session*: the last step of a session that lies in the goal's stage and is not the journey's last. *kind*:
+    the kinds that the stage map declares (``error``, ``complaint``, …), under their own name. *detour*: a way to a stage with more steps than the
     median way there, by a touchpoint that fewer than half of the ways lead by; compared at the stage once it is reached
     (see `metrics.detours`). Each journey is compared with the others that reached
-    the same stage (see `metrics.contrast`), never naively; p-values are adjusted over all rows, those of the weeks among them (Benjamini–Hochberg), rows
-    with under 30 mature journeys on either side are not tested. *At stake*: n × −difference, times the mean value of those who met it
+    the same stage (see `metrics.contrast`), of pauses with those that went on from it, never naively; what `lost_at` names is no friction.
+    Without a goal nothing is compared. Pauses are no longer than ``idle`` unless ``split`` is given. P-values are adjusted over all rows, those of the weeks among them
+    (Benjamini–Hochberg), rows with under 30 mature journeys on either side are not tested. *At stake*: n × −difference, times the mean value of those who met it
     and converted. An association, not a proof: who meets a friction may differ in other ways. Open journeys count among the mature ones.
     Steps at one instant take the documented order, null labels are ``"(unknown)"``. Merges exactly.
     """

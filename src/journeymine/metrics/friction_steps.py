@@ -19,26 +19,25 @@ from journeymine.metrics.contrast_ground import Ground
 from journeymine.metrics.detours import LONGEST, Detours
 from journeymine.parallel import take
 
-__all__ = ["Stumbled", "Stumbling"]
+__all__ = ["PAUSES", "Stumbled", "Stumbling"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-_FRICTIONS = ("repeat", "loop", "back_step", "wait", "abandoned_session")
-_BEFORE = "wait"
-"""From this one on, they are known at the step after the one they happened at."""
+PAUSES = ("wait", "abandoned_session")
+"""Who paused is compared with those who went on from the stage, as only of these it is known whether they did."""
+_FRICTIONS = ("repeat", "loop", "back_step", *PAUSES)
 
 
 @dataclass(frozen=True, slots=True)
 class _Met:
-    """The steps at which frictions are known, the steps they happened at, and which friction each is."""
+    """The steps at which frictions are met, and which friction each is."""
 
-    known: Ints
-    at: Ints
+    step: Ints
     code: npt.NDArray[np.unsignedinteger]
 
     def beside(self, other: _Met) -> _Met:
         """These, and others."""
-        return _Met(*(np.concatenate((getattr(self, each), getattr(other, each))) for each in self.__slots__))
+        return _Met(np.concatenate((self.step, other.step)), np.concatenate((self.code, other.code)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +81,28 @@ class Stumbling:
         return Packed(labels["channel"].codes, self.places[:1]).joined(Packed(touchpoint, self.places[1:]))
 
     def at_places(self, place: Packed, found: _Met) -> tuple[Ints, Packed]:
-        """The steps at which they are known, and what is met where."""
-        met = Packed(found.code, (self.friction,)).joined(place.take(found.at))
-        return found.known, met
+        """The steps at which something is met, and what is met where."""
+        return found.step, Packed(found.code, (self.friction,)).joined(place.take(found.step))
 
     def frictions(self, ground: Ground, place: Packed) -> _Met:
         """All frictions that need no declaration.
 
-        A pause is known only once the journey goes on. So whoever paused is compared at the step *after* the pause, with
-        others that came as far; it is named by the step before.
+        That somebody paused is known once the journey goes on, be it to the goal: a pause before the last step of all is none.
         """
         journeys, inside = ground.journeys, ground.inside
         flags = np.zeros((len(_FRICTIONS), len(inside)), dtype=bool)
-        repeat, loop, back, wait, abandoned = flags  # what each is known at
+        repeat, loop, back, wait, abandoned = flags
         np.logical_and(inside, ~changes(place.cell), out=repeat)
         loop[_revisits(ground, place, inside & ~repeat)] = True
-        gap = np.diff(journeys.coded.time, prepend=0)
-        np.logical_and(inside, gap > self.long_wait, out=wait)
-        if "stage" in journeys.coded.labels:
+        paused, pause = (ground.told & ground.goes_on)[:-1], np.diff(journeys.coded.time)
+        np.logical_and(paused, pause > self.long_wait, out=wait[:-1])
+        if journeys.stages:
             stage, unmapped = ground.stage, ground.n_stages - 1
             np.logical_and(inside, stage != unmapped, out=back)
             back[1:] &= (stage[:-1] != unmapped) & (stage[1:] < stage[:-1])
             if journeys.goal_stage is not None:
-                np.logical_and(inside, gap > journeys.rules.session_gap_us, out=abandoned)
-                abandoned[1:] &= stage[:-1] == journeys.stages.index(journeys.goal_stage)
+                np.logical_and(paused, pause > journeys.rules.session_gap_us, out=abandoned[:-1])
+                abandoned &= stage == journeys.stages.index(journeys.goal_stage)
         return self._met(flags)
 
     def _met(self, flags: npt.NDArray[np.bool_]) -> _Met:
@@ -113,27 +110,25 @@ class Stumbling:
         n = flags.shape[1]
         found = np.flatnonzero(flags)
         bounds = np.searchsorted(found, np.arange(len(flags) + 1) * n)
-        known, code = found, np.empty(len(found), dtype=np.uint32)
+        code = np.empty(len(found), dtype=np.uint32)
         for nth, name in enumerate(_FRICTIONS):
             there = slice(bounds[nth], bounds[nth + 1])
-            known[there] -= nth * n
+            found[there] -= nth * n
             code[there] = self.names.index(name)
-        at = known.copy()
-        at[bounds[_FRICTIONS.index(_BEFORE)] :] -= 1
-        return _Met(known, at, code)
+        return _Met(found, code)
 
     def kinds(self, ground: Ground) -> _Met:
         """The steps whose touchpoint has a declared kind, under its name."""
         kind = ground.journeys.coded.labels.get("kind")
         if kind is None:
             none = np.zeros(0, dtype=np.int64)
-            return _Met(none, none, none.astype(np.uint32))
-        declared = ground.before
+            return _Met(none, none.astype(np.uint32))
+        declared = ground.told
         if UNKNOWN in kind.labels:
             declared = declared & (kind.codes != kind.labels.index(UNKNOWN))
         steps = np.flatnonzero(declared)
         codes = np.array([self.names.index(label) if label != UNKNOWN else 0 for label in kind.labels], dtype=np.uint32)
-        return _Met(steps, steps, take(codes, take(kind.codes, steps)))
+        return _Met(steps, take(codes, take(kind.codes, steps)))
 
 
 class Stumbled:
@@ -142,7 +137,7 @@ class Stumbled:
     def __init__(self, stumbling: Stumbling, specs: Mapping[str, TableSpec]) -> None:
         self._stumbling, self._specs = stumbling, specs
         self._met, self._weekly = Meetings(), Meetings(weekly=True)
-        self._reached, self._detours = Reached(weekly=True), Detours()
+        self._reached, self._detours = Reached(weekly=True, going_on=True), Detours()
 
     def add(self, ground: Ground) -> None:
         """Add the journeys of a block."""

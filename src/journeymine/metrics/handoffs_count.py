@@ -10,12 +10,13 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec
-from journeymine.counting.packed import Packed, RowCounts
+from journeymine.counting.packed import CellCounts, Packed, RowCounts
 from journeymine.counting.runs import changes
-from journeymine.metrics.contrast_count import Meetings, Reached
+from journeymine.metrics.contrast_count import Meetings
 from journeymine.metrics.contrast_ground import Ground
-from journeymine.metrics.contrast_standing import LEFT, MATURE
+from journeymine.metrics.contrast_standing import FATES, LEFT, MATURE, WON
 from journeymine.parallel import take
+from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import BUCKETS, bucket_place
 
 __all__ = ["N_TIMES", "Arriving"]
@@ -24,6 +25,11 @@ Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.unsignedinteger]
 _TIMES = {"bucket": pl.Series(BUCKETS)}
 _ENTERS = {"enters": pl.Series([0, 1])}
+_ARRIVED = {
+    "n": np.ones(FATES, dtype=bool),
+    "lost": np.arange(FATES) == LEFT,
+    "converted": np.arange(FATES) == WON,
+}
 N_TIMES = len(BUCKETS)
 """How many times are told apart."""
 
@@ -40,10 +46,10 @@ class Arriving:
         specs : the tables that are asked for; without ``crossings`` and ``times``, which go together, it is less work.
         """
         self._grain, self._label, self._specs = grain, label, specs
-        self._met, self._reached = Meetings(), Reached()
+        self._met, self._arrivals = Meetings(any_time=True), CellCounts(FOLDS * FATES)
         self._rows = {
             name: RowCounts(folded=specs[name].folded, flagged=specs[name].folded)
-            for name in ("crossings", "arrivals", "times")
+            for name in ("crossings", "times")
             if name in specs
         }
 
@@ -51,15 +57,13 @@ class Arriving:
         """Add the journeys of a block."""
         codes = ground.journeys.codes(self._grain).codes
         pair = Packed(_before_each(codes), ({"from": self._label},)).beside(codes, {"to": self._label})
-        crossed = changes(codes)
-        early = np.flatnonzero(crossed & ground.inside)
-        self._met.add(ground, early, pair.take(early))
-        self._reached.add(ground)
+        crossings = np.flatnonzero(changes(codes) & ~ground.entry)
+        self._met.add(ground, crossings, pair.take(crossings))
         at = ground.in_groups(pair)
         if "crossings" in self._rows:
-            self._add_crossings(ground, at, np.flatnonzero(crossed & ~ground.entry))
-        came = np.flatnonzero(ground.inside & (ground.fate >= MATURE))
-        self._rows["arrivals"].add(_entering(ground, at), ground.fold, rows=came, flags=ground.fate == LEFT)
+            self._add_crossings(ground, at, crossings)
+        arrived = np.flatnonzero(ground.up_to_goal & ~ground.entry & (ground.fate >= MATURE))
+        self._arrivals.add(_entering(ground, at), ground.fold * np.uint8(FATES) + ground.fate, arrived)
 
     def _add_crossings(self, ground: Ground, at: Packed, step: Ints) -> None:
         """Add all crossings, and how long they took."""
@@ -73,7 +77,7 @@ class Arriving:
     def absorb(self, other: Arriving) -> None:
         """Add what another one counted; the other is used up."""
         self._met.absorb(other._met)
-        self._reached.absorb(other._reached)
+        self._arrivals.absorb(other._arrivals)
         for name, rows in self._rows.items():
             rows.absorb(other._rows[name])
 
@@ -82,7 +86,7 @@ class Arriving:
         specs = self._specs
         return {
             **self._met.tables(specs),
-            "reached": self._reached.table(specs["reached"]),
+            "arrivals": self._arrivals.table(specs["arrivals"], _ARRIVED),
             **{name: rows.table(specs[name]) for name, rows in self._rows.items()},
         }
 

@@ -162,12 +162,11 @@ def from_handoffs(result: Result, places: Places, worth: float | None) -> pl.Dat
     gained = arrivals · excess · c, where c is the conversion of those who go on (see `_conversion_onward`). Only the excess is
     taken as uncertain.
     """
-    rows, found = result.frame.rows(named=True), []
-    for row in rows:
+    found = []
+    for row in result.frame.rows(named=True):
         if row["p_lost"] is None or row["converted_with"] is None:
             continue
-        others = [other for other in rows if other["to"] == row["to"] and other is not row]
-        each = row["n_arrivals"] * _conversion_onward(row, others)
+        each = row["n_arrivals"] * _conversion_onward(row)
         gained = [_times(row[f"lost_excess{limit}"], each) for limit in _LIMITS]
         gains = _in_limits("conversions_gained", gained) | _priced(gained, None, worth)
         found.append({
@@ -181,17 +180,14 @@ def from_handoffs(result: Result, places: Places, worth: float | None) -> pl.Dat
     return pl.DataFrame(found, schema=SCHEMA)
 
 
-def _conversion_onward(row: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> float:
-    """Conversion of those who cross and are not lost on arrival: what those lost too many would have come to.
+def _conversion_onward(row: Mapping[str, Any]) -> float:
+    """Conversion of the arrivals that are not lost at once: what those lost too many would have come to.
 
-    Where nobody who crosses converts, be it that all are lost on arrival, it is that of the others who cross to the same
-    place and go on; where there are none, that of the other journeys in the stage.
+    Where nobody who crosses converts, be it that all are lost on arrival, it is that of the other arrivals at the same place.
     """
-    here = [row] if row["converted_with"] and row["lost_at_share"] < 1 else others
-    told = [each for each in here if each["n"] and each["converted_with"] is not None]
-    on = sum(float(each["n"] * (1 - each["lost_at_share"])) for each in told)
-    won = sum(float(each["n"] * each["converted_with"]) for each in told)
-    return min(won / on, 1.0) if on else float(row["converted_without"])
+    lost = row["lost_otherwise"] + row["lost_excess"]
+    on = (row["converted_with"], lost) if row["converted_with"] else (row["converted_without"], row["lost_otherwise"])
+    return min(float(on[0] / (1 - on[1])), 1.0) if on[1] < 1 else 0.0
 
 
 def _times(value: float | None, factor: float | None) -> float | None:

@@ -1,0 +1,114 @@
+"""Arrivals at a label by a crossing against other arrivals at the same label: what the crossing itself loses.
+
+Every arrival up to the goal is a trial, the goal itself among them, so that whoever converts on arrival is no loss. Compared are
+arrivals at the same label in the same stage, those that enter the stage with those that enter it, standardised to the crossings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from journeymine.counting.tally import Tally
+from journeymine.metrics.contrast import ENOUGH
+from journeymine.metrics.contrast_estimate import by_group, significance
+
+__all__ = ["Arrivals", "Ending"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How many arrivals by each crossing end in one way, against the others.
+
+    Attributes
+    ----------
+    share, otherwise : of arrivals by the crossing, and of others standardised to them, shape [rows].
+    excess : the former minus the latter, shape [1 + K, rows].
+    p, p_adjusted : of "no excess", two-sided; adjusted for asking about all rows.
+    """
+
+    share: Floats
+    otherwise: Floats
+    excess: Floats
+    p: Floats
+    p_adjusted: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Arrivals by crossings, cell by cell, beside the others at the same place.
+
+    Attributes
+    ----------
+    tally : arrivals by pair of labels, stage and whether they enter it.
+    at : the cells that arrivals by a crossing are in.
+    row : the crossing of each of them.
+    place : what each cell of the tally is compared inside.
+    n_rows : how many crossings there are.
+    """
+
+    tally: Tally
+    at: Ints
+    row: Ints
+    place: Ints
+    n_rows: int
+
+    @classmethod
+    def of(cls, tally: Tally, rows: pl.DataFrame) -> Arrivals:
+        """`rows` are the crossings."""
+        keys = tally.rows.with_row_index("_at")
+        places = (
+            keys.group_by([name for name in keys.columns if name not in ("_at", "from")], maintain_order=True)
+            .agg("_at")
+            .with_row_index("_place")
+            .explode("_at")
+        )
+        place = np.empty(len(tally), dtype=np.int64)
+        place[places["_at"].to_numpy()] = places["_place"].to_numpy()
+        found = keys.join(rows.with_row_index("_row"), on=rows.columns, maintain_order="left")
+        at, row = (found[name].to_numpy().astype(np.int64) for name in ("_at", "_row"))
+        return cls(tally, at, row, place, rows.height)
+
+    @property
+    def n(self) -> Ints:
+        """Arrivals by each crossing."""
+        return np.asarray(self._summed(self.tally.spread("n")[:1, self.at])[0], dtype=np.int64)
+
+    @property
+    def behind(self) -> Floats:
+        """The same by fold, of those that hold anybody."""
+        return self._summed(self.tally.by_fold("n")[self.tally.present][:, self.at])
+
+    def ending(self, how: str, *, known: bool) -> Ending:
+        """Compare the share of arrivals that a column of the tally counts; nothing is where that is not `known`."""
+        (crossed, rest), (ends, rest_ends) = self._sides("n"), self._sides(how)
+        usable = (crossed > 0) & (rest > 0) & known
+
+        def summed(values: Floats) -> Floats:
+            return self._summed(np.where(usable, values, 0.0))
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weight, ended, expected = summed(crossed), summed(ends), summed(crossed * rest_ends / rest)
+            pooled = (ends[0] + rest_ends[0]) / (crossed[0] + rest[0])
+            single = summed(pooled * (1 - pooled) * crossed**2 * (1 / crossed + 1 / rest))[0]
+            share, otherwise = ended / weight, expected / weight
+            least_variance = single / weight[0] ** 2
+        tested = (weight[0] >= ENOUGH) & (summed(rest)[0] >= ENOUGH)
+        excess = share - otherwise
+        return Ending(share[0], otherwise[0], excess, *significance(excess, tested, least_variance))
+
+    def _sides(self, column: str) -> tuple[Floats, Floats]:
+        """A column of the cells of the crossings, and of all other cells at the same places; shape [1 + K, cells]."""
+        values = self.tally.spread(column)
+        n_places = int(self.place.max()) + 1 if len(self.place) else 0
+        others = by_group(values, self.place, n_places)[:, self.place] - values
+        return values[:, self.at], others[:, self.at]
+
+    def _summed(self, values: Floats) -> Floats:
+        return by_group(values, self.row, self.n_rows)

@@ -162,7 +162,7 @@ DWELL = f"""{cut_steps("lag(channel) over w as before")}{
         {{p50_p90}}(spent{{at_50_90}}) filter (where mature and not early and not lasting) as took_us
     from stays group by channel
 """
-# Arrivals before the goal are of crossings and of stays; those of other ways are what a crossing is compared with.
+# Arrivals up to the goal, with which a journey ends, are of crossings and of stays; those of other ways are what a crossing is compared with.
 HANDOFFS = f"""{cut_steps("lag(channel) over w as before", once=True)},
     crossings as (
         select user_id, started, before, channel, us - before_us as took,
@@ -175,25 +175,24 @@ HANDOFFS = f"""{cut_steps("lag(channel) over w as before", once=True)},
     judged(
         "arrived",
         '''
-        select user_id, started, ending, case when begins is null then before end as came,
-            case when begins is null then channel end as went, count(*) as times, max(ends) as last
-        from steps where not goal
-        group by user_id, started, ending, case when begins is null then before end, case when begins is null then channel end
+        select user_id, started, ending, before as came, channel as went, count(*) as times, max(ends) as last
+        from steps where begins is null
+        group by user_id, started, ending, before, channel
         ''',
     )
 },
     arrivals as (
         select came, went, count(*) as n_journeys, count(*) filter (where mature) as n,
             count(distinct user_id) filter (where mature) as n_users,
-            count(*) filter (where mature and won) as converted_with,
             count(*) filter (where mature and is_lost and last is not null) as lost_at,
-            sum(case when mature then times else 0 end) as n_arrivals
+            sum(case when mature then times else 0 end) as n_arrivals,
+            sum(case when mature and won then times else 0 end) as arrivals_won
         from arrived group by came, went)
     select * from (
         select a.came as "from", a.went as "to", n_crossings, n_ping_pong, n_journeys, n, n_users, lost_at, n_arrivals,
-            converted_with, sum(n_arrivals) over by_place - n_arrivals as others,
-            sum(lost_at) over by_place - lost_at as others_lost, sum(case when a.came is null then n else 0 end) over () as reached,
-            sum(case when a.came is null then converted_with else 0 end) over () as reached_converted, took_us
+            arrivals_won, sum(n_arrivals) over by_place - n_arrivals as others,
+            sum(lost_at) over by_place - lost_at as others_lost, sum(arrivals_won) over by_place - arrivals_won as others_won,
+            took_us
         from arrivals a left join moved m on a.came = m.came and a.went = m.went
         window by_place as (partition by a.went))
     where "from" <> "to"

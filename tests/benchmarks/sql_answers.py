@@ -153,12 +153,11 @@ def orders_in_sql(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_and_without(frame: pl.DataFrame) -> pl.DataFrame:
-    """Shares of who crosses and who does not, from the counts."""
-    n, won = col("n"), col("converted_with")
+    """Shares of the arrivals by a crossing, and of the others, from the counts."""
     return seconds()(frame).with_columns(
         lost_otherwise=col("others_lost") / col("others"),
-        converted_with=won / n,
-        converted_without=(col("reached_converted") - won) / (col("reached") - n),
+        converted_with=col("arrivals_won") / col("n_arrivals"),
+        converted_without=col("others_won") / col("others"),
     )
 
 

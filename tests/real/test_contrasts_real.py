@@ -17,6 +17,7 @@ from tests.real.plain import DAY, LOST, STAGE_NAMES, Case, Step, about, loan_jou
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("real_data")]
 RANK = {stage: i for i, stage in enumerate(STAGE_NAMES)}
+PAUSES = ("wait", "abandoned_session")
 Marks = Callable[[Case], Iterator[tuple[Any, Step]]]
 
 
@@ -24,6 +25,7 @@ def contrasted(marks: Marks) -> dict[Any, dict[str, Any]]:
     """Marker → how many meet it, and conversion with and without it, standardised to the stages where it is met."""
     met: dict[Any, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     reached: dict[str, list[bool]] = defaultdict(list)
+    went_on: dict[str, list[bool]] = defaultdict(list)
     seen: Counter[Any] = Counter()
     for case in loans():
         first: dict[Any, str] = {}
@@ -32,14 +34,17 @@ def contrasted(marks: Marks) -> dict[Any, dict[str, Any]]:
         seen.update(list(first))
         if not case.mature:
             continue
-        for stage in {step.stage for step in case.before}:
+        told = [(i, step.stage) for i, step in enumerate(case.before) if step.what not in LOST]
+        for stage in {stage for _, stage in told}:
             reached[stage].append(case.won)
+            if any(other == stage and i + 1 < len(case.steps) for i, other in told):
+                went_on[stage].append(case.won)
         for marker, stage in first.items():
             met[marker][stage].append(case.won)
     found = {}
     for marker, n_journeys in seen.items():
-        stages = met[marker]
-        sides = {stage: (won, len(reached[stage]) - len(won)) for stage, won in stages.items()}
+        stages, there = met[marker], went_on if marker[0] in PAUSES else reached
+        sides = {stage: (won, len(there[stage]) - len(won)) for stage, won in stages.items()}
         weight = sum(len(won) for won, rest in sides.values() if rest)
         row: dict[str, Any] = {
             "n_journeys": n_journeys,
@@ -50,7 +55,7 @@ def contrasted(marks: Marks) -> dict[Any, dict[str, Any]]:
         if weight:
             row["with"] = sum(sum(won) for won, rest in sides.values() if rest) / weight
             row["without"] = (
-                sum(len(won) * (sum(reached[s]) - sum(won)) / rest for s, (won, rest) in sides.items() if rest) / weight
+                sum(len(won) * (sum(there[s]) - sum(won)) / rest for s, (won, rest) in sides.items() if rest) / weight
             )
         row["gain"] = sum(gain(stages[s], reached[s]) * len(stages[s]) for s in stages) / max(row["n"], 1)
         found[marker] = row
@@ -109,64 +114,69 @@ def test_which_moves_tell_the_converting_from_the_lost() -> None:
     same(result.frame, ["from", "to"], contrasted(moved))
 
 
-def crossed(case: Case) -> Iterator[tuple[tuple[str, str], Step]]:
-    return (((a.channel, b.channel), b) for a, b in itertools.pairwise(case.before) if a.channel != b.channel)
-
-
 def test_what_is_lost_between_clerks() -> None:
     frame = jm.handoffs(loan_journeys()).frame
     crossings: Counter[tuple[str, str]] = Counter()
     back: Counter[tuple[str, str]] = Counter()
-    arrivals: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
+    cross: dict[tuple[str, str], list[bool | None]] = defaultdict(list)
+    arrivals: dict[tuple[Any, ...], list[tuple[bool, bool]]] = defaultdict(list)
     for case in loans():
         hands = [next(group) for _, group in itertools.groupby(step.channel for step in case.steps)]
         crossings.update(itertools.pairwise(hands))
         back.update((b, c) for a, b, c in zip(hands, hands[1:], hands[2:], strict=False) if a == c)
-        if case.mature:
-            for i in range(1, len(case.before)):
-                a, b = case.steps[i - 1], case.steps[i]
-                last = case.lost and i == len(case.steps) - 1
-                arrivals[a.channel, b.channel, b.stage, a.stage != b.stage].append(last)
-    everybody = frame.filter(pl.col("n_journeys") > 0)
-    same(everybody, ["from", "to"], contrasted(crossed))
-    there: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
+        early: dict[tuple[str, str], bool] = {}
+        for i, (a, b) in enumerate(itertools.pairwise(case.steps), 1):
+            last = case.lost and i == len(case.steps) - 1
+            if case.mature and i <= case.goal:
+                arrivals[a.channel, b.channel, b.stage, a.stage != b.stage].append((last, case.won))
+                early[a.channel, b.channel] = early.get((a.channel, b.channel), False) or last
+        for pair in set(itertools.pairwise(hands)):
+            cross[pair].append(early.get(pair))
+    there: dict[tuple[Any, ...], list[tuple[bool, bool]]] = defaultdict(list)
     by_pair: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
-    for (a, *at), lost in arrivals.items():
-        there[tuple(at)] += lost
+    for (a, *at), ends in arrivals.items():
+        there[tuple(at)] += ends
         by_pair[a, at[0]].append((a, *at))
+    assert set(frame.select("from", "to").iter_rows()) == set(crossings)
     tested = 0
-    for row in everybody.iter_rows(named=True):
+    for row in frame.iter_rows(named=True):
         pair = (row["from"], row["to"])
         assert (row["n_crossings"], row["n_ping_pong"]) == (crossings[pair], back[pair])
+        mature = [lost for lost in cross[pair] if lost is not None]
+        assert (row["n_journeys"], row["n"], row["lost_at"]) == (len(cross[pair]), len(mature), sum(mature))
         ways = [(arrivals[way], there[way[1:]]) for way in by_pair[pair]]
-        usable = [
-            (lost, len(every) - len(lost), sum(every) - sum(lost)) for lost, every in ways if len(every) > len(lost)
-        ]
-        n = sum(len(lost) for lost, *_ in usable)
-        if n:
-            otherwise = sum(len(lost) * others / rest for lost, rest, others in usable) / n
-            assert row["lost_otherwise"] == about(otherwise), pair
-            assert row["lost_excess"] == about(sum(sum(lost) for lost, *_ in usable) / n - otherwise), pair
-            tested += row["p_lost"] is not None
+        usable = [(ends, every) for ends, every in ways if len(every) > len(ends)]
+        n = sum(len(ends) for ends, _ in usable)
+        for how, names in ((0, ("lost_excess", "lost_otherwise")), (1, ("difference", "converted_without"))):
+            mine = sum(end[how] for ends, _ in usable for end in ends)
+            otherwise = sum(
+                len(ends) * (sum(end[how] for end in every) - sum(end[how] for end in ends)) / (len(every) - len(ends))
+                for ends, every in usable
+            )
+            expected = (mine / n - otherwise / n, otherwise / n) if n else (None, None)
+            assert row[names[0]] == (about(expected[0]) if n else None), pair
+            assert row[names[1]] == (about(expected[1]) if n else None), pair
+        tested += row["p_lost"] is not None
     assert tested > 300
 
 
 def stumbled(case: Case) -> Iterator[tuple[tuple[str, str], Step]]:
     """Repeats, loops, steps back and waits of more than three days, and sessions left at the goal's stage."""
     seen: set[str] = set()
-    for before, step in itertools.pairwise((None, *case.before)):
-        assert step is not None
-        if before is not None:
-            if before.what == step.what:
+    before: Step | None = None
+    for step, after in zip(case.before, (*case.steps[1:], None), strict=False):
+        if step.what not in LOST:
+            if after is not None and after.us - step.us > 3 * DAY:
+                yield ("wait", step.what), step
+            if after is not None and step.stage == "loan" and after.us - step.us > DAY // 48:
+                yield ("abandoned_session", step.what), step
+            if before is not None and before.what == step.what:
                 yield ("repeat", step.what), step
             elif step.what in seen:
                 yield ("loop", step.what), step
-            if step.us - before.us > 3 * DAY:
-                yield ("wait", before.what), step
-            if RANK.get(step.stage, 9) < RANK.get(before.stage, -1):
+            if before is not None and RANK.get(step.stage, 9) < RANK.get(before.stage, -1):
                 yield ("back_step", step.what), step
-            if before.stage == "loan" and step.us - before.us > DAY // 48:
-                yield ("abandoned_session", before.what), step
+        before = step
         seen.add(step.what)
 
 
@@ -223,7 +233,7 @@ def test_detours_from_the_usual_way() -> None:
 def test_what_the_bank_should_mend_first_stands_on_those_figures() -> None:
     journeys = loan_journeys(resource_as="nothing")
     frame, expected = jm.opportunities(journeys).frame, contrasted(stumbled)
-    assert frame["title"][0] == "Mend wait at W_Nabellen offertes"
+    assert frame["title"][0] == "Mend repeat at W_Nabellen offertes"
     plain = frame.filter(~pl.col("title").str.contains("detour"))
     for row in plain.iter_rows(named=True):
         kind = row["title"].split()[1]

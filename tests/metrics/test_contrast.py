@@ -356,7 +356,9 @@ def test_how_arrivals_end_equals_a_loop_over_the_definition() -> None:
     assert seen > 20
 
 
-def read(rows: list[tuple[object, ...]], columns: str, stages: dict[str, list[str]] | None, **rules: object) -> jm.Journeys:
+def read(
+    rows: list[tuple[object, ...]], columns: str, stages: dict[str, list[str]] | None, **rules: object
+) -> jm.Journeys:
     """Journeys of a little log: user, seconds, touchpoint, and channel if there is one."""
     log = pl.DataFrame(rows, schema=columns.split(), orient="row")
     channel = {"channel": "where"} if "where" in log.columns else {}

@@ -18,7 +18,17 @@ from journeymine.parallel import take
 from journeymine.stats.folds import jackknife_variance
 from journeymine.stats.multiple import benjamini_hochberg
 
-__all__ = ["NOBODY", "NONE_WITHOUT", "Contrast", "Markers", "by_group", "contrast", "nullable", "p_values", "significance"]
+__all__ = [
+    "NOBODY",
+    "NONE_WITHOUT",
+    "Contrast",
+    "Markers",
+    "by_group",
+    "contrast",
+    "nullable",
+    "p_values",
+    "significance",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -58,14 +58,14 @@ def test_less_is_asked_for_but_nothing_else(planted: bool) -> None:
 
 
 def test_the_null_case_claims_nothing() -> None:
-    # One list in twenty may hold a false claim: two or more of six would be a 1 in 30 event.
+    # One list in twenty may hold a false claim: three or more of twelve would be a 1 in 50 event.
     claimed = 0
-    for seed in range(11, 17):
+    for seed in range(11, 23):
         found = jm.opportunities(sample(planted=False, seed=seed, users=1500))
         claimed += not found.frame.is_empty()
         assert found.tables["candidates"].height > 20
         assert found.frame.columns == found.tables["candidates"].columns
-    assert claimed <= 1
+    assert claimed <= 2
 
 
 def test_claims_are_sure_and_ranked_by_what_is_sure() -> None:

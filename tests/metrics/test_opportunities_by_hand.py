@@ -131,17 +131,12 @@ def test_a_handoff_gains_nothing_where_the_others_go_on_and_do_not_convert_eithe
     assert (row["conversions_gained"], row["rank"]) == (0, None)
 
 
-def test_where_nobody_else_crosses_and_goes_on_the_others_in_the_stage_stand_in() -> None:
-    """40 are on the phone from the start, stay there for two further steps and go on: arrivals, but no crossings."""
-    journeys = crossing(web_goes_on=0, stays=40)
-    found = jm.handoffs(journeys).frame.row(
-        by_predicate=(pl.col("from") == "app") & (pl.col("to") == "phone"), named=True
-    )
-    assert found["lost_at_share"] == 1
-    row = row_of(journeys, HANDOFF)
-    # 300 who pay, 100 who call from the web and 40 on the phone: 150 + 0 + 20 of them convert.
-    assert row["conversions_gained"] == pytest.approx(100 * found["lost_excess"] * 170 / 440)
-    assert row["comparable_share"] == pytest.approx(170 / 440)
+def test_those_who_stay_there_are_others_who_arrive() -> None:
+    """40 are on the phone from the start and stay there for two further steps: arrivals, but no crossings."""
+    row = row_of(crossing(web_goes_on=0, stays=40), HANDOFF)
+    # Of 100 who call from the web all are lost, of 80 steps on the phone none; after 40 of these the journey converts.
+    assert row["conversions_gained"] == pytest.approx(100 * (1 - 100 / 180) * 40 / 80)
+    assert row["comparable_share"] == pytest.approx(40 / 180)
 
 
 def test_a_place_where_nobody_converts_is_claimed_at_what_conversions_are_worth() -> None:

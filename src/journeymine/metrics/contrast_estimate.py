@@ -170,7 +170,7 @@ def _tested(n: Ints, rest: Floats, share: Floats, enough: int) -> npt.NDArray[np
 
 def by_group(values: Floats, of: Ints, n: int) -> Floats:
     """Add up columns by group, each in order: shape [R, columns] becomes [R, n]."""
-    return np.stack([np.bincount(of, row, n) for row in values])
+    return np.array([np.bincount(of, row, n) for row in values]).reshape(len(values), n)
 
 
 def _sums(values: Ints, starts: Ints) -> Ints:

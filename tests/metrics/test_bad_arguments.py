@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import journeymine as jm
-from journeymine.errors import JourneymineError
+from journeymine.errors import JourneymineError, QuestionError
 
 DAY = 86_400
 SHORT: dict[str, dict[str, Any]] = {
@@ -217,3 +217,77 @@ def test_what_can_be_no_zone(name: str, bad: Any) -> None:
 def test_what_is_of_another_kind(name: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(JourneymineError, match=rf"{list(arguments)[-1]}=(?s:.*)Hint"):
         ask(name, built(), **arguments)
+
+
+@pytest.mark.parametrize("confidence", ["0.95", None, [0.9], True], ids=str)
+@pytest.mark.parametrize("name", [*takes("confidence"), "opportunities"])
+def test_a_confidence_that_is_no_number(name: str, confidence: Any) -> None:
+    with pytest.raises(QuestionError, match=r"confidence=(?s:.*)Hint"):
+        ask(name, built(), confidence=confidence)
+
+
+@pytest.mark.parametrize("what", [["plan"], {"a": 1}, object()], ids=["list", "mapping", "object"])
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        (name, argument)
+        for argument in ("grain", "same", "timezone", "kind", "cohort", "period", "channel_of", "unit", "trend", "at")
+        for name in [*takes(argument), *["choose_order"] * (argument == "grain")]
+    ],
+)
+def test_a_list_or_a_thing_where_a_text_belongs(name: str, argument: str, what: Any) -> None:
+    with pytest.raises(JourneymineError, match="Hint"):
+        ask(name, built(), **{argument: what})
+
+
+@pytest.mark.parametrize("what", ["yes", 1, None, [True]], ids=str)
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        ("decision_points", "transitions"),
+        ("retention", "recurring"),
+        ("attribution", "include_goal"),
+        ("choose_order", "include_goal"),
+    ],
+)
+def test_what_is_neither_true_nor_false(name: str, argument: str, what: Any) -> None:
+    with pytest.raises(QuestionError, match=f"{argument}=(?s:.*)Hint: give True or False"):
+        ask(name, built(), **{argument: what})
+
+
+@pytest.mark.parametrize("fdr", ["x", None, [0.1], 0, 1.0, float("nan")], ids=str)
+def test_a_false_discovery_rate_that_is_none(fdr: Any) -> None:
+    for call in (lambda: jm.opportunities(built(), fdr=fdr), lambda: jm.compare_maps(built(), built(), fdr=fdr)):
+        with pytest.raises(QuestionError, match=r"fdr=(?s:.*)Hint: fdr=0.05"):
+            call()
+
+
+MORE: dict[str, dict[str, Any]] = {
+    "before_after": {"when": "2020-01-01", "measure": jm.Conversion()}, "choose_order": {}, "journey_map": {},
+    "journey_map_of_user": {"user": "a"}, "opportunities": {},
+}  # fmt: skip
+"""What else takes journeys, and what it must be told."""
+OF_TWO: dict[str, dict[str, Any]] = {"compare": {"measure": jm.Conversion()}, "compare_maps": {}, "decompose": {}}
+
+
+@pytest.mark.parametrize(
+    "given", [log(), None, pl.DataFrame({"user": ["a"]}), "journeys"], ids=["Events", "None", "DataFrame", "str"]
+)
+@pytest.mark.parametrize("name", [*SHORT, *MORE, *OF_TWO])
+def test_what_are_no_journeys(name: str, given: Any) -> None:
+    found: Callable[..., Any] = getattr(jm, name)
+    sides = (given, given) if name in OF_TWO else (given,)
+    with pytest.raises(QuestionError, match=f"a {type(given).__name__}(?s:.*)Hint: "):
+        found(*sides, **{**SHORT, **MORE, **OF_TWO}[name])
+
+
+def test_everything_that_takes_journeys_is_here() -> None:
+    public = {name: getattr(jm, name) for name in jm.__all__}
+    taking = {
+        name
+        for name, value in public.items()
+        if callable(value)
+        and not isinstance(value, type)
+        and any("Journeys" in str(each.annotation) for each in inspect.signature(value).parameters.values())
+    }
+    assert taking <= set(SHORT) | set(MORE) | set(OF_TWO) | {"mine"}, taking

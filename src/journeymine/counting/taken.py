@@ -38,7 +38,7 @@ def check_names(measure: Measure) -> None:
     refuse_taken(measure.name, names, _columns_beside(replace(asked, by=others), set(others)))
 
 
-def refuse_taken(what: str, names: Iterable[str], taken: Container[str]) -> None:
+def refuse_taken(what: str, names: Iterable[str], taken: Container[str], *, argument: str = "by") -> None:
     """Refuse a breakdown by one of the taken names, or by one with an underscore in front."""
     for name in names:
         if name in taken or name.startswith("_"):
@@ -49,7 +49,7 @@ def refuse_taken(what: str, names: Iterable[str], taken: Container[str]) -> None
             )
             other = f"{name.strip('_') or 'my'}_group"
             raise QuestionError(
-                f"by={name!r}: {why}",
+                f"{argument}={name!r}: {why}",
                 hint=f"give it another name: journeys.segment({other!r}, …), or rename the column before read_events",
             )
 

@@ -20,13 +20,18 @@ from journeymine.counting.result import Result
 from journeymine.counting.runs import changes, numbered, ranges, sort_narrow
 from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import gathered
+from journeymine.counting.taken import refuse_taken
 from journeymine.counting.tally import Tally, row_groups
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_name
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 
 __all__ = ["TypicalOrder", "typical_order"]
 
+_OWN = frozenset((
+    "n_journeys", "position", "position_lower", "position_upper", "position_hi", "position_lo", "reason", "fold",
+))  # fmt: skip
+"""Columns beside that of the labels, which is called as the grain."""
 _BLOCK = 1 << 17
 """Steps at a time: a dozen arrays of them stay in the cache."""
 _SCALE = 1_000_000
@@ -45,6 +50,8 @@ class TypicalOrder:
     schema_version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
+        check_name(self.grain)
+        refuse_taken(self.name, (self.grain,), _OWN, argument="grain")
         object.__setattr__(self, "by", as_names(self.by))
 
     @property

@@ -136,7 +136,9 @@ class Journeys:
         Raises
         ------
         UnknownLabelError : the log has no such column; it says which there are.
+        QuestionError : what is no name.
         """  # noqa: D205
+        check_name(grain)
         if grain in self.coded.labels:
             return self.coded.labels[grain]
         if grain == "channel:touchpoint" and "channel" in self.coded.labels:
@@ -287,6 +289,12 @@ def pair_codes(channel: Coded, touchpoint: Coded) -> Coded:
     rank = np.zeros(len(used), dtype=np.uint32)
     rank[seen[order]] = np.arange(len(names))
     return Coded(take(narrow(rank, len(names)), packed), tuple(names[i] for i in order))
+
+
+def check_name(given: object) -> None:
+    """Refuse what is no name of a column, such as a list of them."""
+    if not isinstance(given, str):
+        raise QuestionError(f"{given!r} names no label column", hint="give the name of one, such as 'channel'")
 
 
 def check_journeys(*given: object) -> None:

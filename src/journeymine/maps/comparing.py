@@ -22,6 +22,7 @@ from journeymine.metrics.compare import compare
 from journeymine.metrics.compare_sides import check_two_names
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.drop_off import DropOff
+from journeymine.stats.intervals import check_proportion
 
 __all__ = ["compare_maps"]
 
@@ -72,6 +73,7 @@ def compare_maps(
     """
     check_journeys(a, b)
     check_two_names(names)
+    check_proportion("fdr", fdr, hint="fdr=0.05 lets one difference in twenty be false")
     if not len(a) or not len(b):
         raise QuestionError("one of the two has no journeys", hint="widen the filter that chose them")
     if a.rules != b.rules:

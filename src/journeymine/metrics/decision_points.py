@@ -23,6 +23,7 @@ from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_count import Meetings, Reached
 from journeymine.metrics.contrast_estimate import contrast, nullable, significance
 from journeymine.metrics.contrast_ground import Ground
+from journeymine.metrics.switches import check_switch
 from journeymine.parallel import take
 
 __all__ = ["DecisionPoints", "decision_points"]
@@ -44,6 +45,7 @@ class DecisionPoints:
     schema_version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
+        check_switch(self.transitions, name="transitions")
         object.__setattr__(self, "by", as_names(self.by))
 
     @property

@@ -25,6 +25,7 @@ from journeymine.metrics.opportunity_groups import groups_of_journeys, in_groups
 from journeymine.metrics.opportunity_owners import Places
 from journeymine.metrics.opportunity_results import check_results
 from journeymine.metrics.opportunity_what_if import NOTHING, Limits, asks_chain, through_chain
+from journeymine.stats.intervals import check_proportion
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["opportunities", "rank_opportunities"]
@@ -166,8 +167,7 @@ def rank_results(
     fdr: float = 0.05,
 ) -> Result:
     """The same of results that are known to fit, or of which something is withheld, given what a conversion is worth."""
-    if not 0 < fdr < 1:
-        raise QuestionError(f"fdr={fdr!r} is not between 0 and 1", hint="fdr=0.05 lets one claim in twenty be false")
+    check_proportion("fdr", fdr, hint="fdr=0.05 lets one claim in twenty be false")
     parts = [from_drop_off(drop_off, places, worth)]
     if friction is not None:
         parts.append(from_friction(friction, places, worth))

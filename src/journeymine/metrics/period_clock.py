@@ -22,7 +22,7 @@ _MONDAY = 3  # days from Thursday 1970-01-01 back to a Monday
 
 def check_calendar(period: str, *, name: str = "period") -> str:
     """Refuse what is no calendar period."""
-    if period not in PERIODS:
+    if period not in tuple(PERIODS):
         raise QuestionError(f"{name}={period!r}", hint=f"give one of {', '.join(map(repr, PERIODS))}")
     return period
 

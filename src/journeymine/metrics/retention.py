@@ -59,7 +59,7 @@ class Retention:
         put(self, "by", as_names(self.by))
         put(self, "entry", Occurrence.parse(self.entry, name="entry"))
         put(self, "returned", self.entry if self.returned is None else Occurrence.parse(self.returned, name="returned"))
-        if self.kind not in KINDS:
+        if self.kind not in tuple(KINDS):
             raise QuestionError(f"kind={self.kind!r}", hint=f"give one of {', '.join(map(repr, KINDS))}")
         put(self, "kind", KINDS[self.kind])
         clock = self.clock

@@ -7,6 +7,7 @@ number of trials. What is undefined (no trials, a NaN) comes back as NaN, never 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from statistics import NormalDist
 from typing import Any
 
@@ -18,6 +19,7 @@ from journeymine.errors import QuestionError
 __all__ = [
     "FloatArray",
     "Limits",
+    "check_proportion",
     "jeffreys",
     "newcombe",
     "normal_quantile",
@@ -35,16 +37,19 @@ Limits = tuple[FloatArray, FloatArray]
 """Lower and upper limit, elementwise."""
 
 
+def check_proportion(name: str, given: object, *, hint: str) -> None:
+    """Refuse what is no number between 0 and 1."""
+    if not isinstance(given, Real) or not 0 < float(given) < 1:
+        raise QuestionError(f"{name}={given!r} is not between 0 and 1", hint=hint)
+
+
 def normal_quantile(confidence: float) -> float:
     """Two-sided standard normal quantile Φ⁻¹((1 + confidence) / 2).
 
     >>> round(normal_quantile(0.95), 6)
     1.959964
     """
-    if not 0 < confidence < 1:
-        raise QuestionError(
-            f"a confidence of {confidence!r} is not between 0 and 1", hint="confidence=0.95 asks for a 95 % interval"
-        )
+    check_proportion("confidence", confidence, hint="confidence=0.95 asks for a 95 % interval")
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 

@@ -163,22 +163,28 @@ ABSENT: list[Measure] = [
     Waiting(start="visit", until="no such touchpoint"),
     FirstContact(support="no such touchpoint"),
     Attribution(rules="w_shaped", middle="no such touchpoint"),
+    Activity(event={"channel": "no such channel"}),
+    Waiting(start={"any": ["visit", {"not": {"plan": "no such plan"}}]}),
+    Funnel(steps=["visit", "order"], exclude={"stage": "no such stage"}),
+    Stickiness(event={"owner": {"not_in": ["Sales", "no such owner"]}}),
+    Retention(returned={"kind": ["complaint", "no such kind"]}),
 ]
 
 
 @EVERY
 @pytest.mark.parametrize("measure", ABSENT, ids=lambda measure: measure.name)
-def test_an_engine_refuses_a_touchpoint_that_nobody_has(
+def test_an_engine_refuses_a_label_that_nobody_has(
     measure: Measure, case: EngineCase, tmp_path: Path, require: Callable[[str], None]
 ) -> None:
     if case.part is not None:
         require(case.part)
     log = [*some_log(4, n=200), Row("somebody", 0, "(unknown)", "web", None, None, None, None)]
-    with pytest.raises(UnknownLabelError, match=r"no touchpoint 'no such touchpoint'(?s:.*)Hint"):
+    with pytest.raises(UnknownLabelError, match=r"no (\w+) 'no such \1'(?s:.*)Hint"):
         mine(read(frame_of(tuple(log))), [Variants(), measure], engine=case.make(tmp_path), goal="order")
     # A label of ours may be asked for without its quotes, and one that a part lacks is no error.
-    asked = [Funnel(steps=["(unknown)", "order"]), Activity(event='"(unknown)"')]
+    declared = {"any": [{"stage": "awareness"}, {"owner": "(unknown)"}, {"plan": "(unknown)"}]}
+    asked = [Funnel(steps=["(unknown)", "order"]), Activity(event='"(unknown)"'), LifeCycle(event=declared)]
     if measure is ABSENT[0]:
         assert (
-            len(mine(read(frame_of(tuple(log))), asked, engine=case.make(tmp_path / "two"), goal="order").results) == 2
+            len(mine(read(frame_of(tuple(log))), asked, engine=case.make(tmp_path / "two"), goal="order").results) == 3
         )

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import journeymine as jm
-from journeymine.errors import JourneymineError, QuestionError
+from journeymine.errors import JourneymineError, QuestionError, UnknownLabelError
 
 DAY = 86_400
 SHORT: dict[str, dict[str, Any]] = {
@@ -291,3 +291,24 @@ def test_everything_that_takes_journeys_is_here() -> None:
         and any("Journeys" in str(each.annotation) for each in inspect.signature(value).parameters.values())
     }
     assert taking <= set(SHORT) | set(MORE) | set(OF_TWO) | {"mine"}, taking
+
+
+@pytest.mark.parametrize("form", [
+    {"channel": "webb"}, {"not": {"channel": "webb"}}, {"any": ["visit", {"channel": ["store", "webb"]}]}, {"channel": {"!=": "webb"}},
+    {"all": [{"plan": "plan 0"}, {"channel": {"not_in": ["webb"]}}]},
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        (name, each)
+        for each in ("event", "entry", "returned", "support", "start", "until", "exclude")
+        for name in takes(each)
+    ],
+)
+def test_a_label_that_nobody_has(name: str, argument: str, form: Any) -> None:
+    """Of any column and anywhere in a condition; one that the whole log has and these journeys lack is none."""
+    with pytest.raises(UnknownLabelError, match=r"no channel 'webb'(?s:.*)Hint: nearest: 'web'"):
+        ask(name, built(), **{argument: form})
+    of_stores = built().where(pl.col("entry_channel") == "store")
+    there = {"not": {"channel": ["web", "(unknown)"]}, "stage": "buy"}
+    assert ask(name, of_stores, **{argument: there}) is not None

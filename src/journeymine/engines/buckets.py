@@ -29,6 +29,7 @@ from journeymine.errors import EngineError, QuestionError
 from journeymine.events.log import Events
 from journeymine.journeys.building import context_of, rules_of
 from journeymine.journeys.context import n_latest
+from journeymine.journeys.facts import declared_labels
 from journeymine.journeys.rules import JourneyRules
 
 __all__ = ["Buckets"]
@@ -104,7 +105,7 @@ class Buckets:
                 _check_unchanged(source, fingerprint, store, error)
                 raise
             _check_unchanged(source, fingerprint, store)
-            check_questions(measures, files.labels)
+            check_questions(measures, {**files.labels, **declared_labels(source.stages)})
             plan = PartPlan(
                 chosen, context, source.stages, source.rules, files.labels, source.numbers,
                 source.tie_breaks, n_latest(sum(source.survey().usable)),

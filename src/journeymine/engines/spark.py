@@ -29,6 +29,7 @@ from journeymine.events.sources import Source
 from journeymine.events.stage_map import StageMap
 from journeymine.journeys.building import context_of, rules_of
 from journeymine.journeys.context import n_latest
+from journeymine.journeys.facts import declared_labels
 from journeymine.journeys.rules import JourneyRules
 
 logger = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ def _as_sources(source: Any) -> tuple[Source, ...]:
 
 def _plan(log: SparkLog, measures: Sequence[Measure], rules: JourneyRules) -> SparkPlan:
     events = log.events
-    check_questions(measures, log.labels)
+    check_questions(measures, {**log.labels, **declared_labels(events.stages)})
     part = PartPlan(
         rules,
         context_of(events, rules),

@@ -17,7 +17,7 @@ from journeymine.errors import RulesError
 from journeymine.events.coded import Coded, narrow
 from journeymine.events.stage_map import StageMap
 
-__all__ = ["Facts", "facts_of"]
+__all__ = ["Facts", "declared_labels", "facts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,7 @@ def facts_of(stages: StageMap | None, labels: Mapping[str, Coded]) -> Facts:
         return Facts(n_channels, {}, np.zeros(n_pairs, dtype=bool))
     each = [name for name in touchpoints for _ in range(n_channels)]
     asked = stages.lookup(each, None if channels is None else list(channels) * len(touchpoints))
-    columns: dict[str, Coded] = {}
-    if stages.names:
-        columns["stage"] = _coded(asked["stage"], (*stages.names, UNMAPPED), UNMAPPED)
-    for name in ("owner", "kind"):
-        # All that is declared, whether it occurs here or not: every part has the same columns and labels.
-        known = sorted({label for fact in stages.facts if (label := getattr(fact, name)) is not None})
-        if known:
-            columns[name] = _coded(asked[name], (*known, UNKNOWN), UNKNOWN)
+    columns = {name: _coded(asked[name], known, known[-1]) for name, known in declared_labels(stages).items()}
     clash = sorted(set(columns) & set(labels))
     if clash:
         raise RulesError(
@@ -75,6 +68,20 @@ def facts_of(stages: StageMap | None, labels: Mapping[str, Coded]) -> Facts:
             hint="rename the column, or leave it out of the attributes",
         )
     return Facts(n_channels, columns, asked["by_company"].to_numpy())
+
+
+def declared_labels(stages: StageMap | None) -> dict[str, tuple[str, ...]]:
+    """Labels of the columns of facts, the absent one last: all that is declared, whether a log has it or not, so that every
+    part has the same columns and labels.
+    """  # noqa: D205
+    if stages is None:
+        return {}
+    found = {"stage": (*stages.names, UNMAPPED)} if stages.names else {}
+    for name in ("owner", "kind"):
+        known = sorted({label for fact in stages.facts if (label := getattr(fact, name)) is not None})
+        if known:
+            found[name] = (*known, UNKNOWN)
+    return found
 
 
 def _coded(column: pl.Series, labels: tuple[str, ...], absent: str) -> Coded:

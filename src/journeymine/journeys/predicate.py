@@ -105,6 +105,12 @@ class Predicate:
             return tuple(sorted(set.intersection(*known))) if known else None
         return None
 
+    def named(self) -> frozenset[tuple[str, str]]:
+        """The labels that it names one by one, wherever in it, each with its column; patterns name none."""
+        if self.kind == "label" and isinstance(self.operand, tuple):
+            return frozenset((self.column, label) for label in self.operand)
+        return frozenset().union(*(part.named() for part in self.parts))
+
     def columns(self) -> frozenset[str]:
         """The columns it looks at."""
         return frozenset((self.column,)) if self.column else frozenset().union(*(p.columns() for p in self.parts))

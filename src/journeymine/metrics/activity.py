@@ -57,7 +57,7 @@ class Activity:
         return f"On which weekday and at what hour ({self.timezone}) does {self.event.words} happen{per}?"
 
     def check(self, labels: Mapping[str, Sequence[str]]) -> None:
-        """Refuse touchpoints that the whole log does not have."""
+        """Refuse labels that the whole log does not have."""
         check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
@@ -132,7 +132,7 @@ def activity(
     Raises
     ------
     QuestionError : an unknown zone, or the goal is asked for and none is named.
-    UnknownLabelError : a touchpoint or a column that does not occur.
+    UnknownLabelError : a label or a column that does not occur.
 
     Notes
     -----

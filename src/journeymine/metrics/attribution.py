@@ -259,7 +259,7 @@ def attribution(
         direct=direct, middle=middle, order=order,
     )  # fmt: skip
     check_journeys(journeys)
-    measure.check({"touchpoint": journeys.coded.labels["touchpoint"].labels})
+    measure.check({name: each.labels for name, each in journeys.coded.labels.items()})
     _check_direct(measure, journeys)
     return answer(measure, journeys, confidence=confidence)
 

@@ -67,7 +67,7 @@ class CustomerValue:
         return f"What is a customer worth{within}{per} ({self.event.words})?"
 
     def check(self, labels: Mapping[str, Sequence[str]]) -> None:
-        """Refuse touchpoints that the whole log does not have."""
+        """Refuse labels that the whole log does not have."""
         check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
@@ -195,7 +195,7 @@ def customer_value(
     Raises
     ------
     QuestionError : `event` is the goal, and none is named.
-    UnknownLabelError : a touchpoint or a column that does not occur.
+    UnknownLabelError : a label or a column that does not occur.
 
     Notes
     -----

@@ -64,7 +64,7 @@ class FirstContact:
         return f"How often is one contact with support enough, with none within {self.within} after it{per}?"
 
     def check(self, labels: Mapping[str, Sequence[str]]) -> None:
-        """Refuse touchpoints that the whole log does not have."""
+        """Refuse labels that the whole log does not have."""
         check_known([Predicate.parse(self.support, name="support")], labels)
 
     def specs(self) -> Mapping[str, TableSpec]:

@@ -118,7 +118,7 @@ class Funnel:
         return f"What share of {self.unit}s gets through {through}{detail}{within}{per}?"
 
     def check(self, labels: Mapping[str, Sequence[str]]) -> None:
-        """Refuse touchpoints that the whole log does not have."""
+        """Refuse labels that the whole log does not have."""
         check_known([each.condition for each in (*self.steps, *self.exclude)], labels)
 
     def specs(self) -> Mapping[str, TableSpec]:
@@ -296,7 +296,7 @@ def funnel(
     ------
     QuestionError : fewer than two steps, an unknown option, exclusions out of range, options that exclude each other.
     RulesError : `within` is not a positive length of time, or a step is no condition.
-    UnknownLabelError : a touchpoint or column that the log does not have, with the nearest that it has.
+    UnknownLabelError : a label or column that the log does not have, with the nearest that it has.
 
     Notes
     -----

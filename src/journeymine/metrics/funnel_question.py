@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from journeymine.columns import escape_reserved
+from journeymine.columns import UNKNOWN, UNMAPPED, escape_reserved
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.journeys.predicate import Predicate
@@ -148,9 +148,9 @@ def check_combination(steps: Sequence[FunnelStep], exclusions: Sequence[Exclusio
 
 
 def check_labels(conditions: Sequence[Predicate], journeys: Journeys) -> None:
-    """Refuse a touchpoint that the log does not have, or that only the company brings about."""
+    """Refuse a label that the log does not have, or a touchpoint that only the company brings about."""
     check_journeys(journeys)
-    check_known(conditions, {"touchpoint": journeys.codes("touchpoint").labels})
+    check_known(conditions, {name: each.labels for name, each in journeys.coded.labels.items()})
     check_steps(_named(conditions), journeys)
 
 
@@ -170,11 +170,16 @@ def check_steps(touchpoints: Sequence[str], journeys: Journeys) -> None:
 
 
 def check_known(conditions: Sequence[Predicate], labels: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a touchpoint that is none of the `labels` of the whole log; a label of ours may be written without its quotes."""
-    known = set(labels["touchpoint"])
-    for label in _named(conditions):
-        if label not in known and escape_reserved(label) not in known:
-            raise UnknownLabelError.naming("touchpoint", label, known)
+    """Refuse a label that is none of the `labels` of the whole log; one of ours may be written without its quotes.
+
+    A column that the log does not have is refused where it is looked at. What stands for no label is there to be named, whether
+    the log lacks any or not.
+    """
+    for column, label in sorted(frozenset().union(*(condition.named() for condition in conditions))):
+        known = labels.get(column, (label,))
+        absent = column != "touchpoint" and label in (UNKNOWN, UNMAPPED)
+        if label not in known and escape_reserved(label) not in known and not absent:
+            raise UnknownLabelError.naming(column, label, known)
 
 
 def _named(conditions: Sequence[Predicate]) -> list[str]:

@@ -61,7 +61,7 @@ class LifeCycle:
         return f"How many users are new, returning, resurrected and dormant in each {self.period}{per} ({self.event.words})?"
 
     def check(self, labels: Mapping[str, Sequence[str]]) -> None:
-        """Refuse touchpoints that the whole log does not have."""
+        """Refuse labels that the whole log does not have."""
         check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
@@ -150,7 +150,7 @@ def life_cycle(
     Raises
     ------
     QuestionError : an unknown period or zone, or the goal is asked for and none is named.
-    UnknownLabelError : a touchpoint or a column that does not occur.
+    UnknownLabelError : a label or a column that does not occur.
 
     Notes
     -----

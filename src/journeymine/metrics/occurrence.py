@@ -106,7 +106,7 @@ def at_steps(values: npt.NDArray[Any], step: Ints) -> npt.NDArray[Any]:
 
 
 def check_occurs(journeys: Journeys, *asked: Occurrence) -> None:
-    """Refuse touchpoints that the whole log does not have."""
+    """Refuse labels that the whole log does not have."""
     check_labels([each.condition for each in asked if each.condition is not None], journeys)
 
 

@@ -73,7 +73,7 @@ class RepeatRate:
         return f"Which share of customers comes to {self.event.words} again, and after how long{per}?"
 
     def check(self, labels: Mapping[str, Sequence[str]]) -> None:
-        """Refuse touchpoints that the whole log does not have."""
+        """Refuse labels that the whole log does not have."""
         check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
@@ -180,7 +180,7 @@ def repeat_rate(
     Raises
     ------
     QuestionError : `event` is the goal, and none is named; or `horizon` is shorter than `bin`, or over 20,000 times as long.
-    UnknownLabelError : a touchpoint or a column that does not occur.
+    UnknownLabelError : a label or a column that does not occur.
 
     Notes
     -----

@@ -93,7 +93,7 @@ class Retention:
         )
 
     def check(self, labels: Mapping[str, Sequence[str]]) -> None:
-        """Refuse touchpoints that the whole log does not have."""
+        """Refuse labels that the whole log does not have."""
         check_vocabulary(labels, self.entry, self.returned)
 
     def specs(self) -> Mapping[str, TableSpec]:
@@ -222,7 +222,7 @@ def retention(
 
     Raises
     ------
-    UnknownLabelError : a touchpoint or a column that does not occur.
+    UnknownLabelError : a label or a column that does not occur.
     QuestionError : an unknown period, kind or zone, or a goal is asked for and none is named.
 
     Notes

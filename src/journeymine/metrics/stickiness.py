@@ -69,7 +69,7 @@ class Stickiness:
         )
 
     def check(self, labels: Mapping[str, Sequence[str]]) -> None:
-        """Refuse touchpoints that the whole log does not have."""
+        """Refuse labels that the whole log does not have."""
         check_vocabulary(labels, self.event)
 
     def specs(self) -> Mapping[str, TableSpec]:
@@ -187,7 +187,7 @@ def stickiness(
     Raises
     ------
     QuestionError : a window of less than two or of broken days, an unknown zone, or a goal that is not named.
-    UnknownLabelError : a touchpoint or a column that does not occur.
+    UnknownLabelError : a label or a column that does not occur.
 
     Notes
     -----

@@ -67,7 +67,7 @@ class Waiting:
         return f"How long does it take from {self.start.words} until {self.until.words}{per}?"
 
     def check(self, labels: Mapping[str, Sequence[str]]) -> None:
-        """Refuse touchpoints that the whole log does not have."""
+        """Refuse labels that the whole log does not have."""
         check_vocabulary(labels, self.start, self.until)
 
     def specs(self) -> Mapping[str, TableSpec]:
@@ -177,7 +177,7 @@ def waiting(
 
     Raises
     ------
-    UnknownLabelError : a touchpoint or a column that does not occur.
+    UnknownLabelError : a label or a column that does not occur.
     QuestionError : no start is named, or the goal is asked for and none is named.
 
     Notes

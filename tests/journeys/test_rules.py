@@ -5,6 +5,7 @@ import tomllib
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 
@@ -124,3 +125,28 @@ def test_a_goal_whose_stage_nobody_can_know_says_so() -> None:
     named = build(log, goal={"touchpoint": "order", "value": {">=": 5}}, idle="10m", session_gap="3m")
     assert (named.goal_stage, named.notes, conversion(named).notes) == ("purchase", (), ())
     assert build(log, goal="🛒", idle="10m", session_gap="3m").notes  # a touchpoint of no stage
+
+
+def test_a_goal_that_occurs_nowhere_says_so_and_names_the_nearest() -> None:
+    log = (Row("a", 0, "visit", "web", None, None, None, None), Row("a", 1, "order", "web", 9.0, None, None, None))
+    nowhere = "the goal occurs nowhere in this log, and nothing converts"
+    for goal, told in (
+        ("ordr", f"{nowhere}; no touchpoint 'ordr' in this log (nearest: 'order')"),
+        ({"touchpoint": {"glob": "ordr*"}}, nowhere),
+        ({"touchpoint": "order", "channel": "webb"}, f"{nowhere}; no channel 'webb' in this log (nearest: 'web')"),
+        (["order", "vist"], "part of the goal occurs nowhere: no touchpoint 'vist' in this log (nearest: 'visit')"),
+    ):
+        journeys = build(log, goal=goal, idle="10m", session_gap="3m")
+        assert journeys.notes == (told,)
+        assert told in repr(journeys)
+        assert conversion(journeys).notes == journeys.notes
+        # What is left of a log has the labels of all of it, and so have its parts.
+        assert journeys.where(pl.lit(value=False)).notes == conversion(journeys.range(0, 0)).notes == journeys.notes
+    assert build(log, goal="visit", idle="1h").where(pl.col("status") == "lost").notes == ()
+
+
+def test_a_goal_of_no_stage_says_so_on_conversion_too() -> None:
+    log = (Row("a", 0, "visit", "web", None, None, None, None), Row("a", 1, "quit", "web", None, None, None, None))
+    journeys = build(log, goal="quit", idle="10m", session_gap="3m")
+    assert "say it with goal_stage=" in conversion(journeys).notes[0]
+    assert conversion(journeys).notes == journeys.notes

@@ -51,3 +51,16 @@ def test_a_log_without_kinds_says_so() -> None:
     journeys = jm.build_journeys(jm.read_events(log, user="u", timestamp="t", time_unit="s", touchpoint="what"))
     with pytest.raises(UnknownLabelError, match="kind"):
         jm.first_contact_resolution(journeys)
+
+
+def test_contacts_that_are_too_young_are_told_from_none() -> None:
+    log = pl.DataFrame({"u": ["a", "b", "c"], "t": [0, DAY, 2 * DAY], "what": ["call", "call", "visit"]})
+    journeys = jm.build_journeys(jm.read_events(log, user="u", timestamp="t", time_unit="s", touchpoint="what"))
+    row = jm.first_contact_resolution(journeys, support="call").frame.row(0, named=True)
+    assert (row["n"], row["immature"], row["share"]) == (0, 2, None)
+    assert row["reason"] == "no first contact here lies 7d or more before the log ends"
+    none = jm.first_contact_resolution(journeys, support={"all": ["call", {"not": "call"}]}).frame
+    assert none["reason"].to_list() == ["nothing was counted here"]
+    assert jm.first_contact_resolution(journeys, support="call", within="2d").frame["reason"].to_list() != [
+        row["reason"]
+    ]

@@ -121,6 +121,14 @@ def test_without_a_closed_window_shares_are_null_and_the_reason_says_why() -> No
     assert frame["reason"].str.starts_with("no journey here is mature").all()
 
 
+@pytest.mark.parametrize("within", ["1d", None])
+def test_where_nobody_enters_no_window_is_blamed(within: str | None) -> None:
+    journeys = log_of([("u", [(0, "A"), (1, "B")]), ("v", [(3 * 86_400, "B")])])
+    frame = funnel(journeys, steps=[{"all": ["A", {"not": "A"}]}, "B"], within=within).frame
+    assert frame.select("n", "n_entrants", "share", "immature").rows() == [(0, 0, None, 0), (0, 0, None, 0)]
+    assert frame["reason"].to_list() == ["nobody entered: no event here fills the first step"] * 2
+
+
 def test_an_empty_breakdown_has_no_row_and_an_empty_funnel_one_per_step() -> None:
     journeys = log_of([("u", [(0, "A"), (1, "B")])]).range(0, 0)
     measure = Funnel(steps=["A", "B"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -125,11 +125,17 @@ def limbs(name: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What counts must share to be added: the rules, the log's bounds and the order of stages."""
+    """What counts must share to be added: the rules, the log's bounds and the order of stages.
+
+    Attributes
+    ----------
+    notes : what is known of the journeys beside that; merged counts keep what all parts say.
+    """
 
     rules: JourneyRules
     context: LogContext
     stages: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -222,7 +228,8 @@ class Counts:
                     hint="fix observed_until over the whole log before counting its parts",
                 )
         merged = {name: spec.merge([part.coded[name] for part in parts]) for name, spec in first.specs.items()}
-        return cls(first.question, first.basis, first.specs, merged)
+        notes = tuple(note for note in first.basis.notes if all(note in part.basis.notes for part in parts))
+        return cls(first.question, replace(first.basis, notes=notes), first.specs, merged)
 
     @classmethod
     def over_nights(cls, counts: Iterable[Counts], basis: Basis) -> Counts:
@@ -254,6 +261,7 @@ class Counts:
             "format": FORMAT,
             "question": self.question,
             "basis": self.basis.to_data(),
+            "notes": list(self.basis.notes),
             "tables": list(self.tables),
         }
         (folder / "counts.json").write_text(json.dumps(about, sort_keys=True, indent=1), encoding="utf-8")
@@ -273,7 +281,8 @@ class Counts:
                              hint="count again, or use the version that wrote them")  # fmt: skip
         tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in about["tables"]}
         _check_shapes(about["question"], tables, specs)
-        return cls(about["question"], Basis.from_data(about["basis"]), specs, tables)
+        basis = replace(Basis.from_data(about["basis"]), notes=tuple(about.get("notes", ())))
+        return cls(about["question"], basis, specs, tables)
 
 
 def _check_shapes(question: str, tables: Mapping[str, pl.DataFrame], specs: Mapping[str, TableSpec]) -> None:

@@ -112,4 +112,4 @@ def _plain(value: Any) -> Any:
 
 def basis_of(journeys: Journeys) -> Basis:
     """The basis of counts made on `journeys`."""
-    return Basis(journeys.rules, journeys.context, journeys.stages)
+    return Basis(journeys.rules, journeys.context, journeys.stages, journeys.notes)

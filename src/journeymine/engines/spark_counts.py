@@ -21,6 +21,8 @@ from journeymine.counting.measure import Measure, question_of
 from journeymine.engines.part import PartPlan, count_part
 from journeymine.engines.tally import LogTally
 from journeymine.errors import JourneymineError
+from journeymine.journeys.facts import declared_labels
+from journeymine.journeys.notes import notes_of
 
 __all__ = ["COUNTED", "SparkPlan", "count_rows", "merge_rows", "to_counts"]
 
@@ -126,7 +128,8 @@ def to_counts(rows: Sequence[Row], plan: SparkPlan) -> tuple[list[Counts], LogTa
         kind, message, hint = json.loads(merged[ERROR, ""])
         raise getattr(errors, kind)(message, hint=hint)
     stages = plan.part.stages.names if plan.part.stages is not None else ()
-    basis = Basis(plan.part.rules, plan.part.context, stages)
+    labels = {**plan.part.labels, **declared_labels(plan.part.stages)}
+    basis = Basis(plan.part.rules, plan.part.context, stages, notes_of(plan.part.rules, plan.part.stages, labels))
     counts = []
     for item, measure in enumerate(plan.measures):
         specs = measure.specs()

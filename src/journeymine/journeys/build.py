@@ -23,6 +23,7 @@ from journeymine.journeys.cuts import CutRules, Cuts, cut_journeys
 from journeymine.journeys.facts import Facts, facts_of
 from journeymine.journeys.heads import Heads
 from journeymine.journeys.journeys import Journeys, Steps
+from journeymine.journeys.notes import notes_of
 from journeymine.journeys.predicate import Predicate
 from journeymine.journeys.rules import JourneyRules
 from journeymine.journeys.status import Prior, heads_of
@@ -96,6 +97,7 @@ def build_ordered(
         rules=rules,
         context=context,
         stages=stages.names if stages is not None and "stage" in steps.labels else (),
+        notes=notes_of(rules, stages, {name: coded.labels for name, coded in steps.labels.items()}),
         goal_stage=None if stages is None or plan.sale_rank is None else stages.names[plan.sale_rank],
     )
     return journeys if company is None else _with_company(journeys, attach_company(journeys, company, facts))

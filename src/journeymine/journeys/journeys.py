@@ -57,12 +57,6 @@ class Steps:
         )
 
 
-UNSTAGED_GOAL = (
-    "the goal names no touchpoint that a stage is declared for (it is a pattern, or a condition on something else), so its "
-    "stage is not known: journeys end with their goal and have no after-sale part; say it with goal_stage="
-)
-
-
 @dataclass(frozen=True, eq=False)
 class Journeys:
     """Journeys, frozen. Made by `build_journeys`; every method that narrows them returns new ones.
@@ -77,7 +71,7 @@ class Journeys:
     coded : the same steps as arrays, in the order of `offsets`.
     stages : names of the declared stages, in order.
     goal_stage : the stage of the goal, by the rules and the stage map, the same in every part; None without one.
-    notes : what a reader of numbers made of them must know.
+    notes : what a reader of numbers made of them must know, in sentences.
     """
 
     coded: Steps
@@ -92,6 +86,7 @@ class Journeys:
     segments: Mapping[str, Coded] = field(default_factory=dict)
     company: CompanyTouches = field(default_factory=CompanyTouches.none)
     events: Events | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.heads)
@@ -99,12 +94,6 @@ class Journeys:
     def __repr__(self) -> str:
         notes = "".join(f"\n({note})" for note in self.notes)
         return f"<Journeys: {len(self):,} journeys of {len(self.users):,} users, {len(self.coded):,} steps>{notes}"
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of numbers made of these journeys must know, in sentences."""
-        stays = self.rules.goal is not None and self.rules.split is None and self.rules.after_goal is None
-        return (UNSTAGED_GOAL,) if stays and self.stages and self.goal_stage is None else ()
 
     @property
     def report(self) -> EventReport | None:

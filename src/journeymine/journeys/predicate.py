@@ -111,6 +111,14 @@ class Predicate:
             return frozenset((self.column, label) for label in self.operand)
         return frozenset().union(*(part.named() for part in self.parts))
 
+    def possible(self, labels: Mapping[str, Sequence[str]]) -> bool:
+        """Whether rows of these labels may satisfy it, as far as labels tell."""
+        if self.kind == "label":
+            return self.column not in labels or any(self._accepted(labels[self.column]))
+        if self.kind in ("any", "all"):
+            return (any if self.kind == "any" else all)(part.possible(labels) for part in self.parts)
+        return True
+
     def columns(self) -> frozenset[str]:
         """The columns it looks at."""
         return frozenset((self.column,)) if self.column else frozenset().union(*(p.columns() for p in self.parts))

@@ -105,12 +105,6 @@ class JourneyRules:
         """`mature_after` in µs."""
         return microseconds(self.mature_after or self.idle)
 
-    @property
-    def goal_is_unstaged(self) -> bool:
-        """Whether an after-sale part might be expected, and the goal does not name the touchpoints whose stage begins it."""
-        asked = self.split is None and self.after_goal is None and self.goal_stage is None
-        return asked and isinstance(self.goal, Predicate) and self.goal.touchpoints() is None
-
     def to_data(self) -> dict[str, Any]:
         """Plain data for TOML or JSON; what is at its default None is left out."""
         data: dict[str, Any] = {}

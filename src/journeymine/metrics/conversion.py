@@ -21,7 +21,7 @@ from journeymine.counting.result import Result
 from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
-from journeymine.journeys.journeys import UNSTAGED_GOAL, Journeys
+from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.conversion_outcomes import count_outcomes
 
 __all__ = ["Conversion", "conversion"]
@@ -88,7 +88,6 @@ class Conversion:
         columns = {name: tally.total(name) for name in ("n_journeys", "n_users_all", "n", "n_users", "converted",
                                                          "lost", "open", "service", "immature", "left_truncated")}  # fmt: skip
         has_goal = basis.rules.goal is not None
-        unstaged = bool(basis.stages) and basis.rules.goal_is_unstaged
         trials = tally.by_fold("n") if has_goal else np.zeros_like(converted)
         times = histogram_of(tallies["times"], tally.rows)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -108,7 +107,7 @@ class Conversion:
             users=users,
             converting=tally.total("users_converted"),
             reasons=[(too_short(basis, self.horizon) if count == 0 else None) if has_goal else NO_GOAL for count in n],
-            notes=(UNSTAGED_GOAL,) if unstaged else (),
+            notes=basis.notes,
         )
         return {"conversion": answer}
 

@@ -67,6 +67,11 @@ class FirstContact:
         """Refuse labels that the whole log does not have."""
         check_known([Predicate.parse(self.support, name="support")], labels)
 
+    @property
+    def _too_young(self) -> str:
+        """Why there is no share where there are first contacts."""
+        return f"no first contact here lies {self.within} or more before the log ends"
+
     def specs(self) -> Mapping[str, TableSpec]:
         """First contacts by outcome, and a histogram of the time to the next one."""
         keys = dict.fromkeys(self.names, pl.String)
@@ -122,6 +127,10 @@ class FirstContact:
                 "p50_s": Quantile(histogram_of(tallies["returns"], tally.rows), 0.5, 1 / MICRO, interval=False),
             },
             users=users,
+            reasons=[
+                self._too_young if young and not count else None
+                for count, young in zip(n, tally.total("immature"), strict=True)
+            ],
         )
         return {"first_contact_resolution": answer}
 
@@ -148,7 +157,7 @@ def first_contact_resolution(
     -------
     Result; frame has one row per value of `by`: n_contacts i64 first contacts · n i64 of them observed for `within` ·
     n_users i64 · resolved i64 of n · immature i64 not observed long enough · share f64 with interval · p50_s f64 median
-    seconds to the next contact of the others.
+    seconds to the next contact of the others · reason str.
 
     Raises
     ------

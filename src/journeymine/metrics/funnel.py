@@ -302,7 +302,7 @@ def funnel(
     -----
     A window is closed when it ends by ``observed_until``; with ``within=None`` an entry counts when its journey is
     mature. Left-truncated journeys count, as each entry was seen. Without anyone below the line shares are null and
-    the reason says why. Merges exactly. Interval: Wilson (1927), clustered by user through the 64 folds; times by
+    the reason says whether nobody entered, or no window has closed. Merges exactly. Interval: Wilson (1927), clustered by user through the 64 folds; times by
     Woodruff (1952). Cost: a few passes over the events per step.
 
     Examples

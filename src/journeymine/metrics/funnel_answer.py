@@ -22,6 +22,8 @@ __all__ = ["StepGrid", "funnel_answers"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+NOBODY_ENTERED = "nobody entered: no event here fills the first step"
+
 
 @dataclass(frozen=True, slots=True)
 class StepGrid:
@@ -120,6 +122,9 @@ def _steps(grid: StepGrid, tally: Tally, reason: str, histogram: Tally | None) -
         },
         users=users,
         converting=converting,
-        reasons=[reason if count == 0 else None for count in entrants],
+        reasons=[
+            None if count else reason if young else NOBODY_ENTERED
+            for count, young in zip(entrants, grid.total(tally, "immature", first), strict=True)
+        ],
         notes=(note,) if waiting and histogram is not None else (),
     )

@@ -18,6 +18,7 @@ from journeymine.errors import QuestionError
 from journeymine.events.coded import Coded, narrow
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.notes import notes_of
 from journeymine.metrics.periods import period_of
 from journeymine.nightly.sealing import Carried, Sealing
 from journeymine.nightly.settings import Settings
@@ -44,7 +45,8 @@ def dated(spec: TableSpec) -> TableSpec:
 
 def nightly_basis(settings: Settings, context: LogContext) -> Basis:
     """What the counts of a state share."""
-    return Basis(settings.rules, context, settings.config.stages.names)
+    stages = settings.config.stages
+    return Basis(settings.rules, context, stages.names, notes_of(settings.rules, stages))
 
 
 def sealed_tables(carried: Carried, sealing: Sealing, settings: Settings) -> Iterator[tuple[str, Tables]]:

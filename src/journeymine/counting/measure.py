@@ -12,6 +12,7 @@ from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
 from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.notes import UNSTAGED_GOAL, mergeable_notes
 
 __all__ = ["LATER", "Measure", "basis_of", "check_questions", "question_of"]
 
@@ -112,4 +113,6 @@ def _plain(value: Any) -> Any:
 
 def basis_of(journeys: Journeys) -> Basis:
     """The basis of counts made on `journeys`."""
-    return Basis(journeys.rules, journeys.context, journeys.stages, journeys.notes)
+    labels = {name: coded.labels for name, coded in journeys.coded.labels.items()}
+    notes = mergeable_notes(journeys.rules, labels, unstaged=UNSTAGED_GOAL in journeys.notes)
+    return Basis(journeys.rules, journeys.context, journeys.stages, notes)

@@ -22,7 +22,7 @@ from journeymine.engines.part import PartPlan, count_part
 from journeymine.engines.tally import LogTally
 from journeymine.errors import JourneymineError
 from journeymine.journeys.facts import declared_labels
-from journeymine.journeys.notes import notes_of
+from journeymine.journeys.notes import is_unstaged, mergeable_notes
 
 __all__ = ["COUNTED", "SparkPlan", "count_rows", "merge_rows", "to_counts"]
 
@@ -129,7 +129,9 @@ def to_counts(rows: Sequence[Row], plan: SparkPlan) -> tuple[list[Counts], LogTa
         raise getattr(errors, kind)(message, hint=hint)
     stages = plan.part.stages.names if plan.part.stages is not None else ()
     labels = {**plan.part.labels, **declared_labels(plan.part.stages)}
-    basis = Basis(plan.part.rules, plan.part.context, stages, notes_of(plan.part.rules, plan.part.stages, labels))
+    unstaged = is_unstaged(plan.part.rules, plan.part.stages)
+    notes = mergeable_notes(plan.part.rules, labels, unstaged=unstaged)
+    basis = Basis(plan.part.rules, plan.part.context, stages, notes)
     counts = []
     for item, measure in enumerate(plan.measures):
         specs = measure.specs()

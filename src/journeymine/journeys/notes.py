@@ -12,7 +12,7 @@ from journeymine.journeys.context import sale_rank
 from journeymine.journeys.predicate import Predicate
 from journeymine.journeys.rules import JourneyRules
 
-__all__ = ["UNSTAGED_GOAL", "notes_of"]
+__all__ = ["UNSTAGED_GOAL", "is_unstaged", "mergeable_notes", "notes_of"]
 
 UNSTAGED_GOAL = (
     "the goal names no touchpoint that a stage is declared for (it is of no stage, a pattern, or a condition on something "
@@ -20,35 +20,49 @@ UNSTAGED_GOAL = (
 )
 
 
-def notes_of(
-    rules: JourneyRules, stages: StageMap | None, labels: Mapping[str, Sequence[str]] | None = None
-) -> tuple[str, ...]:
-    """What there is to know of the goal, in sentences: the same in every part of a log.
+def notes_of(rules: JourneyRules, stages: StageMap | None, labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What there is to know of the goal, in sentences, with the nearest labels to those that nobody has.
 
     Parameters
     ----------
-    labels : the labels of each column over the whole log; None where they are not known.
+    labels : the labels of each column over the whole log.
     """
     if rules.goal is None:
         return ()
-    absent = [] if labels is None else _absent(rules.goal, labels)
-    if labels is not None and not rules.goal.possible(labels):
-        return ("; ".join(["the goal occurs nowhere in this log, and nothing converts", *absent]),)
-    found = [f"part of the goal occurs nowhere: {'; '.join(absent)}"] if absent else []
-    stays = stages is not None and stages.names and rules.split is None and rules.after_goal is None
-    return (*found, UNSTAGED_GOAL) if stays and sale_rank(rules, stages) is None else tuple(found)
+    missing = _absent(rules.goal, labels)
+    found = [f"{_told(*each)} ({_nearest(*each, tuple(labels[each[0]]))})" for each in missing]
+    if not rules.goal.possible(labels):
+        found.append("the goal occurs nowhere in this log, and nothing converts")
+    return (*found, UNSTAGED_GOAL) if is_unstaged(rules, stages) else tuple(found)
 
 
-def _absent(goal: Predicate, labels: Mapping[str, Sequence[str]]) -> list[str]:
-    """What the goal names that nobody has, with the nearest that there is."""
+def mergeable_notes(rules: JourneyRules, labels: Mapping[str, Sequence[str]], *, unstaged: bool) -> tuple[str, ...]:
+    """The same as far as all parts of a log, each with its own labels, say what the whole says."""
+    if rules.goal is None:
+        return ()
+    found = [_told(*each) for each in _absent(rules.goal, labels)]
+    return (*found, UNSTAGED_GOAL) if unstaged else tuple(found)
+
+
+def is_unstaged(rules: JourneyRules, stages: StageMap | None) -> bool:
+    """Whether an after-sale part might be expected, and no stage is known to begin it."""
+    stays = rules.goal is not None and rules.split is None and rules.after_goal is None
+    return stays and stages is not None and bool(stages.names) and sale_rank(rules, stages) is None
+
+
+def _absent(goal: Predicate, labels: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """What the goal names that nobody has: column and label."""
     return [
-        _nearest(column, label, tuple(labels[column]))
+        (column, label)
         for column, label in sorted(goal.named())
-        if column in labels and not {label, escape_reserved(label)} & set(labels[column])
+        if column in labels and label not in labels[column] and escape_reserved(label) not in labels[column]
     ]
+
+
+def _told(column: str, label: str) -> str:
+    return f"the goal names the {column} {label!r}, which occurs nowhere in this log"
 
 
 @lru_cache(maxsize=64)  # every part asks the same, and to find the nearest of many labels takes time
 def _nearest(column: str, label: str, known: tuple[str, ...]) -> str:
-    missing = UnknownLabelError.naming(column, label, known)
-    return f"{missing.message} ({missing.hint})"
+    return UnknownLabelError.naming(column, label, known).hint

@@ -18,7 +18,7 @@ from journeymine.errors import QuestionError
 from journeymine.events.coded import Coded, narrow
 from journeymine.journeys.context import LogContext
 from journeymine.journeys.journeys import Journeys
-from journeymine.journeys.notes import notes_of
+from journeymine.journeys.notes import is_unstaged, mergeable_notes
 from journeymine.metrics.periods import period_of
 from journeymine.nightly.sealing import Carried, Sealing
 from journeymine.nightly.settings import Settings
@@ -46,7 +46,12 @@ def dated(spec: TableSpec) -> TableSpec:
 def nightly_basis(settings: Settings, context: LogContext) -> Basis:
     """What the counts of a state share."""
     stages = settings.config.stages
-    return Basis(settings.rules, context, stages.names, notes_of(settings.rules, stages))
+    return Basis(
+        settings.rules,
+        context,
+        stages.names,
+        mergeable_notes(settings.rules, {}, unstaged=is_unstaged(settings.rules, stages)),
+    )
 
 
 def sealed_tables(carried: Carried, sealing: Sealing, settings: Settings) -> Iterator[tuple[str, Tables]]:

@@ -128,6 +128,7 @@ class Markov:
         return MarkovChain(
             answer=partial(finish, self, counts, confidence=confidence),
             confidence=confidence,
+            basis=counts.basis,
             arrays=arrays_of(tally),
             n_journeys=int(by_fold.sum()),
             trials=by_fold if tally.spec.folded else None,

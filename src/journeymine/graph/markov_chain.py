@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.counting.counts import Basis
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.graph.markov_solve import Flow, expected, expected_visits, expected_yield, over
@@ -142,6 +143,7 @@ class MarkovChain:
     ----------
     answer : makes the answer behind it, which takes a while when there are many states; `result` keeps it.
     confidence : of the intervals.
+    basis : of the journeys.
     arrays : its probabilities.
     n_journeys : journeys it was counted from.
     trials : those journeys by fold; None without folds.
@@ -151,6 +153,7 @@ class MarkovChain:
 
     answer: Callable[[], Result] = field(repr=False)
     confidence: float
+    basis: Basis
     arrays: ChainArrays = field(repr=False)
     n_journeys: int
     trials: Floats | None = field(repr=False, default=None)

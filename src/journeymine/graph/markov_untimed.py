@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from journeymine.counting.measure import basis_of
 from journeymine.counting.runs import changes
 from journeymine.graph.markov import markov
 from journeymine.graph.markov_chain import MarkovChain, chain_arrays
@@ -41,6 +42,7 @@ def untimed_chain(journeys: Journeys, *, grain: str, confidence: float = 0.95) -
     return MarkovChain(
         answer=lambda: markov(journeys, grain=grain, confidence=confidence).result,
         confidence=confidence,
+        basis=basis_of(journeys),
         arrays=chain_arrays(
             tuple((labels[at],) for at in seen), flow, np.where(ends, target - numbers.n_labels, -1), None
         ),

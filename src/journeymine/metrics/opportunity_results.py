@@ -35,8 +35,7 @@ def check_results(given: Mapping[str, Any]) -> None:
     QuestionError : a result of another measure, or one by groups where that of all journeys is wanted.
     MergeError : of another log, other rules or another confidence, or not of the same journeys.
     """
-    results = {name: each.result if isinstance(each, MarkovChain) else each for name, each in given.items()}
-    results = {name: each for name, each in results.items() if name in ("drop_off", "conversion") or each is not None}
+    results = {name: each for name, each in given.items() if name in ("drop_off", "conversion") or each is not None}
     for name, result in results.items():
         _check_measure(name, result)
     _check_basis(results)
@@ -47,7 +46,9 @@ def check_results(given: Mapping[str, Any]) -> None:
 
 def _check_measure(name: str, result: Any) -> None:
     hint = f"{name}=jm.{_ASKED.get(name, f'{name}(journeys)')}"
-    told = result.name if isinstance(result, Result) else type(result).__name__
+    # A chain lays out its states and moves only when asked for them.
+    told = "markov" if isinstance(result, MarkovChain) else type(result).__name__
+    told = result.name if isinstance(result, Result) else told
     if told not in _MEASURES[name]:
         raise QuestionError(f"{name}= wants a result of {_MEASURES[name][0]}, and this is {told!r}", hint=hint)
     labels = result.frame.columns[: result.frame.columns.index(_FIRST[name])] if name in _FIRST else []
@@ -57,7 +58,7 @@ def _check_measure(name: str, result: Any) -> None:
         raise QuestionError("nodes= is not by touchpoint, so it does not tell who owns what", hint=hint)
 
 
-def _check_basis(results: Mapping[str, Result]) -> None:
+def _check_basis(results: Mapping[str, Result | MarkovChain]) -> None:
     """All have the basis and the confidence that most of them have."""
     given = {name: (result.basis, result.confidence) for name, result in results.items()}
     usual = max(given, key=lambda name: sum(each == given[name] for each in given.values()))
@@ -70,7 +71,7 @@ def _check_basis(results: Mapping[str, Result]) -> None:
         )
 
 
-def _differing(result: Result, other: Result) -> str:
+def _differing(result: Result | MarkovChain, other: Result | MarkovChain) -> str:
     """What two results do not share, in words."""
     ours, theirs = result.basis.to_data(), other.basis.to_data()
     rules = [name for name, value in ours["rules"].items() if value != theirs["rules"].get(name)]

@@ -427,6 +427,24 @@ def test_what_loses_a_journey_by_definition_is_nobody_to_compare_with(closing: b
     assert frame["converted_with"].to_list() == frame["converted_without"].to_list() == [0.5, 0.5]
 
 
+def test_after_what_loses_by_definition_a_stage_is_reached_anew() -> None:
+    """Split by user, a journey goes on after it: what follows in its stage comes to the stage, and moves from nowhere."""
+    ways = (
+        ["view", "closed", "cart", "order"],
+        ["view", "cart"],
+        ["view", "closed", "chat"],
+        ["view", "closed", "thanks"],
+    )
+    rows = [(f"u{i}", 60 * t, what) for i in range(160) for t, what in enumerate(ways[i % 4])]
+    stages = {"look": ["view"], "buy": ["closed", "cart", "chat", "order"], "after": ["thanks"]}
+    journeys = read(rows, "u t what", stages, goal="order", lost_at="closed", split="user",
+                    observed_until=90 * DAY * 1_000_000)  # fmt: skip
+    cart = jm.decision_points(journeys).frame.row(by_predicate=pl.col("label") == "cart", named=True)
+    assert (cart["n"], cart["converted_with"], cart["converted_without"]) == (80, 0.5, 0.0)
+    moves = jm.decision_points(journeys, grain="stage").frame
+    assert moves.select("label", "stage", "n").rows() == [("buy", "look", 40)]
+
+
 def test_without_a_goal_nothing_is_said_of_conversion() -> None:
     rows = [(f"u{i}", 60 * t, what, where) for i in range(90) for t, (what, where) in
             enumerate((("a", "web"), ("b", "app"), ("b", "app")))]  # fmt: skip
@@ -444,7 +462,7 @@ def test_without_a_goal_nothing_is_said_of_conversion() -> None:
 
 
 def test_a_column_called_stage_has_no_order_without_a_stage_map() -> None:
-    log = pl.DataFrame({"u": ["a"] * 3, "t": [0, 1, 2], "what": ["x", "y", "done"], "stage": ["c", "b", "a"]})
+    log = pl.DataFrame({"u": ["a"] * 3, "t": [0, 1, 2], "what": ["x", "y", "done"], "stage": ["b", "a", "c"]})
     events = jm.read_events(log, user="u", timestamp="t", time_unit="s", touchpoint="what", attributes=["stage"])
     frame = jm.friction(jm.build_journeys(events, goal="done")).frame
     assert "back_step" not in frame["friction"].to_list()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 import sys
 from collections import defaultdict
 from collections.abc import Callable
@@ -48,7 +49,9 @@ def walks(journeys: jm.Journeys, *, mature: bool = True, up_to_goal: bool = Fals
 
 Marks = Callable[[list[Step], object], list[tuple[tuple[object, ...], int]]]
 CLOSED = "account_closed"
+ORDER = ("awareness", "consideration", "purchase", "retention", "advocacy")
 PAUSES = ("wait", "abandoned_session")
+MOVES = ("repeat", "loop", "back_step", *PAUSES)
 
 
 def compared(journeys: jm.Journeys, marks: Marks) -> dict[object, tuple[int, float, float]]:
@@ -57,15 +60,16 @@ def compared(journeys: jm.Journeys, marks: Marks) -> dict[object, tuple[int, flo
     `marks` gives what a journey meets before its goal, and the number of the step at which it is compared.
     """
     met: dict[object, dict[object, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    reached: dict[object, list[bool]] = defaultdict(list)
-    went_on: dict[object, list[bool]] = defaultdict(list)
+    came: dict[object, list[bool]] = defaultdict(list)
     for head, steps in walks(journeys):
-        won = head["status"] == "converted"
-        told = [(i, step["stage"]) for i, step in enumerate(steps) if step["touchpoint"] != CLOSED]
-        for stage in {stage for _, stage in told}:
-            reached[stage].append(won)
-            if any(other == stage and (i + 1 < len(steps) or won) for i, other in told):
-                went_on[stage].append(won)
+        won, there = head["status"] == "converted", set()
+        for i, step in enumerate(steps):
+            if step["touchpoint"] == CLOSED:
+                continue
+            place = step["stage"], step["channel"], step["touchpoint"]
+            there |= {step["stage"], place} | ({(place, "went on")} if i + 1 < len(steps) or won else set())
+        for where in there:
+            came[where].append(won)
         seen = set()
         for marker, i in marks(steps, head["goal_at"]):
             if marker not in seen:
@@ -75,7 +79,8 @@ def compared(journeys: jm.Journeys, marks: Marks) -> dict[object, tuple[int, flo
     for marker, stages in met.items():
         n = with_ = without = 0.0
         for stage, outcomes in stages.items():
-            all_there = (went_on if marker[0] in PAUSES else reached)[stage]
+            place = (stage, *marker[1:])
+            all_there = came[(place, "went on") if marker[0] in PAUSES else place if marker[0] in MOVES else stage]
             others = len(all_there) - len(outcomes)
             if others:
                 n += len(outcomes)
@@ -113,6 +118,10 @@ def stumbled(steps: list[Step], goal_at: object) -> list[tuple[tuple[object, ...
                 found.append((("wait", *place), i))
             if pause > 1800 and step["stage"] == "purchase":
                 found.append((("abandoned_session", *place), i))
+        after = steps[i + 1] if i + 1 < len(steps) else step
+        ranks = [ORDER.index(each["stage"]) if each["stage"] in ORDER else None for each in (step, after)]
+        if after["touchpoint"] != CLOSED and None not in ranks and ranks[1] < ranks[0]:
+            found.append((("back_step", *place), i))
         if not i:
             continue
         before = steps[i - 1]
@@ -120,9 +129,6 @@ def stumbled(steps: list[Step], goal_at: object) -> list[tuple[tuple[object, ...
             found.append((("repeat", *place), i))
         elif any(place == (other["channel"], other["touchpoint"]) for other in steps[:i]):
             found.append((("loop", *place), i))
-        order = ("awareness", "consideration", "purchase", "retention", "advocacy")
-        if order.index(step["stage"]) < order.index(before["stage"]):
-            found.append((("back_step", *place), i))
     return found
 
 
@@ -157,6 +163,42 @@ def test_every_row_equals_a_loop_over_the_definition(
             assert row[name] is None or row[name] == pytest.approx(value, abs=1e-12)
 
 
+@pytest.mark.parametrize("split", [None, "user"])
+@pytest.mark.parametrize("staged", [True, False], ids=["stage map", "a column called stage"])
+@pytest.mark.parametrize("seed", range(4))
+def test_frictions_of_odd_logs_equal_a_loop_over_the_definition(seed: int, staged: bool, split: str | None) -> None:
+    """Losing touchpoints in the middle, null channels, touchpoints of no stage, places in several stages, open journeys."""
+    toss = random.Random(f"{seed} {staged} {split}")
+    stages = {"awareness": ["a", "b"], "consideration": ["c"], "purchase": ["d", "e", "order", "account_closed"]}
+    rows = [
+        (toss.randrange(60), toss.randrange(30 * DAY // 600) * 600, what, toss.choice(["web", "app", None]),
+         toss.choice(["awareness", "purchase"]), toss.choice([None, "error"]))
+        for what in toss.choices([*"abcdef", "order", "account_closed"], [6, 4, 6, 5, 4, 2, 2, 1], k=900)
+    ]  # fmt: skip
+    log = pl.DataFrame(rows, schema=["u", "t", "what", "where", "stage", "kind"], orient="row")
+    events = jm.read_events(
+        log, user="u", timestamp="t", time_unit="s", touchpoint="what", channel="where",
+        stages=jm.StageMap.of(stages, touchpoints=[{"match": "e", "kind": "error"}]) if staged else None,
+        attributes=[] if staged else ["stage", "kind"],
+    )  # fmt: skip
+    journeys = jm.build_journeys(
+        events, goal="order", lost_at=[CLOSED], idle="6d", **({} if split is None else {"split": split})
+    )
+    expected = compared(journeys, stumbled)
+    frame = jm.friction(journeys).frame.filter((pl.col("n") > 0) & (pl.col("friction") != "detour"))
+    seen = set()
+    for row in frame.iter_rows(named=True):
+        seen.add(key := (row["friction"], row["channel"], row["touchpoint"]))
+        n, with_, without = expected[key]
+        assert row["n"] == n
+        assert row["converted_with"] == (None if math.isnan(with_) else pytest.approx(with_, abs=1e-12))
+        assert row["converted_without"] == (None if math.isnan(without) else pytest.approx(without, abs=1e-12))
+    if not staged:  # a plain column has no order to step back in, and no stage of the goal
+        expected = {key: row for key, row in expected.items() if key[0] not in ("back_step", "abandoned_session")}
+    assert seen == set(expected)
+    assert {friction for friction, *_ in seen} >= {"repeat", "loop", "wait", "error"}
+
+
 def test_crossings_equal_a_loop_over_the_definition() -> None:
     """Every crossing has a row, whenever it is made; compared are those up to the goal."""
     journeys = jm.build_journeys(jm.sample(users=500))
@@ -184,9 +226,6 @@ def test_crossings_equal_a_loop_over_the_definition() -> None:
         after += not early[pair]
         assert (row["reason"] == "no mature journey crosses here up to its goal") == (row["n"] == 0)
     assert after > 2
-
-
-ORDER = ("awareness", "consideration", "purchase", "retention", "advocacy")
 
 
 def ways(steps: list[dict[str, object]]) -> list[tuple[object, list[dict[str, object]], dict[str, object]]]:
@@ -393,6 +432,67 @@ def test_a_pause_that_nothing_depends_on_makes_no_difference_although_many_end_w
         assert (row["n"], row["converted_with"], row["converted_without"]) == (600, converted, converted)
 
 
+def wander(seed: int) -> list[tuple[object, ...]]:
+    """Pages of one stage that sell well and badly; repeats, pauses and coming back are coin tosses."""
+    toss, rows = random.Random(seed), []
+    leaves, buys = {"good": 0.05, "bad": 0.5, "shelf": 0.2}, {"good": 0.35, "bad": 0.03, "shelf": 0.1}
+    for user in range(2_000):
+        at, t = toss.choice(["good", "bad", "shelf"]), toss.random() * 20 * DAY
+        for _ in range(40):
+            rows.append((user, int(t), at))
+            t += toss.choice([60, 600, 4 * DAY])
+            x = toss.random()
+            if x < leaves[at] + buys[at]:
+                rows += [(user, int(t), "order")] * (x >= leaves[at])
+                break
+            at = toss.choice(["good", "bad", "shelf", at])
+    return rows
+
+
+def test_a_page_that_sells_badly_is_no_fault_of_those_who_pause_or_come_back_there() -> None:
+    stages = {"think": ["good", "bad", "shelf"], "buy": ["order"]}
+    counted: dict[str, list[float]] = defaultdict(list)
+    for seed in range(5):
+        journeys = read(wander(seed), "u t what", stages, goal="order", observed_until=200 * DAY * 1_000_000)
+        frame = jm.friction(journeys).frame.drop_nulls("p_value")
+        assert set(frame["friction"]) == {"repeat", "loop", "wait"}
+        counted["claims"].append(bool((frame["p_adjusted"] < 0.05).any()))
+        for row in frame.iter_rows(named=True):
+            counted[row["friction"]].append(row["difference"])
+    assert sum(counted.pop("claims")) <= 1
+    for found in counted.values():
+        assert abs(sum(found) / len(found)) < 0.02  # within the stage it would be 0.2, up or down
+
+
+def test_a_step_back_is_told_of_the_place_that_journeys_step_back_from() -> None:
+    ways = (
+        [*(["view", "cart", "view", "order"],) * 1, *(["view", "cart", "view"],) * 3, *(["view", "cart", "order"],) * 3,
+         ["view", "cart"], ["view"], ["view", "cart", "closed"]]
+    )  # fmt: skip
+    rows = [(f"u{i}", 60 * t, what) for i in range(400) for t, what in enumerate(ways[i % 10])]
+    stages = {"look": ["view", "closed"], "buy": ["cart", "order"]}
+    journeys = read(rows, "u t what", stages, goal="order", lost_at="closed", observed_until=90 * DAY * 1_000_000)
+    row = jm.friction(journeys).frame.row(by_predicate=pl.col("friction") == "back_step", named=True)
+    assert (row["touchpoint"], row["stage"], row["n"]) == ("cart", "buy", 160)
+    # Of the others at the cart three of five order: what loses a journey by definition is no step back.
+    assert (row["converted_with"], row["converted_without"]) == (1 / 4, 3 / 5)
+    titles = jm.opportunities(journeys).frame["title"].to_list()
+    assert "Mend the step back from cart" in titles
+
+
+def test_a_kind_that_is_called_like_another_friction_stands_apart() -> None:
+    rows = [
+        (f"u{i}", 60 * t, what) for i in range(100) for t, what in enumerate(("view", "queue", "view")[: 2 + i % 2])
+    ]
+    events = jm.read_events(
+        pl.DataFrame(rows, schema=["u", "t", "what"], orient="row"), user="u", timestamp="t", time_unit="s",
+        touchpoint="what", stages=jm.StageMap.of({"look": ["view", "queue"]}, touchpoints=[{"match": "queue", "kind": "loop"}]),
+    )  # fmt: skip
+    frame = jm.friction(jm.build_journeys(events, goal="order", observed_until=90 * DAY * 1_000_000)).frame
+    told = [(row["friction"], row["touchpoint"], row["n_journeys"]) for row in frame.iter_rows(named=True)]
+    assert told == [("loop", "view", 50), ("loop (kind)", "queue", 100)]
+
+
 def test_who_orders_on_arrival_is_no_loss_of_the_handoff() -> None:
     rows: list[tuple[object, ...]] = []
     for i in range(400):  # from the phone most order at once; from the app many are lost on the page
@@ -576,6 +676,14 @@ def test_money_at_stake_has_limits_where_the_conversions_have(planted: jm.Journe
     assert frame["conversions_at_stake_lower"].is_null().any()
     without = frame.filter(pl.col("conversions_at_stake_lower").is_null())
     assert without["value_at_stake_lower"].is_null().all()
+
+
+def test_money_at_stake_where_nobody_converts_has_a_reason(planted: jm.Journeys) -> None:
+    result = jm.friction(planted)
+    frame = pl.concat([result.frame, result.tables["weeks"]], how="diagonal").drop_nulls("conversions_at_stake")
+    nobody = frame.filter(pl.col("converted_with") == 0, pl.col("value_at_stake").is_null())
+    assert nobody.height
+    assert set(nobody["reason"]) == {"nobody who meets it converts: what such a conversion would be worth is not known"}
 
 
 def test_a_lift_over_nothing_is_not_given() -> None:

@@ -18,14 +18,14 @@ from tests.real.plain import DAY, LOST, STAGE_NAMES, Case, Step, about, loan_jou
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("real_data")]
 RANK = {stage: i for i, stage in enumerate(STAGE_NAMES)}
 PAUSES = ("wait", "abandoned_session")
+MOVES = ("repeat", "loop", "back_step", *PAUSES)
 Marks = Callable[[Case], Iterator[tuple[Any, Step]]]
 
 
 def contrasted(marks: Marks) -> dict[Any, dict[str, Any]]:
     """Marker → how many meet it, and conversion with and without it, standardised to the stages where it is met."""
     met: dict[Any, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    reached: dict[str, list[bool]] = defaultdict(list)
-    went_on: dict[str, list[bool]] = defaultdict(list)
+    came: dict[Any, list[bool]] = defaultdict(list)
     seen: Counter[Any] = Counter()
     for case in loans():
         first: dict[Any, str] = {}
@@ -34,16 +34,17 @@ def contrasted(marks: Marks) -> dict[Any, dict[str, Any]]:
         seen.update(list(first))
         if not case.mature:
             continue
-        told = [(i, step.stage) for i, step in enumerate(case.before) if step.what not in LOST]
-        for stage in {stage for _, stage in told}:
-            reached[stage].append(case.won)
-            if any(other == stage and i + 1 < len(case.steps) for i, other in told):
-                went_on[stage].append(case.won)
+        told = [(i, step) for i, step in enumerate(case.before) if step.what not in LOST]
+        there = {step.stage for _, step in told} | {(step.what, step.stage) for _, step in told}
+        there |= {(step.what, step.stage, "went on") for i, step in told if i + 1 < len(case.steps)}
+        for where in there:
+            came[where].append(case.won)
         for marker, stage in first.items():
             met[marker][stage].append(case.won)
     found = {}
     for marker, n_journeys in seen.items():
-        stages, there = met[marker], went_on if marker[0] in PAUSES else reached
+        stages = met[marker]
+        there = {stage: came[comparable(marker, stage)] for stage in stages}
         sides = {stage: (won, len(there[stage]) - len(won)) for stage, won in stages.items()}
         weight = sum(len(won) for won, rest in sides.values() if rest)
         row: dict[str, Any] = {
@@ -57,9 +58,16 @@ def contrasted(marks: Marks) -> dict[Any, dict[str, Any]]:
             row["without"] = (
                 sum(len(won) * (sum(there[s]) - sum(won)) / rest for s, (won, rest) in sides.items() if rest) / weight
             )
-        row["gain"] = sum(gain(stages[s], reached[s]) * len(stages[s]) for s in stages) / max(row["n"], 1)
+        row["gain"] = sum(gain(stages[s], came[s]) * len(stages[s]) for s in stages) / max(row["n"], 1)
         found[marker] = row
     return found
+
+
+def comparable(marker: Any, stage: str) -> Any:
+    """Where those were that a marker is compared with."""
+    if marker[0] in PAUSES:
+        return marker[1], stage, "went on"
+    return (marker[1], stage) if marker[0] in MOVES else stage
 
 
 def bits(won: int, n: int) -> float:
@@ -164,7 +172,7 @@ def stumbled(case: Case) -> Iterator[tuple[tuple[str, str], Step]]:
     """Repeats, loops, steps back and waits of more than three days, and sessions left at the goal's stage."""
     seen: set[str] = set()
     before: Step | None = None
-    for step, after in zip(case.before, (*case.steps[1:], None), strict=False):
+    for i, (step, after) in enumerate(zip(case.before, (*case.steps[1:], None), strict=False), 1):
         if step.what not in LOST:
             if after is not None and after.us - step.us > 3 * DAY:
                 yield ("wait", step.what), step
@@ -174,7 +182,8 @@ def stumbled(case: Case) -> Iterator[tuple[tuple[str, str], Step]]:
                 yield ("repeat", step.what), step
             elif step.what in seen:
                 yield ("loop", step.what), step
-            if before is not None and RANK.get(step.stage, 9) < RANK.get(before.stage, -1):
+            following = case.before[i] if i < len(case.before) else step
+            if following.what not in LOST and RANK.get(following.stage, 9) < RANK.get(step.stage, -1):
                 yield ("back_step", step.what), step
         before = step
         seen.add(step.what)
@@ -236,7 +245,7 @@ def test_what_the_bank_should_mend_first_stands_on_those_figures() -> None:
     assert frame["title"][0] == "Mend repeat at W_Nabellen offertes"
     plain = frame.filter(~pl.col("title").str.contains("detour"))
     for row in plain.iter_rows(named=True):
-        kind = row["title"].split()[1]
+        kind = "back_step" if " the step back from " in row["title"] else row["title"].split()[1]
         known = expected[kind, row["touchpoint"]]
         assert (row["n"], row["share"]) == (known["n"], about(known["with"]))
         assert row["comparable_share"] == about(known["without"])

@@ -20,7 +20,7 @@ MOST = 6
 _WORDS = {
     "repeat": "{touchpoint}, again at once",
     "loop": "Back to {touchpoint} after something else",
-    "back_step": "A step back to {touchpoint}",
+    "back_step": "A step back from {touchpoint}",
     "wait": "A long wait after {touchpoint}",
     "abandoned_session": "A session left at {touchpoint}",
     "detour": "A detour by {touchpoint}",

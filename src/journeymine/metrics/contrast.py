@@ -5,7 +5,8 @@ journey that meets a marker is compared with the other journeys that reached *th
 
 d = Σ_s w_s (p_with,s − p_without,s),   w_s = n_with,s / Σ n_with
 
-with p the share that converts (direct standardisation to the stages at which the marker is met, [1]_ ch. 4). The variance
+with p the share that converts (direct standardisation to the stages at which the marker is met, [1]_ ch. 4). Where the marker
+lies in how a journey moves on from a place, the others are those that were at that place in the same stage. The variance
 is the delete-a-group jackknife over the folds, clustered by user.
 
 References
@@ -27,7 +28,6 @@ from journeymine.journeys.journeys import Journeys
 __all__ = [
     "ENOUGH",
     "EVERYWHERE",
-    "GOING_ON",
     "WEEK_US",
     "contrast_specs",
     "stage_key",
@@ -35,31 +35,27 @@ __all__ = [
 
 ENOUGH = 30
 """Fewest mature journeys with and without a marker for it to be tested."""
-GOING_ON = "going_on"
-"""Key of tables of those who reached a stage: whether only those are meant who went on from it."""
 EVERYWHERE = "(everywhere)"
 """The one stage of a log without stages."""
 
 
 def contrast_specs(
-    keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = (), *, weekly: bool = False, going_on: bool = False
+    keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = (), *, weekly: bool = False
 ) -> dict[str, TableSpec]:
     """Tables of a contrast: journeys by marker and stage, their users by marker, and all journeys by stage.
 
-    All by the labels of `by`; `weekly` also by the calendar week in which the journey reached the stage. With `going_on`, all
-    journeys stand under 0, and those of them that went on from the stage, by whatever step, under 1 as well.
+    All by the labels of `by`; `weekly` also by the calendar week in which the journey reached the stage.
     """
     group: dict[str, type[pl.DataType]] = dict.fromkeys(by, pl.String)
     if weekly:
         group["week"] = pl.Int64
-    on: dict[str, type[pl.DataType]] = {GOING_ON: pl.Int64} if going_on else {}
     return {
         "met": TableSpec(
             {**group, **keys, "stage": pl.String},
             {"n_times": "sum", "n_journeys": "sum", "n": "sum", "converted": "sum", "lost_at": "sum", "value": "wide"},
         ),
         "people": TableSpec({**group, **keys}, {"n_users": "users", "users_converted": "users"}, folded=False),
-        "reached": TableSpec({**group, "stage": pl.String, **on}, {"n": "sum", "converted": "sum"}),
+        "reached": TableSpec({**group, "stage": pl.String}, {"n": "sum", "converted": "sum"}),
     }
 
 

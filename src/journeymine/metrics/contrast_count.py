@@ -11,7 +11,6 @@ import polars as pl
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.packed import Packed
 from journeymine.counting.runs import changes, sort_narrow
-from journeymine.metrics.contrast import GOING_ON
 from journeymine.metrics.contrast_ground import Ground
 from journeymine.metrics.contrast_standing import LEFT, fate_of, left_out
 from journeymine.metrics.contrast_tables import Fates
@@ -20,7 +19,6 @@ from journeymine.parallel import take
 __all__ = ["Meetings", "Reached"]
 
 Ints = npt.NDArray[np.int64]
-_GOING_ON = {GOING_ON: pl.Series([0, 1])}
 
 
 class Meetings:
@@ -66,23 +64,17 @@ class Meetings:
 class Reached:
     """All journeys by the stages that they reached before their goal."""
 
-    def __init__(self, *, weekly: bool = False, going_on: bool = False) -> None:
-        """`weekly` : also by the week in which they reached them; `going_on` : those that went on from there once more."""
-        self._weekly, self._going_on = weekly, going_on
+    def __init__(self, *, weekly: bool = False) -> None:
+        """`weekly` : also by the week in which they reached them."""
+        self._weekly = weekly
         self._fates = Fates()
 
     def add(self, ground: Ground) -> None:
         """Add the journeys of a block."""
-        step, only = ground.reached, np.zeros(0, dtype=np.uint8)
-        if self._going_on:
-            on = take(step, np.flatnonzero(take(ground.goes_on, step)))
-            only = np.repeat(np.array([0, 1], dtype=np.uint8), [len(step), len(on)])
-            step = np.concatenate((step, on))
+        step = ground.reached
         at = ground.in_groups(Packed.none(len(step)), step)
         if self._weekly:
             at = at.beside(ground.week(step), ground.weeks)
-        if self._going_on:
-            at = at.beside(only, _GOING_ON)
         self._fates.add(ground, at, step, take(ground.standing, step))
 
     def absorb(self, other: Reached) -> None:

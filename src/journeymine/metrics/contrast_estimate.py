@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from journeymine.stats.multiple import benjamini_hochberg
 __all__ = [
     "NOBODY",
     "NONE_WITHOUT",
+    "Came",
     "Contrast",
     "Markers",
     "by_group",
@@ -119,7 +120,44 @@ class Contrast:
         ]
 
 
-def contrast(met: Tally, reached: Tally, people: Tally, basis: Basis, *, enough: int = ENOUGH) -> Contrast:
+@dataclass(frozen=True, slots=True)
+class Came:
+    """Mature journeys that came as far as each row of a table of those that met something, these among them.
+
+    Attributes
+    ----------
+    n, won : all of them, and those that converted, shape [1 + K, rows].
+    any_mature : whether any journey that is old enough came anywhere.
+    """
+
+    n: Floats
+    won: Floats
+    any_mature: bool
+
+    @classmethod
+    def of(cls, met: Tally, everybody: Tally, only: Mapping[str, int] | None = None) -> Came:
+        """From counts of everybody by some of the keys of `met`, and by further keys of which `only` names one value each."""
+        rows = met.rows.with_columns(pl.lit(value, pl.Int64).alias(name) for name, value in (only or {}).items())
+        shared = everybody.rows.columns
+        found = rows.select(shared).join(
+            everybody.rows.with_row_index("_at"), on=shared, how="left", maintain_order="left"
+        )
+        known = found["_at"].is_not_null()
+        at = found["_at"].drop_nulls().to_numpy().astype(np.int64)
+        came = np.zeros((2, 1 + int(met.present.sum()), len(met)))
+        came[:, :, known.to_numpy()] = [everybody.spread(name, at) for name in ("n", "converted")]
+        return cls(came[0], came[1], bool(everybody["n"].any()))
+
+    def only(self, rows: pl.Series) -> Came:
+        """The same with nobody for all but some rows."""
+        return replace(self, n=self.n * rows.to_numpy(), won=self.won * rows.to_numpy())
+
+    def __add__(self, other: Came) -> Came:
+        """Both together."""
+        return Came(self.n + other.n, self.won + other.won, self.any_mature or other.any_mature)
+
+
+def contrast(met: Tally, came: Came, people: Tally, basis: Basis, *, enough: int = ENOUGH) -> Contrast:
     """Compare, from merged counts; `people` holds the distinct users of each marker. Without a goal nothing is comparable.
 
     Rows are tested with at least `enough` mature journeys that met the marker and `ENOUGH` others; where the former are fewer than `ENOUGH`,
@@ -127,14 +165,9 @@ def contrast(met: Tally, reached: Tally, people: Tally, basis: Basis, *, enough:
     """
     markers = Markers.of_counts(met, people)
     of, rows, exact = markers.of, markers.rows, markers.totals
-    shared = reached.rows.columns
-    found = met.rows.select(shared).join(
-        reached.rows.with_row_index("_at"), on=shared, how="left", maintain_order="left"
-    )
-    at = found["_at"].to_numpy().astype(np.int64) if len(met) else np.zeros(0, dtype=np.int64)
     n, won = met.spread("n"), met.spread("converted")
     with np.errstate(divide="ignore", invalid="ignore"):
-        rest_n, rest_won = reached.spread("n")[:, at] - n, reached.spread("converted")[:, at] - won
+        rest_n, rest_won = came.n - n, came.won - won
         usable = (n > 0) & (rest_n > 0) & (basis.rules.goal is not None)
         weight = np.where(usable, n, 0.0)
         total = by_group(weight, of, len(rows))
@@ -157,7 +190,7 @@ def contrast(met: Tally, reached: Tally, people: Tally, basis: Basis, *, enough:
         stage=markers.stage,
         value=markers.added("value").sum(axis=0),
         present=met.present,
-        any_mature=bool(reached["n"].any()),
+        any_mature=came.any_mature,
         basis=basis,
     )
 

@@ -21,7 +21,7 @@ from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import contrast_specs
 from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_count import Meetings, Reached
-from journeymine.metrics.contrast_estimate import contrast, nullable, significance
+from journeymine.metrics.contrast_estimate import Came, contrast, nullable, significance
 from journeymine.metrics.contrast_ground import Ground
 from journeymine.metrics.switches import check_switch
 from journeymine.parallel import take
@@ -90,7 +90,7 @@ class DecisionPoints:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Lift, information gain and significance of each marker; and how open the way is after each label."""
-        found = contrast(tallies["met"], tallies["reached"], tallies["people"], basis)
+        found = contrast(tallies["met"], Came.of(tallies["met"], tallies["reached"]), tallies["people"], basis)
         n = found.totals["n"]
         p, adjusted = significance(found.difference, found.tested, found.least_variance)
         with np.errstate(divide="ignore", invalid="ignore"):

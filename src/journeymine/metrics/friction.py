@@ -20,11 +20,12 @@ from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.contrast import GOING_ON, contrast_specs
+from journeymine.metrics.contrast import contrast_specs
 from journeymine.metrics.contrast_blocks import count_contrasts
-from journeymine.metrics.contrast_estimate import Contrast, contrast, nullable, p_values
+from journeymine.metrics.contrast_estimate import Came, Contrast, contrast, nullable, p_values
 from journeymine.metrics.detours import detour_specs, usual_ways, with_detours
-from journeymine.metrics.friction_steps import PAUSES, Stumbled, Stumbling
+from journeymine.metrics.friction_steps import MOVES, PAUSES, Stumbled, Stumbling
+from journeymine.metrics.friction_visits import WENT_ON, visit_specs
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["Friction", "friction"]
@@ -34,7 +35,9 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 ENOUGH_IN_A_WEEK = 15
 """Fewest mature journeys that meet a kind in a week for it to be tested: trouble of a week is soon mended."""
-_KEYS: dict[str, type[pl.DataType]] = {"friction": pl.String, "channel": pl.String, "touchpoint": pl.String}
+NO_WORTH = "nobody who meets it converts: what such a conversion would be worth is not known"
+_PLACE: dict[str, type[pl.DataType]] = {"channel": pl.String, "touchpoint": pl.String}
+_KEYS: dict[str, type[pl.DataType]] = {"friction": pl.String, **_PLACE}
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,12 @@ class Friction:
         return "What do journeys stumble over, and how much less do those convert that do?"
 
     def specs(self) -> Mapping[str, TableSpec]:
-        """Journeys by friction, place and stage, and all journeys by stage; kinds by week; and ways to each stage."""
-        weekly = contrast_specs(_KEYS, self.names, weekly=True, going_on=True)
+        """Journeys by friction, place and stage, all by stage and by place; kinds by week; and ways to each stage."""
+        weekly = contrast_specs(_KEYS, self.names, weekly=True)
         specs = {
-            **contrast_specs(_KEYS, self.names, going_on=True),
+            **contrast_specs(_KEYS, self.names),
             **{f"weekly_{name}": spec for name, spec in weekly.items()},
+            **visit_specs(self.names, _PLACE),
             **detour_specs(self.names),
         }
         return {name: replace(spec, long=True) for name, spec in specs.items()}
@@ -96,9 +100,9 @@ class Friction:
         tallies = {name: replace(tally, rows=spelled(tally.rows)) for name, tally in tallies.items()}
         usual, places = usual_ways(tallies["ways"], tallies["passed"], self.names)
         met, people = with_detours(tallies, usual, places, self.names)
-        whole = contrast(_going_on(met), tallies["reached"], people, basis)
+        whole = contrast(met, _comparable(met, tallies["reached"], tallies["visited"]), people, basis)
         met, reached, people = (tallies[f"weekly_{name}"] for name in ("met", "reached", "people"))
-        weeks = contrast(_going_on(met), reached, people, basis, enough=ENOUGH_IN_A_WEEK)
+        weeks = contrast(met, Came.of(met, reached), people, basis, enough=ENOUGH_IN_A_WEEK)
         p = [p_values(found.difference, found.tested, found.least_variance) for found in (whole, weeks)]
         adjusted = np.split(benjamini_hochberg(np.concatenate(p)), [len(p[0])])
         names = [*self.names, *_KEYS]
@@ -110,10 +114,14 @@ class Friction:
         }
 
 
-def _going_on(tally: Tally) -> Tally:
-    """The same with a key for who each friction is compared with."""
-    pauses = pl.col("friction").is_in(PAUSES).cast(pl.Int64)
-    return replace(tally, rows=tally.rows.with_columns(pauses.alias(GOING_ON)))
+def _comparable(met: Tally, reached: Tally, visited: Tally) -> Came:
+    """Who came as far as each row of `met`: to its stage or, where a journey's moves are the friction, to its place there.
+
+    Of the latter, pauses are compared with those who went on.
+    """
+    moves, pauses = (met.rows["friction"].is_in(names) for names in (MOVES, PAUSES))
+    ended, went_on = (Came.of(met, visited, {WENT_ON: there}) for there in (0, 1))
+    return Came.of(met, reached).only(~moves) + went_on.only(moves) + ended.only(moves & ~pauses)
 
 
 def _answer(found: Contrast, keys: pl.DataFrame, p: Floats, adjusted: Floats) -> Answer:
@@ -121,6 +129,8 @@ def _answer(found: Contrast, keys: pl.DataFrame, p: Floats, adjusted: Floats) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_value = found.value / MICRO / found.totals["converted"]
     has_value = bool(found.value.any())
+    worthless = has_value & (found.totals["converted"] == 0)
+    reasons = [reason or (NO_WORTH if none else None) for reason, none in zip(found.reasons, worthless, strict=True)]
     behind, once = found.n[found.present], found.totals["n_users"] == found.totals["n"]
     return Answer(
         keys=keys,
@@ -140,7 +150,7 @@ def _answer(found: Contrast, keys: pl.DataFrame, p: Floats, adjusted: Floats) ->
         },
         users=found.totals["n_users"],
         converting=found.totals["users_converted"],
-        reasons=found.reasons,
+        reasons=reasons,
     )
 
 
@@ -169,13 +179,14 @@ def friction(
 
     Notes
     -----
-    *repeat*: the same touchpoint (on the same channel) again at once. *loop*: a touchpoint again after another one. *back_step*: arriving at an
-    earlier stage than the step before. *wait*: the step before a pause longer than `long_wait`, after which the journey goes on, be it
+    *repeat*: the same touchpoint (on the same channel) again at once. *loop*: a touchpoint again after another one. *back_step*: the step
+    before one in an earlier stage, short of the goal. *wait*: the step before a pause longer than `long_wait`, after which the journey goes on, be it
     with the goal. *abandoned_session*: the last step of a session that lies in the goal's stage and is not the journey's last. *kind*:
     the kinds that the stage map declares (``error``, ``complaint``, …), under their own name. *detour*: a way to a stage with more steps than the
     median way there, by a touchpoint that fewer than half of the ways lead by; compared at the stage once it is reached
-    (see `metrics.detours`). Each journey is compared with the others that reached
-    the same stage (see `metrics.contrast`), of pauses with those that went on from it, never naively; what `lost_at` names is no friction.
+    (see `metrics.detours`). Each journey is compared with others that came as far (see `metrics.contrast`), never naively: of kinds, with
+    those that reached the same stage; of repeats, loops and steps back, with those that were at the same place; of pauses, with those that
+    went on from there. What `lost_at` names is no friction. A kind that is called like another friction has ``" (kind)"`` after its name.
     Without a goal nothing is compared. Pauses are no longer than ``idle`` unless ``split`` is given. P-values are adjusted over all rows, those of the weeks among them
     (Benjamini–Hochberg), rows with under 30 mature journeys on either side are not tested. *At stake*: n × −difference, times the mean value of those who met it
     and converted. An association, not a proof: who meets a friction may differ in other ways. Open journeys count among the mature ones.

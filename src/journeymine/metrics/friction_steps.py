@@ -12,20 +12,23 @@ import polars as pl
 from journeymine.columns import UNKNOWN
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.packed import Columns, Packed, label_column
-from journeymine.counting.runs import changes, sort_narrow
+from journeymine.counting.runs import changes
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast_count import Meetings, Reached
 from journeymine.metrics.contrast_ground import Ground
-from journeymine.metrics.detours import LONGEST, Detours
+from journeymine.metrics.detours import DETOUR, LONGEST, Detours
+from journeymine.metrics.friction_visits import Places, Visits
 from journeymine.parallel import take
 
-__all__ = ["PAUSES", "Stumbled", "Stumbling"]
+__all__ = ["BACK_STEP", "MOVES", "PAUSES", "Stumbled", "Stumbling"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 PAUSES = ("wait", "abandoned_session")
-"""Who paused is compared with those who went on from the stage, as only of these it is known whether they did."""
-_FRICTIONS = ("repeat", "loop", "back_step", *PAUSES)
+"""Whether a journey paused is known only where it goes on."""
+BACK_STEP = "back_step"
+MOVES = ("repeat", "loop", BACK_STEP, *PAUSES)
+"""What lies in how a journey moves, and not in the place: it is compared with others that were at the same place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Stumbling:
         kinds = labels["kind"].labels if "kind" in labels else ()
         channels = labels["channel"].labels if "channel" in labels else ("",)
         places = ({"channel": label_column(channels)}, {"touchpoint": label_column(labels["touchpoint"].labels)})
-        names = tuple(sorted({*_FRICTIONS, *kinds} - {UNKNOWN}))
+        names = tuple(sorted({*MOVES, *(_name(kind) for kind in kinds)} - {UNKNOWN}))
         return cls(long_wait, names, {"friction": label_column(names)}, places)
 
     @property
@@ -84,22 +87,22 @@ class Stumbling:
         """The steps at which something is met, and what is met where."""
         return found.step, Packed(found.code, (self.friction,)).joined(place.take(found.step))
 
-    def frictions(self, ground: Ground, place: Packed) -> _Met:
+    def frictions(self, ground: Ground, place: Packed, places: Places) -> _Met:
         """All frictions that need no declaration.
 
         That somebody paused is known once the journey goes on, be it to the goal: a pause before the last step of all is none.
         """
         journeys, inside = ground.journeys, ground.inside
-        flags = np.zeros((len(_FRICTIONS), len(inside)), dtype=bool)
+        flags = np.zeros((len(MOVES), len(inside)), dtype=bool)
         repeat, loop, back, wait, abandoned = flags
         np.logical_and(inside, ~changes(place.cell), out=repeat)
-        loop[_revisits(ground, place, inside & ~repeat)] = True
+        loop[places.revisits(inside & ~repeat)] = True
         paused, pause = (ground.told & ground.goes_on)[:-1], np.diff(journeys.coded.time)
         np.logical_and(paused, pause > self.long_wait, out=wait[:-1])
         if journeys.stages:
             stage, unmapped = ground.stage, ground.n_stages - 1
-            np.logical_and(inside, stage != unmapped, out=back)
-            back[1:] &= (stage[:-1] != unmapped) & (stage[1:] < stage[:-1])
+            np.logical_and(ground.told[:-1] & inside[1:], stage[1:] < stage[:-1], out=back[:-1])
+            back &= stage != unmapped
             if journeys.goal_stage is not None:
                 np.logical_and(paused, pause > journeys.rules.session_gap_us, out=abandoned[:-1])
                 abandoned &= stage == journeys.stages.index(journeys.goal_stage)
@@ -111,7 +114,7 @@ class Stumbling:
         found = np.flatnonzero(flags)
         bounds = np.searchsorted(found, np.arange(len(flags) + 1) * n)
         code = np.empty(len(found), dtype=np.uint32)
-        for nth, name in enumerate(_FRICTIONS):
+        for nth, name in enumerate(MOVES):
             there = slice(bounds[nth], bounds[nth + 1])
             found[there] -= nth * n
             code[there] = self.names.index(name)
@@ -127,8 +130,15 @@ class Stumbling:
         if UNKNOWN in kind.labels:
             declared = declared & (kind.codes != kind.labels.index(UNKNOWN))
         steps = np.flatnonzero(declared)
-        codes = np.array([self.names.index(label) if label != UNKNOWN else 0 for label in kind.labels], dtype=np.uint32)
+        codes = np.array(
+            [self.names.index(_name(label)) if label != UNKNOWN else 0 for label in kind.labels], dtype=np.uint32
+        )
         return _Met(steps, take(codes, take(kind.codes, steps)))
+
+
+def _name(kind: str) -> str:
+    """A declared kind as a friction: one that is called like another friction says that it is a kind."""
+    return f"{kind} (kind)" if kind in (*MOVES, DETOUR) else kind
 
 
 class Stumbled:
@@ -137,13 +147,16 @@ class Stumbled:
     def __init__(self, stumbling: Stumbling, specs: Mapping[str, TableSpec]) -> None:
         self._stumbling, self._specs = stumbling, specs
         self._met, self._weekly = Meetings(), Meetings(weekly=True)
-        self._reached, self._detours = Reached(weekly=True, going_on=True), Detours()
+        self._reached, self._visits, self._detours = Reached(weekly=True), Visits(), Detours()
 
     def add(self, ground: Ground) -> None:
         """Add the journeys of a block."""
         stumbling = self._stumbling
         place, kinds = stumbling.place(ground), stumbling.kinds(ground)
-        self._met.add(ground, *stumbling.at_places(place, stumbling.frictions(ground, place).beside(kinds)))
+        places = Places.of(ground, place)
+        met = stumbling.frictions(ground, place, places).beside(kinds)
+        self._met.add(ground, *stumbling.at_places(place, met))
+        self._visits.add(ground, place, places)
         self._weekly.add(ground, *stumbling.at_places(place, kinds))
         self._reached.add(ground)
         self._detours.add(ground, place)
@@ -153,6 +166,7 @@ class Stumbled:
         self._met.absorb(other._met)
         self._weekly.absorb(other._weekly)
         self._reached.absorb(other._reached)
+        self._visits.absorb(other._visits)
         self._detours.absorb(other._detours)
 
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -164,14 +178,6 @@ class Stumbled:
             **self._met.tables(specs),
             "reached": weekly["reached"][list(specs["reached"].schema)],  # weeks are added up in time
             **{f"weekly_{name}": frame for name, frame in weekly.items()},
+            "visited": self._visits.table(specs["visited"]),
             **self._detours.tables(specs),
         }
-
-
-def _revisits(ground: Ground, place: Packed, which: Bools) -> Ints:
-    """Steps of `which` at a place where the same journey was before."""
-    there, rows = sort_narrow(place.cell, place.size)
-    new = changes(there)
-    new |= changes(take(ground.of_step, rows))
-    steps = take(rows, np.flatnonzero(~new))
-    return take(steps, np.flatnonzero(take(which, steps)))

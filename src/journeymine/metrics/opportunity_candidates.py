@@ -11,6 +11,7 @@ import polars as pl
 from journeymine.counting.result import Result
 from journeymine.metrics.comparable import COMPARABLE_N, comparable_places, place_label, split_names
 from journeymine.metrics.detours import DETOUR
+from journeymine.metrics.friction_steps import BACK_STEP, MOVES
 from journeymine.metrics.opportunity_owners import Places
 from journeymine.percents import percent
 from journeymine.stats.folds import FOLDS
@@ -141,7 +142,7 @@ def from_friction(result: Result, places: Places, worth: float | None) -> pl.Dat
         found.append({
             "kind": "friction", "title": f"{_to_do(row, at)}{when}", "stage": row["stage"], **where,
             "owner": places.owner(**where), "n": row["n"], "share": row["converted_with"],
-            "comparable_share": row["converted_without"], "comparable": f"same stage without it{when}", **_at_stake(row, worth),
+            "comparable_share": row["converted_without"], "comparable": f"same {'place' if row['friction'] in MOVES else 'stage'} without it{when}", **_at_stake(row, worth),
             "p_value": row["p_value"],
             "evidence": f"{row['n']:,} journeys meet it{when}; {percent(row['converted_with'])}% of them convert, against "
                         f"{percent(row['converted_without'])}% of the others that come as far",
@@ -153,6 +154,8 @@ def _to_do(row: dict[str, Any], at: str) -> str:
     if "week" in row:
         return f"Find out what caused {row['friction']} at {at}"
     on_the_way = f" on the way to {row['stage']}" if row["friction"] == DETOUR else ""
+    if row["friction"] == BACK_STEP:
+        return f"Mend the step back from {at}"
     return f"Mend {row['friction'].replace('_', ' ')} at {at}{on_the_way}"
 
 

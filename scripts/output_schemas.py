@@ -105,7 +105,7 @@ def page() -> str:
         "events.quarantine": ("One row per row set aside, with its used columns as text behind `raw_`.", quarantine),
     }
     for title, (about, frame) in frames.items():
-        parts.append("\n".join([f"## {title}\n", f"{about}\n", *rows_of(frame)]) + "\n")
+        parts.append("\n".join([f"## {title}\n", f"{about}\n", *rows_of(frame, title)]) + "\n")
     for result in results(journeys):
         lines = [
             f"## {result.name}\n",

@@ -101,3 +101,34 @@ def test_variants_by_hand() -> None:
         (["visit", "visit", "order"], 1, 1, 0, 0, 1.0, 10.0),
     ]
     assert frame["covered"].to_list() == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_service_after_an_earlier_goal_is_outside_conversion() -> None:
+    rows = tuple(
+        Row(user, minute * MINUTE, what, "web", None, None, None, None)
+        for user, minute, what in [("a", 0, "order"), ("a", 60, "review"), ("b", 0, "review"), ("z", 400, "visit")]
+    )
+    journeys = build(rows, goal="order", idle="10m", session_gap="3m")
+    assert journeys.table["status"].to_list() == ["converted", "service", "lost", "open"]
+    graph = transitions(journeys)
+    assert graph.nodes.select("label", "n_journeys", "mature", "converted", "conversion").rows() == [
+        ("order", 1, 1, 1, 1.0), ("review", 2, 1, 0, 0.0), ("visit", 1, 0, 0, None),
+    ]  # fmt: skip
+    left = graph.edges.filter(pl.col("to").is_null()).select("from", "status", "n", "mature", "conversion")
+    assert left.rows() == [
+        ("order", "converted", 1, 1, 1.0), ("review", "lost", 1, 1, 0.0), ("review", "service", 1, 0, None),
+        ("visit", "open", 1, 0, None),
+    ]  # fmt: skip
+    assert dict(variants(journeys).frame.select(pl.col("path").list.first(), "conversion").iter_rows()) == {
+        "order": 1.0, "review": 0.0, "visit": None,
+    }  # fmt: skip
+
+
+def test_without_a_goal_nothing_is_said_of_conversion() -> None:
+    journeys = build(LOG, goal=None, idle="10m", session_gap="3m")
+    graph = transitions(journeys)
+    for frame in (graph.edges, graph.nodes):
+        assert frame["mature"].sum() > 0
+        assert frame.select("conversion", "conversion_lower", "conversion_upper").unique().rows() == [(None,) * 3]
+        assert frame["reason"].unique().to_list() == ["no goal was named, so nothing can convert"]
+    assert variants(journeys).frame["conversion"].null_count() == variants(journeys).frame.height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.graph import transitions
 from journeymine.journeys import Journeys
 from journeymine.metrics import conversion, drop_off
-from tests.oracles.logs import START, Row, build, logs, rule_fields
+from tests.oracles.logs import MINUTE, START, Row, build, logs, rule_fields
 
 conditions = st.sampled_from(
     [
@@ -124,3 +125,32 @@ def test_what_does_not_occur_is_named() -> None:
             ask()
     with pytest.raises(QuestionError, match="condition"):
         small().where(pl.col("n_steps"))
+
+
+def test_a_column_of_the_table_selects_the_rows_it_was_taken_from() -> None:
+    rows = tuple(Row(f"u{i * 7 % 40}", i * MINUTE, "visit", "web", None, None, None, None) for i in range(60))
+    journeys = build(rows, goal="order", idle="10m", session_gap="3m")
+    table = journeys.table
+    assert journeys.users.to_list() != sorted(journeys.users)  # or the order would not matter
+    held = table["user"].is_in(["u3", "u12"]) | (table["nth_journey"] > 1)
+    for condition in (held, pl.lit(held), pl.int_range(pl.len()).is_in(held.arg_true().to_list())):
+        assert journeys.where(condition).table.equals(table.filter(held))
+    shouted = journeys.segment("who", table["user"].str.to_uppercase()).table
+    assert shouted["who"].to_list() == shouted["user"].str.to_uppercase().to_list()
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda j: j.where("n_steps > 3"), "no expression"),
+        (lambda j: j.where(pl.col("user") > 3), "does not fit"),
+        (lambda j: j.where(pl.Series([True, False, True])), "3 rows for 2 journeys"),
+        (lambda j: j.segment("x", pl.concat_list("n_steps")), "one label each"),
+        (lambda j: j.join_users(pl.LazyFrame({"user": ["a"], "x": [1]})), "LazyFrame"),
+        (lambda j: j.join_users(pl.DataFrame({"user": [1.0], "x": [1]})), "Float64"),
+    ],
+    ids=["text", "types", "length", "list", "lazy", "float-ids"],
+)
+def test_what_is_no_selection_is_refused(ask: Callable[[Journeys], object], told: str) -> None:
+    with pytest.raises(QuestionError, match=rf"(?s){told}.*Hint"):
+        ask(small())

@@ -111,12 +111,12 @@ def test_edges_are_what_the_loops_say(log: tuple[Row, ...], fields: dict[str, An
     for row in graph.edges.iter_rows(named=True):
         edge = edges[row["from"], row["to"], row["status"]]
         using = list(edge["journeys"].values())
-        mature = [j for j in using if j.mature]
+        mature = [j for j in using if j.mature and j.status != "service"]
         won = [j for j in mature if j.status == "converted"]
         assert (row["n"], row["n_journeys"], row["n_users"]) == (edge["n"], len(using), len({j.user for j in using}))
         assert (row["mature"], row["converted"]) == (len(mature), len(won))
         assert row["value"] == pytest.approx(sum(j.value for j in won))
-        assert row["conversion"] == (pytest.approx(len(won) / len(mature)) if mature else None)
+        assert row["conversion"] == (pytest.approx(len(won) / len(mature)) if mature and fields["goal"] else None)
         took = sorted(edge["took"])
         if not took:
             assert row["mean_s"] is row["min_s"] is row["max_s"] is row["p50_s"] is None
@@ -162,9 +162,9 @@ def test_variants_are_what_the_loops_say(log: tuple[Row, ...], fields: dict[str,
         assert row["n"] == len(journeys)
         for status in ("converted", "lost", "open", "service", "ended"):
             assert row[status] == sum(j.status == status for j in journeys)
-        mature = [j for j in journeys if j.mature]
+        mature = [j for j in journeys if j.mature and j.status != "service"]
         won = sum(j.status == "converted" for j in mature)
-        assert row["conversion"] == (pytest.approx(won / len(mature)) if mature else None)
+        assert row["conversion"] == (pytest.approx(won / len(mature)) if mature and fields["goal"] else None)
         assert row["mean_duration_s"] == pytest.approx(
             sum(j.steps[-1].us - j.steps[0].us for j in journeys) / len(journeys) / MICRO
         )

@@ -108,6 +108,7 @@ class LongShare:
     successes, trials : columns of it.
     totals : of those columns over all folds, and of the distinct users, `n_users`.
     once : rows in which each user stands once.
+    known : whether there is such a share at all; a log without a goal has no conversion.
     """
 
     tally: Tally
@@ -115,6 +116,7 @@ class LongShare:
     trials: str
     totals: Mapping[str, npt.NDArray[np.int64]]
     once: npt.NDArray[np.bool_]
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from journeymine.counting.estimates import LongNumber, LongRest, LongShare
 from journeymine.counting.tally import Tally, in_blocks
 from journeymine.parallel import on_all_cores
-from journeymine.stats.shares import MIN_FOLDS, REASONS, few_folds_interval, number_interval, share_interval
+from journeymine.stats.shares import MIN_FOLDS, NO_TRIALS, REASONS, few_folds_interval, number_interval, share_interval
 
 __all__ = ["each_of", "long_number", "long_rest", "long_share", "long_share_users"]
 
@@ -33,6 +33,9 @@ def long_share(share: LongShare, confidence: float) -> tuple[Floats, Floats, Flo
     tally, once = share.tally, share.once
     won, tried, users = (share.totals[name] for name in (share.successes, share.trials, "n_users"))
     n = len(tally)
+    if not share.known:
+        nothing = np.full(n, np.nan)
+        return nothing, nothing, nothing, np.full(n, REASONS.index(NO_TRIALS), dtype=np.uint8)
     estimate, lower, upper, reason = np.empty(n), np.empty(n), np.empty(n), np.empty(n, dtype=np.uint8)
     found: tuple[npt.NDArray[Any], ...] = (estimate, lower, upper, reason)
 

@@ -57,7 +57,7 @@ def _each(heads: Heads, journey: Ints) -> Columns:
     """What some journeys add, each by itself."""
     status, mature = take(heads.status, journey), take(heads.mature, journey)
     each = {name: status == code for name, code in _STATUSES.items()}
-    each |= {"mature": mature, "converted_mature": mature & each["converted"]}
+    each |= {"mature": mature & ~each["service"], "converted_mature": mature & each["converted"]}
     sums = {"duration": take(heads.end, journey) - take(heads.start, journey), "value": take(heads.value, journey)}
     return each | {
         part: half for name, values in sums.items() for part, half in zip(limbs(name), split(values), strict=True)

@@ -22,7 +22,7 @@ from journeymine.counting.runs import sort_narrow
 from journeymine.counting.tabulate import Key, coded_key, gathered, pack, unpack
 from journeymine.events.coded import narrow
 from journeymine.graph.transition_sums import KINDS, Times, Touches, Used
-from journeymine.journeys.heads import CONVERTED, STATUSES
+from journeymine.journeys.heads import CONVERTED, SERVICE, STATUSES
 from journeymine.journeys.journeys import Journeys
 from journeymine.parallel import n_workers, on_all_cores, take
 from journeymine.stats.folds import FOLDS
@@ -39,7 +39,10 @@ _FEW_CELLS, _MOST_CELLS = 1 << 17, 1 << 23
 
 @dataclass(frozen=True, slots=True)
 class Fates:
-    """What is added for a journey, one entry per journey of a block; `fate` is 1 if mature, 2 if it also converted."""
+    """What is added for a journey, one entry per journey of a block; `fate` is 1 if it is judged, 2 if it also converted.
+
+    Judged are mature journeys; service after an earlier goal cannot convert, and is outside conversion here as elsewhere.
+    """
 
     fold: npt.NDArray[np.uint8]
     fate: npt.NDArray[np.int8]
@@ -50,9 +53,10 @@ class Fates:
     def of(cls, journeys: Journeys) -> Fates:
         """What is added for each of `journeys`."""
         heads = journeys.heads
-        won = heads.mature & (heads.status == CONVERTED)
+        judged = heads.mature & (heads.status != SERVICE)
+        won = judged & (heads.status == CONVERTED)
         value = np.where(won, heads.value, 0) if "value" in journeys.coded.numbers else None
-        return cls(take(journeys.folds, heads.user), heads.mature.view(np.int8) + won.view(np.int8), heads.user, value)
+        return cls(take(journeys.folds, heads.user), judged.view(np.int8) + won.view(np.int8), heads.user, value)
 
 
 def fits(journeys: Journeys, grain: str, by: Sequence[str]) -> bool:

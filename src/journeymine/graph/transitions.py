@@ -14,6 +14,7 @@ from journeymine.columns import MICRO
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, Merge, TableSpec
 from journeymine.counting.estimates import Answer, LongNumber, LongRest, LongShare
+from journeymine.counting.mature import NO_GOAL
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
@@ -80,10 +81,10 @@ class Transitions:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Edges and nodes with their weights."""
-        edges = tallies["edges"]
+        edges, has_goal = tallies["edges"], basis.rules.goal is not None
         return {
-            "edges": _answer(edges, edge_times(edges, tallies["times"], tallies["histogram"])),
-            "nodes": _answer(tallies["nodes"], {}),
+            "edges": _answer(edges, edge_times(edges, tallies["times"], tallies["histogram"]), has_goal=has_goal),
+            "nodes": _answer(tallies["nodes"], {}, has_goal=has_goal),
         }
 
 
@@ -102,9 +103,9 @@ def transitions(
     -------
     TransitionGraph, whose `edges` has one row per (from, to); `from` is null on the edges that enter a journey, `to`
     is null on those that leave it, one per status. What enters a node leaves it:
-        n i64 times · n_journeys i64 journeys that use it · n_users i64 · mature i64, converted i64 of those journeys ·
-        conversion f64 = converted / mature, with interval · value f64 units of money, of those that converted, each
-        journey once · mean_s, min_s, max_s, p50_s, p90_s, p95_s f64 seconds from step to step.
+        n i64 times · n_journeys i64 journeys that use it · n_users i64 · mature i64 of those journeys, service after an
+        earlier goal apart · converted i64 of the mature · conversion f64 = converted / mature, with interval, null without
+        a goal · value f64 units of money, of the converted, each journey once · mean_s, min_s, max_s, p50_s, p90_s, p95_s f64 seconds from step to step.
 
     Notes
     -----
@@ -117,18 +118,19 @@ def transitions(
     return TransitionGraph(answer(measure, journeys, confidence=confidence))
 
 
-def _answer(tally: Tally, more: Mapping[str, object]) -> Answer:
+def _answer(tally: Tally, more: Mapping[str, object], *, has_goal: bool) -> Answer:
     totals = {name: tally.total(name) for name in ("n", "n_journeys", "n_users", "mature", "converted")}
     once = totals["n_users"] == totals["n_journeys"]
     return Answer(
         keys=tally.rows,
         columns={
             **totals,
-            "conversion": LongShare(tally, "converted", "mature", totals, once),
+            "conversion": LongShare(tally, "converted", "mature", totals, once, known=has_goal),
             "value": LongNumber(tally, "value", "n_journeys", unit=MICRO),
             **more,
         },
         users=totals["n_users"],
         converting=totals["converted"],
+        reasons=None if has_goal else [NO_GOAL] * len(tally),
         people={"immature": LongRest(tally, "n_journeys", "mature")},
     )

@@ -112,7 +112,8 @@ class Variants:
         rows = tally.rows if order is None else tally.rows[order]
         n, n_converted, n_mature = (ordered(tally.total(c)) for c in ("n", "converted_mature", "mature"))
         share, covered = _covered(n, group, n_groups)
-        conversion = pl.Series(n_converted / np.maximum(n_mature, 1)).set(pl.Series(n_mature == 0), None)
+        unknown = (n_mature == 0) | (basis.rules.goal is None)
+        conversion = pl.Series(n_converted / np.maximum(n_mature, 1)).set(pl.Series(unknown), None)
         paths = rows["path"] if isinstance(rows.schema["path"], pl.List) else labels_of(rows["path"])
         answer = Answer(
             keys=rows.select(self.names),
@@ -158,8 +159,8 @@ def variants(
 
     Notes
     -----
-    Every journey counts, whatever its status, open and immature ones too; `conversion` is that of the mature ones. Steps at
-    one instant take the documented order, company touches are no steps, null labels are ``"(unknown)"``. Equal n are in
+    Every journey counts, whatever its status, open and immature ones too; `conversion` is that of the mature ones, service
+    after an earlier goal apart, and null without a goal. Steps at one instant take the documented order, company touches are no steps, null labels are ``"(unknown)"``. Equal n are in
     order of path. Empty input gives no row. Merges exactly. No intervals: paths keep no folds.
     """
     measure = Variants(grain=grain, max_steps=max_steps, by=by)

@@ -208,14 +208,14 @@ class Journeys:
 
         return step_table(self)
 
-    def where(self, condition: pl.Expr) -> Journeys:
-        """Journeys for which a Polars expression over `table` holds (null is false)."""
+    def where(self, condition: pl.Expr | pl.Series) -> Journeys:
+        """Journeys for which a Polars expression over `table`, or a column as long as it, holds (null is false)."""
         from journeymine.journeys.select import where
 
         return where(self, condition)
 
-    def segment(self, name: str, label: pl.Expr) -> Journeys:
-        """Name a segment: a Polars expression over `table`, cast to text. Measures take it as ``by=name``."""
+    def segment(self, name: str, label: pl.Expr | pl.Series) -> Journeys:
+        """Name a segment: a Polars expression over `table`, or a column as long as it, cast to text. Measures take it as ``by=name``."""
         from journeymine.journeys.select import segment
 
         return segment(self, name, label)

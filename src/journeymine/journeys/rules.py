@@ -32,7 +32,8 @@ class JourneyRules:
     mature_after : journeys younger than this at `observed_until` are left out of headline shares; default 2 × `idle`.
     observed_until : µs, the instant until which the log is complete; by default the last timestamp, with several
         sources the earliest of their ends.
-    value_from : steps whose value counts; by default the goal steps. ``"any"`` counts every step's.
+    value_from : steps whose value counts; by default the goal steps, or every step where there is no goal. ``"any"`` counts
+        every step's.
     segments : name of a segment → the label column whose first known value in the journey is the segment.
 
     Raises

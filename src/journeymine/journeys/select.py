@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from journeymine.errors import QuestionError, UnknownLabelError
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["between", "dropped", "instant_of", "join_users", "segment", "through", "where"]
 
 
-def where(journeys: Journeys, condition: pl.Expr) -> Journeys:
+def where(journeys: Journeys, condition: pl.Expr | pl.Series) -> Journeys:
     """Keep the journeys whose row of `table` satisfies `condition`; null is false."""
     held = _evaluate(journeys, condition)
     if held.dtype != pl.Boolean:
@@ -29,17 +31,27 @@ def where(journeys: Journeys, condition: pl.Expr) -> Journeys:
     return journeys.pick(held.fill_null(value=False).to_numpy())
 
 
-def segment(journeys: Journeys, name: str, label: pl.Expr) -> Journeys:
+def segment(journeys: Journeys, name: str, label: pl.Expr | pl.Series) -> Journeys:
     """Add a label per journey."""
     _free(journeys, name)
-    coded = code_strings(_evaluate(journeys, label).cast(pl.String))
+    labels = _evaluate(journeys, label)
+    if labels.dtype.is_nested():
+        raise QuestionError(f"segment() needs one label each, and got a column of {labels.dtype}", hint="give a text")
+    coded = code_strings(labels.cast(pl.String))
     return journeys.replace(segments={**journeys.segments, name: coded})
 
 
 def join_users(journeys: Journeys, frame: pl.DataFrame, *, on: str) -> Journeys:
     """Add a label per user and column; users that are not in `frame` get ``"(unknown)"``."""
+    if not isinstance(frame, pl.DataFrame):
+        raise QuestionError(
+            f"join_users() needs a Polars data frame, and got a {type(frame).__name__}",
+            hint="pl.DataFrame(…) makes one of pandas and Arrow, .collect() of a lazy one",
+        )
     if on not in frame.columns:
         raise UnknownLabelError.naming("column", on, frame.columns)
+    if frame[on].dtype.is_float():
+        raise QuestionError(f"column {on!r} holds {frame[on].dtype}, and user ids are text", hint="cast it to Int64")
     repeated = frame.height - frame[on].n_unique()
     if repeated:
         raise QuestionError(
@@ -89,13 +101,24 @@ def _code(journeys: Journeys, column: str, label: str) -> int:
     return labels.index(label)
 
 
-def _evaluate(journeys: Journeys, expression: pl.Expr) -> pl.Series:
-    table = journey_table(journeys)
+def _evaluate(journeys: Journeys, expression: pl.Expr | pl.Series) -> pl.Series:
+    """What an expression says of each journey: of the rows as `table` shows them, given back in the order of the arrays."""
+    if not isinstance(expression, pl.Expr | pl.Series):
+        raise QuestionError(
+            f"{expression!r} is no expression over the journey table", hint="such as pl.col('n_steps') >= 5"
+        )
+    table, shown = journey_table(journeys), _as_shown(journeys)
     try:
-        result = table.select(expression.alias("_")).to_series()
+        result = table[shown].select(_=expression).to_series()
     except pl.exceptions.ColumnNotFoundError as error:
+        column = re.search(r'"([^"]*)"', str(error))
         raise UnknownLabelError.naming(
-            "column of the journey table", str(error).split("\n")[0], table.columns
+            "column of the journey table", column[1] if column else expression, table.columns
+        ) from error
+    except pl.exceptions.PolarsError as error:
+        raise QuestionError(
+            f"the expression does not fit the journey table: {str(error).split(chr(10))[0]}",
+            hint="journeys.table shows its columns and their types",
         ) from error
     if len(result) == 1 and table.height != 1:
         result = result.new_from_index(0, table.height)
@@ -103,7 +126,14 @@ def _evaluate(journeys: Journeys, expression: pl.Expr) -> pl.Series:
         raise QuestionError(
             f"the expression gives {len(result)} rows for {table.height} journeys", hint="use one per row"
         )
-    return result
+    return result.gather(np.argsort(shown))
+
+
+def _as_shown(journeys: Journeys) -> npt.NDArray[np.int64]:
+    """The journeys in the order of `Journeys.table`: by user, and those of one user as they come."""
+    place = np.empty(len(journeys.users), dtype=np.int64)
+    place[journeys.users.arg_sort().to_numpy()] = np.arange(len(place))
+    return np.argsort(place[journeys.heads.user], kind="stable")
 
 
 def _free(journeys: Journeys, name: str) -> None:

@@ -387,3 +387,24 @@ def test_events_are_read_again_when_ordering_them_failed(monkeypatch: pytest.Mon
     with pytest.raises(MemoryError):
         events.ordered()
     assert events.ordered().in_input_order().user.to_list() == expected["user"].to_list()
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_another_separator_is_told_with_what_reads_it(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "web.csv"
+    path.write_text("user,timestamp,touchpoint\n7,2024-01-01T00:00:00Z,x\n".replace(",", mark))
+    with pytest.raises(SchemaError, match=r"(?s)Hint:.*give pl\.scan_csv\(.*separator=.*\)$") as told:
+        read_events(str(path))
+    way_out = str(told.value).rpartition("give ")[2]
+    assert read_events(eval(way_out, {"pl": pl})).frame["user"].to_list() == ["7"]
+
+
+def test_an_unreadable_file_is_told_without_the_advice_of_polars(tmp_path: Path) -> None:
+    for name, text in (("long", "1,2024-01-01T00:00:00Z,x,more\n"), ("open", '1,2024-01-01T00:00:00Z,"x\n')):
+        path = tmp_path / f"{name}.csv"
+        path.write_text("user,timestamp,touchpoint\n" + text)
+        with pytest.raises(SourceError) as told:
+            read_events(str(path)).coded()
+        assert told.value.message.startswith(f"{path} cannot be read: ")
+        assert not any(advice in str(told.value) for advice in ("infer_schema", "truncate_ragged_lines"))
+        assert len(str(told.value).splitlines()) == 2

@@ -216,6 +216,21 @@ def test_formats_say_how_to_read() -> None:
     assert reasons(wrong) == [(1, "timestamp unparsable"), (2, "timestamp unparsable"), (3, "timestamp missing")]
 
 
+def test_digits_of_a_second_are_never_read_as_nanoseconds() -> None:
+    clock = {"timezone": "UTC", "time_format": "%d.%m.%Y %H:%M:%S"}
+    for end, format_, microseconds in ((".5", ".%f", 500_000), (".25", "%.f", 250_000), (",512", ",%3f", 512_000)):
+        found = read(["01.02.2024 10:00:00" + end], **clock | {"time_format": clock["time_format"] + format_})
+        assert micros(found) == [us(datetime(2024, 2, 1, 10, 0, 0, microseconds, tzinfo=UTC))]
+    for format_ in (",%f", "%f", ":%f"):
+        with pytest.raises(SchemaError, match=r"(?s)digits of a second.*Hint.*%3f"):
+            read(["01.02.2024 10:00:00,5"], **clock | {"time_format": clock["time_format"] + format_})
+
+
+def test_whole_decimals_keep_what_a_float_would_lose() -> None:
+    ns = pl.Series(["1700000000123456999", "1700000000123456001"]).cast(pl.Decimal(19, 0))
+    assert micros(read(ns, time_unit="ns")) == [1_700_000_000_123_456] * 2
+
+
 def test_a_unit_that_fits_nothing_raises_at_once() -> None:
     with pytest.raises(SchemaError, match="time_unit='s' does not fit"):
         read(["1700000000000", "1700000000001"], time_unit="s")

@@ -97,8 +97,13 @@ def test_branches_combine_what_their_parts_say(form: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", [None, 3, [], {}, [1], {"value": 3}, {"value": {">": True}}, {"any": []}, {"any": "x"}]
-)
+    "form",
+    [
+        None, 3, [], {}, [1], {"value": 3}, {"value": {">": True}}, {"value": {">": float("nan")}}, {"value": {"<": 10**400}},
+        {"any": []}, {"any": "x"}, {"touchpoint": {"regex": "("}},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_what_is_no_condition_is_refused(form: Any) -> None:
     with pytest.raises(RulesError, match="Hint"):
         Predicate.parse(form)
@@ -109,6 +114,8 @@ def test_an_unknown_column_names_those_there_are() -> None:
         held({"chanel": "web"})
     with pytest.raises(UnknownLabelError, match="value"):
         held({"valu": {">": 1}})
+    with pytest.raises(UnknownLabelError, match="no label column 'value'"):
+        held({"value": ">1"})
 
 
 def test_no_rows() -> None:

@@ -17,7 +17,7 @@ from journeymine.events.event_rules import EventRules
 from journeymine.events.faults import first_fault, usable
 from journeymine.events.identity import Identity, learn_identity
 from journeymine.events.schema import EventSchema
-from journeymine.events.sources import LogFile
+from journeymine.events.sources import LogFile, unreadable
 
 __all__ = ["RawLog", "collect_files", "learn_log_identity", "memory_queries", "naming_file", "scan_files"]
 
@@ -185,12 +185,11 @@ def collect_files(queries: Iterable[pl.LazyFrame], files: Iterable[LogFile]) -> 
 
 def naming_file(batch: Sequence[tuple[pl.LazyFrame, LogFile]], error: Exception) -> SourceError:
     """The error of reading some files, naming the one that it came from."""
-    hint = "look at the file; a text file must be UTF-8, with the same number of fields in every line"
     if len(batch) == 1:
-        return SourceError(f"{batch[0][1].path} cannot be read: {error}", hint=hint)
+        return unreadable(batch[0][1].path, error)
     for query, file in batch:
         try:
             query.collect()
         except (pl.exceptions.PolarsError, OSError) as own:
-            return SourceError(f"{file.path} cannot be read: {own}", hint=hint)
-    return SourceError(f"cannot read the log: {error}", hint=hint)
+            return unreadable(file.path, own)
+    return unreadable("the log", error)

@@ -44,7 +44,8 @@ class EventSchema:
         `timezone`, a number needs `time_unit`, text that is not ISO 8601 needs `time_format`.
     touchpoint, constant_touchpoint : column of what happened, or one touchpoint for every row of the source.
     channel, constant_channel : column of where it happened, or one channel for every row; neither: no channels.
-    time_unit : ``"s"``, ``"ms"``, ``"us"`` or ``"ns"`` since 1970-01-01 UTC. Digits below the microsecond are cut off.
+    time_unit : ``"s"``, ``"ms"``, ``"us"`` or ``"ns"`` since 1970-01-01 UTC. Whole numbers below the microsecond are cut off,
+        fractions read as the nearest microsecond.
     timezone : IANA zone of times that carry none.
     time_format : strftime pattern of text times, e.g. ``"%d-%m-%Y %H:%M"``; day and month are never guessed.
     ambiguous_time : a local time that happens twice when clocks go back is the ``"earliest"`` or the ``"latest"`` of

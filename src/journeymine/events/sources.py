@@ -20,7 +20,7 @@ from journeymine.errors import SchemaError, SourceError
 from journeymine.events.schema import EventSchema
 from journeymine.events.timestamps import check_sample
 
-__all__ = ["LogFile", "Source", "check_first_rows", "open_source"]
+__all__ = ["LogFile", "Source", "check_first_rows", "open_source", "unreadable"]
 
 _SAMPLE_ROWS = 1_000
 _FEWEST_ROWS_PER_CHUNK = 10_000
@@ -68,10 +68,17 @@ def open_source(source: Source, schema: EventSchema, index: int) -> list[LogFile
         try:
             frame, dtypes = scan(schema.used_columns)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise SourceError(f"{path} cannot be opened: {error}", hint="check the path and the format") from error
+            raise unreadable(path, error, "opened") from error
         used = _used(dtypes, schema, path, [file.path for file in opened])
         opened.append(LogFile(index, name, path, schema, frame.select(schema.used_columns), used))
     return opened
+
+
+def unreadable(path: str, error: Exception, what: str = "read") -> SourceError:
+    """The error of a file that cannot be read: what is wrong, without the advice that Polars gives to its own callers."""
+    said = str(error).rpartition("Original error: ```")[2].split("\n", 1)[0]
+    hint = "look at the file; a text file must be UTF-8, with the same number of fields in every line"
+    return SourceError(f"{path} cannot be {what}: {said}", hint=hint)
 
 
 Scan = Callable[[Sequence[str]], tuple[pl.LazyFrame, Mapping[str, pl.DataType]]]
@@ -187,7 +194,16 @@ def _used(
     also = f" (nor {', '.join(map(repr, missing[1:]))})" if missing[1:] else ""
     held = f", which the files before it have ({len(before)}, the last {before[-1]})" if before else ""
     way = "; rename it there, or read that file as a Source with a schema of its own" if before else ""
+    way += _other_separator(path, list(dtypes))
     raise SchemaError(f"{path} has no column {column!r}{also}{held}", hint=kind + ", ".join(map(repr, listed)) + way)
+
+
+def _other_separator(path: str, columns: Sequence[str]) -> str:
+    """The way out where the one column of a text file is a whole header."""
+    found = next((mark for mark in ";\t|," if len(columns) == 1 and mark in columns[0]), None)
+    if found is None:
+        return ""
+    return f"; if {found!r} separates them, give pl.scan_csv({path!r}, separator={found!r}, infer_schema=False)"
 
 
 def check_first_rows(file: LogFile) -> bool:
@@ -200,5 +216,5 @@ def check_first_rows(file: LogFile) -> bool:
     try:
         sample = file.frame.select(file.schema.timestamp).head(_SAMPLE_ROWS).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(f"{file.path} cannot be read: {error}", hint="check the file and its format") from error
+        raise unreadable(file.path, error) from error
     return check_sample(file.schema, sample, file.path)

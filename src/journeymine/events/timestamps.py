@@ -73,7 +73,7 @@ def instants(schema: EventSchema, dtype: pl.DataType, where: str) -> Instants:
     if dtype == pl.Date:
         midnight = column.to_physical().cast(pl.Int64) * _DAY_US
         return _of_local(midnight, schema, column.is_null(), named, dates=True)
-    if dtype.is_integer():
+    if dtype.is_integer() or (isinstance(dtype, pl.Decimal) and not dtype.scale):
         whole = column.cast(pl.Int64, strict=False)
         return _checked(_scaled(whole, _unit(schema, named)), column.is_not_null())
     if dtype.is_float() or dtype.is_decimal():
@@ -249,6 +249,11 @@ def _formatted(text: pl.Expr, present: pl.Expr, schema: EventSchema, named: str)
         raise SchemaError(
             f"time_format {schema.time_format!r} reads zone names, which are ambiguous",
             hint="%z for an offset, or timezone=… for a fixed zone",
+        )
+    if "%f" in pattern:
+        raise SchemaError(
+            f"time_format {schema.time_format!r}: digits of a second behind something else than a point",
+            hint="%.f with its point, or so many digits as %3f, %6f or %9f: '%H:%M:%S,%3f'",
         )
     _check_format(pattern)
     parsed = _parse(text, pattern)

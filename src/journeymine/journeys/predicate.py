@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -142,7 +143,7 @@ class Predicate:
 
     def _holds_label(self, labels: Mapping[str, Coded], numbers: Mapping[str, Any]) -> Bools:
         if self.column not in labels:
-            raise UnknownLabelError.naming("column", self.column, [*labels, *numbers])
+            raise UnknownLabelError.naming("label column", self.column, labels)
         coded = labels[self.column]
         if not len(coded.labels):
             return np.zeros(len(coded), dtype=bool)
@@ -163,7 +164,7 @@ class Predicate:
 
     def _holds_number(self, labels: Mapping[str, Any], numbers: Mapping[str, npt.NDArray[np.int64]]) -> Bools:
         if self.column not in numbers:
-            raise UnknownLabelError.naming("number column", self.column, [*numbers, *labels])
+            raise UnknownLabelError.naming("number column", self.column, numbers)
         column = numbers[self.column]
         assert isinstance(self.operand, float)
         compared = _COMPARE[self.test](column, round(self.operand * MICRO))
@@ -194,10 +195,25 @@ def _leaf(column: str, test: str, operand: Any, name: str) -> Predicate:
     if test in ("in", "not_in") and isinstance(operand, Sequence | set | frozenset) and not isinstance(operand, str):
         return Predicate("label", column, test, tuple(sorted({str(label) for label in operand})))
     if test in ("glob", "regex") and isinstance(operand, str):
+        _check_pattern(test, operand, name)
         return Predicate("label", column, test, operand)
     if test in ("==", "!=") and isinstance(operand, str):
         return Predicate("label", column, "in" if test == "==" else "not_in", (operand,))
-    if test in _COMPARE and isinstance(operand, int | float) and not isinstance(operand, bool):
+    if test in _COMPARE and _is_number(operand):
         return Predicate("number", column, test, float(operand))
     known = ", ".join([*_COMPARE, *_LABEL_TESTS])
     raise RulesError(f"{name}: {column!r} has the test {test!r} with {operand!r}", hint=f"tests are: {known}")
+
+
+def _check_pattern(test: str, pattern: str, name: str) -> None:
+    try:
+        re.compile(pattern if test == "regex" else "")
+    except re.error as error:
+        raise RulesError(
+            f"{name}: {pattern!r} is no regular expression: {error}", hint="'glob' takes patterns such as 'pay_*'"
+        ) from error
+
+
+def _is_number(operand: Any) -> bool:
+    plain = isinstance(operand, int | float) and not isinstance(operand, bool)
+    return plain and abs(operand) <= sys.float_info.max  # not so where it is not a number

@@ -272,6 +272,16 @@ def test_a_way_out_that_only_one_fold_knows_leaves_no_interval():
     assert chain.what_if(onward={"x": 0.9}).summary["converted_lower"].item() is not None
 
 
+def test_one_user_who_went_every_way_has_a_chain_and_no_interval():
+    # every three touchpoints in a row, once each: without the only user, nothing but NaN is left of these moves
+    walk = "aa"
+    while new := [c for c in "dcba" if walk[-2:] + c not in {walk[i : i + 3] for i in range(len(walk) - 2)}]:
+        walk += new[0]
+    result = finish(Markov(order=2), count_in_memory(Markov(order=2), journeys_from([walk + "!"])))
+    row = result.frame.filter(pl.col("state") == ["a", "b"]).row(0, named=True)
+    assert (len(walk), row["visits"], row["visits_lower"]) == (66, pytest.approx(4.0), None)
+
+
 @settings(max_examples=150)
 @given(
     st.lists(st.text("ab!", min_size=1, max_size=4), min_size=1, max_size=40),

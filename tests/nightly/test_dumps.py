@@ -11,7 +11,8 @@ import pytest
 
 from journeymine.cli.app import run
 from journeymine.counting import Measure
-from journeymine.errors import StateError
+from journeymine.errors import SchemaError, SourceError, StateError
+from journeymine.events import EventSchema
 from journeymine.journeys import JourneyRules
 from journeymine.metrics import Conversion, DropOff, Funnel
 from journeymine.nightly import NightlyState, past
@@ -302,3 +303,78 @@ def test_a_state_is_made_anew_from_its_dumps(tmp_path: Path) -> None:
     assert made.nights.equals(state.nights)
     for name, counts in counted(made).items():
         assert counts.equals(counted(state)[name])
+
+
+MONEY = EventSchema(
+    user="user", timestamp="us", time_unit="us", touchpoint="touchpoint", value="value", currency_column="c"
+)
+
+
+def paid(currency: list[str | None], minute: int) -> pl.DataFrame:
+    times = [START + (minute + k) * MINUTE for k in range(len(currency))]
+    value = [None if each is None else 5.0 for each in currency]
+    user = [f"u{k}" for k in range(len(currency))]
+    return pl.DataFrame(
+        {"user": user, "us": times, "touchpoint": ["order"] * len(user), "value": value, "c": currency},
+        schema_overrides={"value": pl.Float64, "c": pl.String},
+    )
+
+
+def test_money_of_two_currencies_is_never_added(tmp_path: Path) -> None:
+    state = new_state(tmp_path / "state", RULES, {"conversion": Conversion()}, schema=MONEY)
+    with pytest.raises(SchemaError, match=r"several currencies: EUR in .*; USD in"):
+        state.advance(paid(["EUR", "USD"], 0), until=START + 15 * MINUTE)
+    state.advance(paid([None, None], 1), until=START + 15 * MINUTE)
+    state.advance(paid(["usd"], 16), until=START + 30 * MINUTE)
+    before = state._store.read()
+    with pytest.raises(SchemaError, match=r"EUR in <dump>, and USD in the nights before"):
+        state.advance(paid(["EUR"], 31), until=START + 45 * MINUTE)
+    assert state._store.read() == before
+    state.advance(paid([None], 31), until=START + 45 * MINUTE)
+    state.advance(paid([" usd "], 58), until=START + 60 * MINUTE)
+    with pytest.raises(SchemaError, match=r"EUR in <dump>, and USD in the nights before"):
+        state.advance(paid(["EUR"], 58), until=START + 60 * MINUTE, replaces=4)
+    assert state.nights["accepted"].to_list() == [2, 1, 1, 1]
+
+
+def test_a_first_dump_in_the_wrong_currency_can_be_corrected(tmp_path: Path) -> None:
+    state = new_state(tmp_path / "state", RULES, {"conversion": Conversion()}, schema=MONEY)
+    state.advance(paid(["USD"], 13), until=START + 15 * MINUTE)
+    state.advance(paid(["EUR"], 13), until=START + 15 * MINUTE, replaces=1)
+    state.advance(paid(["EUR"], 16), until=START + 30 * MINUTE)
+    with pytest.raises(SchemaError, match=r"USD in <dump>, and EUR"):
+        state.advance(paid(["USD"], 31), until=START + 45 * MINUTE)
+
+
+def test_a_state_that_knows_no_currency_yet_learns_it(tmp_path: Path) -> None:
+    state = new_state(tmp_path / "state", RULES, {"conversion": Conversion()}, schema=MONEY)
+    manifest = state._store.read()
+    del manifest["currency"]  # as written before there was one
+    with state._store.writing():
+        state._store.commit(manifest)
+    state.advance(paid(["EUR"], 0), until=START + 15 * MINUTE)
+    assert state._store.read()["currency"] == "EUR"
+
+
+@pytest.mark.parametrize("damage", ["flipped", "ragged", "quoted"])
+def test_a_dump_that_breaks_off_while_it_is_read_is_named(damage: str, tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user": [f"u{k % 7}" for k in range(3000)], "touchpoint": ["visit", "order", "call"] * 1000,
+                         "us": [START + k for k in range(3000)]})  # fmt: skip
+    path = tmp_path / ("dump.parquet" if damage == "flipped" else "dump.csv")
+    if damage == "flipped":
+        rows.write_parquet(path)
+        content = bytearray(path.read_bytes())
+        content[60:400] = bytes(byte ^ 0x5A for byte in content[60:400])
+        path.write_bytes(bytes(content))
+    else:
+        rows.write_csv(path)
+        path.write_text(path.read_text() + {"ragged": "a,b,c,d,e\n", "quoted": '"never closed,visit,3\n'}[damage])
+    schema = EventSchema(user="user", timestamp="us", time_unit="us", touchpoint="touchpoint")
+    state = new_state(tmp_path / "state", RULES, {"conversion": Conversion()}, schema=schema)
+    with pytest.raises(SourceError, match=r"dump\.\w+ cannot be read") as told:
+        state.advance(path, until=START + 15 * MINUTE)
+    assert "infer_schema_length" not in str(told.value)
+    assert "truncate_ragged_lines" not in str(told.value)
+    assert not state.nights.height
+    # the code says that the dump cannot be used, not that it is worse than allowed
+    assert run(["nightly", "advance", str(tmp_path / "state"), str(path), "--until", "2026-01-01"]) == 3

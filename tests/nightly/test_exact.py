@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeymine.counting import Measure, question_of
+from journeymine.engines import mine
 from journeymine.errors import JourneymineError, QuestionError
 from journeymine.graph import Transitions
 from journeymine.journeys import JourneyRules, Journeys
-from journeymine.metrics import Conversion, Retention
+from journeymine.metrics import Conversion, Funnel, Retention
 from journeymine.nightly.measures import measure_from_data, measure_to_data
 from tests.contracts.measures import MEASURES
 from tests.nightly.messy import LATENESS, messy
@@ -141,6 +142,26 @@ def test_what_is_a_lower_bound_says_so(tmp_path: Path) -> None:
     for name, measure in asked.items():
         counts = [merge for spec in measure.specs().values() for merge in spec.values.values()]
         assert ("lower bound" in notes[name]) == ("users" in counts and measure.unit != "user")
+
+
+@pytest.mark.parametrize("goal", ["never", ["order", "never"], {"any": ["never", {"plan": "gold"}]}], ids=str)
+def test_what_the_goal_names_and_no_night_brings_is_told(goal: Any, tmp_path: Path) -> None:
+    rules = JourneyRules(goal=goal, idle="5m", session_gap="2m", mature_after="10m")
+    nights = generate(3)
+    asked: dict[str, Measure] = {"conversion": Conversion(), "people": Funnel(steps=["visit", "call"], unit="user")}
+    state = new_state(tmp_path / "state", rules, asked)
+    advance_all(state, nights)
+    batched = mine(batch(nights.accepted, rules, nights.untils[-1]), list(asked.values()))
+    found = state.results()
+    for name, measure in asked.items():
+        told = tuple(note for note in found[name].notes if "lower bound" not in note)
+        assert told == batched[measure].notes
+        assert found[name].basis.notes == batched[measure].basis.notes
+    assert any("'never', which occurs nowhere" in note for note in found["conversion"].notes)
+    # and no longer, once it came
+    late = nights.dumps[-1].head(1).with_columns(touchpoint=pl.lit("never"), us=pl.lit(nights.untils[-1]))
+    state.advance(late, until=nights.untils[-1] + MINUTE)
+    assert not any("'never'" in note for note in state.results()["conversion"].notes)
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)

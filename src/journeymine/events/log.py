@@ -17,7 +17,7 @@ from journeymine.events.identity import Identity
 from journeymine.events.memory_pass import LoadedLog, code_frame, load
 from journeymine.events.order import OrderedEvents, order_events
 from journeymine.events.quarantine import check_limit, quarantine_frame, reason_counts
-from journeymine.events.raw_log import RawLog, learn_log_identity, scan_files
+from journeymine.events.raw_log import RawLog, collect_files, learn_log_identity, scan_files
 from journeymine.events.report import EventReport, LogFacts, build_report, facts_of_log
 from journeymine.events.schema import EventSchema
 from journeymine.events.stage_map import StageMap
@@ -260,6 +260,15 @@ class Events:
         resolved. What concerns whole users (`clean_users`) is left to whoever has gathered them.
         """
         return scan_files(self._log, self.identity())
+
+    def rows(self) -> list[pl.DataFrame]:
+        """The rows of `scan`, one frame per file.
+
+        Raises
+        ------
+        SourceError : a file cannot be read; names it.
+        """
+        return collect_files(self.scan(), self._log.files)
 
     def clean_users(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Accepted and quarantined rows of a frame of `scan` rows that holds whole users, in input order."""

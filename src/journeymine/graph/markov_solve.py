@@ -110,13 +110,15 @@ def fundamental(n_states: int, source: Ints, target: Ints, probability: Floats) 
 
 
 def without_moves(n_states: int, source: Ints, target: Ints, probability: Floats) -> Floats:
-    """I − Q, shape [R, states, states]; moves of the same source and target add up."""
+    """I − Q, shape [R, states, states]; moves of the same source and target add up. A chain of which a move is NaN is NaN."""
     cell, left = source * n_states + target, np.zeros((len(probability), n_states * n_states))
     if len(np.unique(cell)) == len(cell):
         left[:, cell] = -probability
     else:
         np.subtract.at(left.T, cell, probability.T)
     left[:, :: n_states + 1] += 1.0
+    # NaN beside zeros may look singular to LAPACK, which raises; NaN alone does not
+    left[np.isnan(probability).any(axis=1)] = np.nan
     return left.reshape(len(left), n_states, n_states)
 
 

@@ -26,7 +26,7 @@ from journeymine.nightly.sealing import Carried, Sealing, build_carried, seal
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
 
-__all__ = ["LATE", "admit", "advance", "check_shape", "gather", "take_in"]
+__all__ = ["LATE", "admit", "advance", "check_shape", "gather", "one_currency", "take_in"]
 
 LATE = "later than allowed_lateness"
 
@@ -45,6 +45,7 @@ def advance(store: Store, dump: Any, until: Any = None) -> Night:
         end = end_of(manifest, read, stated, settings)
         changed = next_generation(manifest)
         changed["shape"] = check_shape(manifest, settings, dump)
+        changed["currency"] = one_currency(manifest.get("currency"), read)
         before = manifest["observed_until"]
         safe = None if before is None else before - settings.lateness_us
         number = number_of_nights(manifest) + 1
@@ -119,6 +120,16 @@ def check_shape(manifest: Mapping[str, Any], settings: Settings, dump: Any) -> d
             hint="read dumps with the schema of the state; a changed one needs nightly rebuild --from-dumps",
         )
     return found
+
+
+def one_currency(known: str | None, read: Dump) -> str | None:
+    """The currency of all money, where the rows name it: the same every night."""
+    if known is not None and read.currency not in (None, known):
+        raise SchemaError(
+            f"money in several currencies: {read.currency} in {read.name}, and {known} in the nights before",
+            hint="convert to one currency before reading, or keep a state for each",
+        )
+    return read.currency or known
 
 
 def admit(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from journeymine.counting.counts import Counts
+from journeymine.counting.counts import Basis, Counts
 from journeymine.counting.finish import finish
 from journeymine.counting.measure import Measure, question_of
 from journeymine.counting.parts import count_in_memory
@@ -17,7 +17,7 @@ from journeymine.counting.result import Result
 from journeymine.journeys.build import build_coded
 from journeymine.nightly.by_day import count_days, count_returned, dated, days_of, nightly_basis
 from journeymine.nightly.ledger import ledger_groups
-from journeymine.nightly.manifest import context_of, known_vocabulary, read_or_empty, shape_in
+from journeymine.nightly.manifest import context_of, known_vocabulary, labels_seen, read_or_empty, shape_in
 from journeymine.nightly.runs import read_runs
 from journeymine.nightly.sealing import Carried, build_carried
 from journeymine.nightly.settings import Settings
@@ -89,7 +89,7 @@ def counts_of(
     store: Store, manifest: dict[str, Any], settings: Settings, days: tuple[int | None, int | None] = (None, None)
 ) -> dict[str, Counts]:
     """Counts of every measure over journeys that started on the days ``[low, high)``, as of the last night."""
-    basis = nightly_basis(settings, context_of(manifest))
+    basis = nightly_basis(settings, context_of(manifest), labels_seen(store, manifest))
     carried = carried_now(store, manifest, settings)
     journeys = carried.journeys
     inside = _inside(days_of(journeys, settings.timezone), days)
@@ -105,27 +105,27 @@ def counts_of(
             count_returned(measure, journeys.pick(inside & carried.counted)),
         ]
         found[name] = Counts.over_nights(parts, basis)
-    return {**found, **_from_ledger(store, manifest, settings, days)}
+    return {**found, **_from_ledger(store, manifest, settings, days, basis)}
 
 
 def _from_ledger(
-    store: Store, manifest: dict[str, Any], settings: Settings, days: tuple[int | None, int | None]
+    store: Store, manifest: dict[str, Any], settings: Settings, days: tuple[int | None, int | None], basis: Basis
 ) -> dict[str, Counts]:
     """Counts of the measures that count users: from all their events."""
     measures = settings.by_user
     if not measures:
         return {}
-    shape, context = shape_in(manifest), context_of(manifest)
+    shape = shape_in(manifest)
     vocabulary = known_vocabulary(store, manifest, settings)
     parts: dict[str, list[Counts]] = {name: [] for name in measures}
     for rows in ledger_groups(store, manifest["ledger"], shape.schema):
         coded = shape.code(rows, vocabulary)
-        journeys = build_coded(coded, settings.rules, context, settings.config.stages)
+        journeys = build_coded(coded, settings.rules, basis.context, settings.config.stages)
         if days != (None, None):
             journeys = journeys.pick(_inside(days_of(journeys, settings.timezone), days))
         for name, measure in measures.items():
             parts[name].append(count_in_memory(measure, journeys, whole=False))
-    return {name: Counts.merge(counted) for name, counted in parts.items()}
+    return {name: replace(Counts.merge(counted), basis=basis) for name, counted in parts.items()}
 
 
 def _inside(days: np.ndarray[Any, np.dtype[np.int64]], bounds: tuple[int | None, int | None]) -> Any:

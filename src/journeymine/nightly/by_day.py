@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from journeymine.counting.parts import count_in_memory
 from journeymine.errors import QuestionError
 from journeymine.events.coded import Coded, narrow
 from journeymine.journeys.context import LogContext
+from journeymine.journeys.facts import declared_labels
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.notes import is_unstaged, mergeable_notes
 from journeymine.metrics.periods import period_of
@@ -43,15 +44,12 @@ def dated(spec: TableSpec) -> TableSpec:
     return TableSpec({DAY: pl.Int64, **spec.keys}, spec.values, spec.folded)
 
 
-def nightly_basis(settings: Settings, context: LogContext) -> Basis:
-    """What the counts of a state share."""
+def nightly_basis(settings: Settings, context: LogContext, seen: Mapping[str, Sequence[str]]) -> Basis:
+    """What the counts of a state share; `seen` are the labels of each column that any night brought."""
     stages = settings.config.stages
-    return Basis(
-        settings.rules,
-        context,
-        stages.names,
-        mergeable_notes(settings.rules, {}, unstaged=is_unstaged(settings.rules, stages)),
-    )
+    labels = {**seen, **declared_labels(stages)}
+    notes = mergeable_notes(settings.rules, labels, unstaged=is_unstaged(settings.rules, stages))
+    return Basis(settings.rules, context, stages.names, notes)
 
 
 def sealed_tables(carried: Carried, sealing: Sealing, settings: Settings) -> Iterator[tuple[str, Tables]]:

@@ -41,6 +41,7 @@ class Dump:
     aside : reason, source, file, row and what could be read of the rows set aside.
     rows_read : all rows.
     last : µs of the last usable timestamp, with several sources the earliest of their ends; None without any.
+    currency : that the rows name for their money; None where no column does, or no row has any.
     """
 
     content: str
@@ -49,6 +50,7 @@ class Dump:
     aside: pl.DataFrame
     rows_read: int
     last: int | None
+    currency: str | None
 
 
 def instant(given: Any, zone: str) -> int | None:
@@ -124,14 +126,16 @@ def read_dump(settings: Settings, dump: Any) -> Dump:
 
     Raises
     ------
+    SourceError : a file of it cannot be read.
+    SchemaError : its money is in several currencies.
     QuarantineLimitError : too large a share of its rows cannot be used.
-    WildTimestampError : its last timestamps stand so far apart that they would decide what is open.
     """
     events = open_dump(settings, dump)
     shape = shape_of(events)
-    frames = pl.collect_all(events.scan())
+    frames = events.rows()
+    currency = events.currency if any(schema.currency_column for schema in events.schemas) else None
     rows = pl.concat(frames)
-    content = _content(events, rows)
+    content = _content(events, rows, currency)
     accepted, late = clean_users(rows.filter(pl.col("reason") == ACCEPTED), events.rules)
     aside = pl.concat([rows.filter(pl.col("reason") != ACCEPTED), late]).sort("file", "row")
     named = _named(aside, events)
@@ -145,7 +149,7 @@ def read_dump(settings: Settings, dump: Any) -> Dump:
     last = (max(ends) if len(events.sources) == 1 else min(ends)) if ends else None
     names = [*([] if "event_id" not in accepted.columns else ["event_id"]), "source"]
     kept = [c for c in shape.columns if c != "night"] + names
-    return Dump(content, _name(dump, events), accepted.select(kept), named, rows.height, last)
+    return Dump(content, _name(dump, events), accepted.select(kept), named, rows.height, last, currency)
 
 
 def check_times(dump: Dump, settings: Settings) -> None:
@@ -188,8 +192,8 @@ def _named(aside: pl.DataFrame, events: Events) -> pl.DataFrame:
     )
 
 
-def _content(events: Events, rows: pl.DataFrame) -> str:
-    """What the dump says, by its bytes: those of its files, or those of its rows."""
+def _content(events: Events, rows: pl.DataFrame, currency: str | None) -> str:
+    """What the dump says, by its bytes: those of its files, or those of its rows and the currency they name."""
     paths = [Path(path) for path in events.files]
     digest = hashlib.sha256()
     if all(path.is_file() for path in paths):
@@ -199,7 +203,7 @@ def _content(events: Events, rows: pl.DataFrame) -> str:
         return digest.hexdigest()
     out = io.BytesIO()
     rows.rechunk().write_ipc(out)
-    digest.update(out.getvalue())
+    digest.update(out.getvalue() + (currency or "").encode())
     return digest.hexdigest()
 
 

@@ -15,7 +15,7 @@ from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import FORMAT, Store
 
 __all__ = [
-    "IDS", "VOCABULARY", "context_of", "known_vocabulary", "new_manifest", "next_generation", "read_or_empty", "settings_in", "shape_in",
+    "IDS", "VOCABULARY", "context_of", "known_vocabulary", "labels_seen", "new_manifest", "next_generation", "read_or_empty", "settings_in", "shape_in",
 ]  # fmt: skip
 
 VOCABULARY = {"column": pl.String, "label": pl.String, "night": pl.Int32}
@@ -31,6 +31,7 @@ def new_manifest(settings: Settings) -> dict[str, Any]:
         "fingerprint": settings.fingerprint,
         "tables": tables_of(settings),
         "shape": None,
+        "currency": None,
         "log_start": None,
         "observed_until": None,
         "nights": [],
@@ -98,10 +99,13 @@ def context_of(manifest: dict[str, Any]) -> LogContext:
 
 
 def known_vocabulary(store: Store, manifest: dict[str, Any], settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The labels of every column, as far as they are known."""
-    entry = manifest["vocabulary"]
-    known = pl.DataFrame(schema=VOCABULARY) if entry is None else store.read_table(entry)
-    return vocabulary_of(known, settings.named_touchpoints)
+    """The labels of every column, as far as they are known: those seen, and the touchpoints that are named."""
+    return vocabulary_of(read_or_empty(store, manifest["vocabulary"], VOCABULARY), settings.named_touchpoints)
+
+
+def labels_seen(store: Store, manifest: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The labels of every column that some night brought."""
+    return vocabulary_of(read_or_empty(store, manifest["vocabulary"], VOCABULARY), ())
 
 
 def read_or_empty(store: Store, entry: Any, schema: Any) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,9 @@ def _no_journeys(config: Config, rules: JourneyRules) -> Journeys:
     if not schemas:
         raise RulesError("no source is named", hint="give a schema, or a configuration with [[sources]]")
     shape = RowShape(tuple(label_names(schemas)), tuple(number_names(schemas)), tuple(tie_break_names(schemas)))
-    return build_coded(shape.code(pl.DataFrame(schema=shape.schema), {}), rules, LogContext(0, 0), config.stages)
+    coded = shape.code(pl.DataFrame(schema=shape.schema), {})
+    numbers = {name: coded.numbers[name] for name in shape.numbers}  # errors list them
+    return build_coded(replace(coded, numbers=numbers), rules, LogContext(0, 0), config.stages)
 
 
 def _label_columns(config: Config) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from journeymine.errors import StateError
-from journeymine.nightly.advance import admit, check_shape, take_in
+from journeymine.nightly.advance import admit, check_shape, one_currency, take_in
 from journeymine.nightly.dump import Dump, check_times, counts_by_reason, instant, read_dump
 from journeymine.nightly.ledger import without_night
 from journeymine.nightly.manifest import IDS, next_generation, read_or_empty, settings_in, shape_in
@@ -35,6 +35,7 @@ def replace_night(store: Store, dump: Any, number: int, until: Any = None) -> Ni
             return Night.from_data(old.to_data(), changed=False)
         check_shape(manifest, settings, dump)
         changed = next_generation(manifest)
+        changed["currency"] = one_currency(_currency_of_others(store, manifest, number), read)
         end = _end(changed, read, instant(until, settings.timezone), old, settings)
         _take_out(store, changed, settings, old)
         changed["observed_until"] = None  # found anew from the nights that are left
@@ -96,6 +97,12 @@ def _end(manifest: dict[str, Any], read: Dump, until: int | None, old: Night, se
             f"night {old.id} cannot end at another instant now", hint="leave --until out; the night keeps its end"
         )
     return until
+
+
+def _currency_of_others(store: Store, manifest: dict[str, Any], number: int) -> str | None:
+    """The currency that the other nights brought; a superseded dump that came alone decided nothing."""
+    others = any(night["accepted"] for night in all_nights(store, manifest) if night["id"] != number)
+    return manifest.get("currency") if others else None
 
 
 def _safe_before(manifest: dict[str, Any], settings: Settings, number: int) -> int | None:

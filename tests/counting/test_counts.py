@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeymine.counting import Basis, Counts, TableSpec, Tally
+from journeymine.counting import Basis, Counts, TableSpec, Tally, count_in_memory, finish
 from journeymine.counting.tabulate import distinct_users, integer_key, key_of, pack, tabulate
 from journeymine.errors import MergeError
-from journeymine.journeys import JourneyRules
+from journeymine.events import read_events
+from journeymine.journeys import JourneyRules, build_journeys
 from journeymine.journeys.context import LogContext
+from journeymine.metrics import Conversion
 from journeymine.stats.wide import to_python_ints
 
 SPEC = TableSpec(
@@ -145,3 +149,85 @@ def test_what_cannot_be_merged_says_why() -> None:
 
 def test_a_basis_survives_json() -> None:
     assert Basis.from_data(json.loads(json.dumps(BASIS.to_data()))) == BASIS
+
+
+def saved(folder: Path, *rows: tuple[int, ...]) -> Path:
+    Counts.of("q", BASIS, {"t": SPEC}, {"t": table(list(rows))}).save(folder)
+    return folder
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "holds no saved counts": lambda folder: (folder / "counts.json").unlink(),
+    "counts.json is damaged": lambda folder: (folder / "counts.json").write_text("{}"),
+    "counts.json is damaged: U": lambda folder: (folder / "counts.json").write_text('{"format": 1, "qu'),
+    "t.parquet is missing": lambda folder: (folder / "t.parquet").unlink(),
+    "t.parquet is not what was saved": lambda folder: (folder / "t.parquet").write_bytes(b"PAR1"),
+    # whole and of the right shape, but of other counts
+    "t.parquet is not what was saved: another": lambda folder: shutil.copy(
+        saved(folder.parent / "other", (0, 1, 2, 4)) / "t.parquet", folder / "t.parquet"
+    ),
+}
+
+
+@pytest.mark.parametrize("told", DAMAGE)
+def test_saved_counts_that_are_not_what_was_saved_are_refused(told: str, tmp_path: Path) -> None:
+    folder = saved(tmp_path / "own", (0, 1, 2, 3))
+    DAMAGE[told](folder)
+    with pytest.raises(MergeError, match=rf"{told}(?s:.*)Hint"):
+        Counts.load(folder, {"t": SPEC})
+
+
+def test_half_a_save_over_other_counts_is_no_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = saved(tmp_path / "own", (0, 1, 2, 3))
+    monkeypatch.setattr(Path, "replace", lambda *_: pytest.fail("killed"))
+    with pytest.raises(pytest.fail.Exception):
+        saved(folder, (0, 1, 2, 4))
+    monkeypatch.undo()
+    with pytest.raises(MergeError, match="never finished"):
+        Counts.load(folder, {"t": SPEC})
+    assert Counts.load(saved(folder, (0, 1, 2, 4)), {"t": SPEC}).tables["t"].rows() == table([(0, 1, 2, 4)]).rows()
+
+
+def test_counts_saved_without_checksums_are_read(tmp_path: Path) -> None:
+    about = json.loads((saved(tmp_path, (0, 1, 2, 3)) / "counts.json").read_text())
+    old = {name: value for name, value in about.items() if name not in ("sha256", "currency")}
+    (tmp_path / "counts.json").write_text(json.dumps(old))
+    assert Counts.load(tmp_path, {"t": SPEC}).basis.currency is None
+
+
+def paid_in(currency: str | None, user: str) -> Counts:
+    frame = pl.DataFrame({"user": [user] * 2, "s": [0, 60], "what": ["see", "buy"], "paid": [None, 7.0]})
+    money = {"value": "paid", "currency": currency} if currency else {}
+    events = read_events(frame, user="user", timestamp="s", time_unit="s", touchpoint="what", **money)
+    return count_in_memory(Conversion(), build_journeys(events, goal="buy", idle="1h", observed_until=10**12))
+
+
+def test_money_of_two_currencies_is_never_added(tmp_path: Path) -> None:
+    euro, dollar, none = paid_in("EUR", "a"), paid_in("USD", "b"), paid_in(None, "c")
+    for pair in ([euro, dollar], [dollar, none, euro], [Counts.merge([euro, none]), dollar]):
+        with pytest.raises(MergeError, match=r"several currencies: EUR, USD(?s:.*)Hint"):
+            Counts.merge(pair)
+    both = Counts.merge([none, euro, paid_in("eur ", "d")])
+    both.save(tmp_path)
+    loaded = Counts.load(tmp_path, Conversion().specs())
+    assert loaded.equals(both)
+    with pytest.raises(MergeError, match="EUR, USD"):
+        finish(Conversion(), [loaded, dollar])
+
+
+def test_a_refusal_to_merge_names_what_differs() -> None:
+    one = Counts.of("q", BASIS, {"t": SPEC}, {"t": SPEC.empty()})
+    basis = Basis(JourneyRules(goal="order", idle="7d"), LogContext(0, 3_600_000_000), ("see",))
+    with pytest.raises(MergeError) as told:
+        Counts.merge([one, Counts.of("q", basis, {"t": SPEC}, {"t": SPEC.empty()})])
+    for difference in (
+        "idle is '30d' in one and '7d' in another",
+        "observed_until is 1970-01-01T00:00:00.000010Z in one and 1970-01-01T01:00:00.000000Z in another",
+        "stages is ['see', 'buy'] in one and ['see'] in another",
+    ):
+        assert difference in str(told.value)
+    assert "goal" not in str(told.value)
+    with pytest.raises(MergeError, match="two different questions: q and other"):
+        Counts.merge([one, Counts.of("other", BASIS, {"t": SPEC}, {"t": SPEC.empty()})])
+    with pytest.raises(MergeError, match="a str is no counts"):
+        Counts.merge([one, "counts"])  # type: ignore[list-item]

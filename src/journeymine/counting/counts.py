@@ -7,7 +7,6 @@ plain strings and integers; no code that means something to one process only is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,15 +24,13 @@ from journeymine.journeys.context import LogContext
 from journeymine.journeys.rules import JourneyRules
 from journeymine.stats.wide import to_float
 
-__all__ = ["FORMAT", "Basis", "Counts", "Merge", "TableSpec"]
+__all__ = ["Basis", "Counts", "Merge", "TableSpec"]
 
 Merge = Literal["sum", "min", "max", "wide", "users"]
 """How a column merges. ``"users"`` counts distinct users: parts of the users add up, but the same user may stand in several
 nights, so over nights the largest count is kept, which is a lower bound."""
 _MANY = 4096
 """Rows from which text is worth being coded before it is grouped and sorted."""
-FORMAT = 1
-"""Version of the stored form of counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +127,14 @@ class Basis:
     Attributes
     ----------
     notes : what is known of the journeys beside that; merged counts keep what all parts say.
+    currency : of all money, where it is known; counts of two currencies are not added.
     """
 
     rules: JourneyRules
     context: LogContext
     stages: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
+    currency: str | None = field(default=None, compare=False, repr=False)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -214,22 +213,20 @@ class Counts:
         ------
         MergeError : nothing to merge, or counts of different questions, rules or bounds.
         """
-        parts = list(counts)
-        if not parts:
-            raise MergeError("there are no counts to merge", hint="count at least one part, if an empty one")
+        parts = _parts(counts)
         first = parts[0]
         for other in parts[1:]:
-            if other.question != first.question:
-                raise MergeError("counts of two different questions", hint="merge counts of one measure")
-            if other.basis != first.basis:
-                raise MergeError(
-                    f"counts were made under different rules or bounds: {first.basis.to_data()} and "
-                    f"{other.basis.to_data()}",
-                    hint="fix observed_until over the whole log before counting its parts",
-                )
+            _check_alike(first, other)
+        currencies = sorted({part.basis.currency for part in parts if part.basis.currency is not None})
+        if len(currencies) > 1:
+            raise MergeError(
+                f"counts of money in several currencies: {', '.join(currencies)}",
+                hint="convert to one currency before counting, or leave value and cost out of the schema",
+            )
         merged = {name: spec.merge([part.coded[name] for part in parts]) for name, spec in first.specs.items()}
         notes = tuple(note for note in first.basis.notes if all(note in part.basis.notes for part in parts))
-        return cls(first.question, replace(first.basis, notes=notes), first.specs, merged)
+        basis = replace(first.basis, notes=notes, currency=currencies[0] if currencies else None)
+        return cls(first.question, basis, first.specs, merged)
 
     @classmethod
     def over_nights(cls, counts: Iterable[Counts], basis: Basis) -> Counts:
@@ -237,9 +234,7 @@ class Counts:
 
         The caller sees to it that every journey is counted once, and that nothing counted depends on the basis any more.
         """
-        parts = list(counts)
-        if not parts:
-            raise MergeError("there are no counts to merge", hint="count at least one part, if an empty one")
+        parts = _parts(counts)
         first = parts[0]
         if any(part.question != first.question for part in parts):
             raise MergeError("counts of two different questions", hint="merge counts of one measure")
@@ -252,49 +247,71 @@ class Counts:
         return same and all(frame.equals(other.tables[name]) for name, frame in self.tables.items())
 
     def save(self, directory: Path | str) -> None:
-        """Write one Parquet file per table and a JSON file that names them, into a new or empty directory."""
-        folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, frame in self.tables.items():
-            frame.write_parquet(folder / f"{name}.parquet")
-        about = {
-            "format": FORMAT,
-            "question": self.question,
-            "basis": self.basis.to_data(),
-            "notes": list(self.basis.notes),
-            "tables": list(self.tables),
-        }
-        (folder / "counts.json").write_text(json.dumps(about, sort_keys=True, indent=1), encoding="utf-8")
+        """Write one Parquet file per table and a JSON file that names them, into a directory of their own.
+
+        Counts that were saved there before are replaced. A save that is killed leaves nothing that could be loaded.
+        """
+        from journeymine.counting.saved import save_counts
+
+        save_counts(self, Path(directory))
 
     @classmethod
     def load(cls, directory: Path | str, specs: Mapping[str, TableSpec]) -> Counts:
-        """Read what `save` wrote; `specs` are those of the measure that counted.
+        """Read what `save` wrote; `specs` are those of the measure that counted: ``measure.specs()``.
 
         Raises
         ------
-        MergeError : the counts were made in other tables than this version counts that measure in.
+        MergeError : there are none, they are damaged, or they were made in other tables than this version counts that
+            measure in.
         """
-        folder = Path(directory)
-        about = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
-        if about["format"] != FORMAT:
-            raise MergeError(f"counts of format {about['format']}, and this version reads {FORMAT}",
-                             hint="count again, or use the version that wrote them")  # fmt: skip
-        tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in about["tables"]}
-        _check_shapes(about["question"], tables, specs)
-        basis = replace(Basis.from_data(about["basis"]), notes=tuple(about.get("notes", ())))
-        return cls(about["question"], basis, specs, tables)
+        from journeymine.counting.saved import load_counts
+
+        return load_counts(Path(directory), specs)
 
 
-def _check_shapes(question: str, tables: Mapping[str, pl.DataFrame], specs: Mapping[str, TableSpec]) -> None:
-    """Refuse tables that an earlier or later version shaped otherwise: a question keeps its fingerprint, its tables may change."""
-    other = [name for name, spec in specs.items() if name in tables and dict(tables[name].schema) != dict(spec.schema)]
-    wrong = {"lack": specs.keys() - tables, "have no use for": tables.keys() - specs, "have other columns in": other}
-    told = [f"{how} {', '.join(map(repr, sorted(names)))}" for how, names in wrong.items() if names]
-    if told:
+def _parts(counts: Iterable[Counts]) -> list[Counts]:
+    """The counts to be added, one at least."""
+    if isinstance(counts, Counts):
+        return [counts]
+    parts = list(counts)
+    if not parts:
+        raise MergeError("there are no counts to merge", hint="count at least one part, if an empty one")
+    for part in parts:
+        if not isinstance(part, Counts):
+            raise MergeError(
+                f"a {type(part).__name__} is no counts", hint="merge what measure.count(journeys) returned"
+            )
+    return parts
+
+
+def _check_alike(first: Counts, other: Counts) -> None:
+    """Refuse counts of another question, or made under other rules or bounds; says which."""
+    if other.question != first.question:
         raise MergeError(
-            f"the counts of {question} were made by a version that counted in other tables: they {' and '.join(told)}",
-            hint="count again, or finish with the version that counted",
+            f"counts of two different questions: {first.question} and {other.question}",
+            hint="merge counts of one measure",
         )
+    if other.basis == first.basis:
+        return
+    one, two = ({**data.pop("rules"), **data} for data in (first.basis.to_data(), other.basis.to_data()))
+    differing = [name for name in {**one, **two} if one.get(name) != two.get(name)]
+    told = "; ".join(
+        f"{name} is {_said(name, one.get(name))} in one and {_said(name, two.get(name))} in another"
+        for name in differing
+    )
+    raise MergeError(
+        f"counts were made under different rules or bounds: {told}",
+        hint="count all parts by the same rules, and fix observed_until over the whole log before counting its parts",
+    )
+
+
+def _said(name: str, value: Any) -> str:
+    """A rule or bound as a reader knows it."""
+    return (
+        f"{np.datetime64(value, 'us')}Z"
+        if name in ("log_start", "observed_until") and value is not None
+        else repr(value)
+    )
 
 
 def wide_float(frame: pl.DataFrame, name: str) -> npt.NDArray[np.float64]:

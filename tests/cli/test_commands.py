@@ -10,9 +10,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 from journeymine import __version__
 from journeymine.cli.app import run
+from journeymine.events import read_events
+from journeymine.nightly import NightlyState
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 
@@ -176,3 +179,85 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureF
     )
     assert run(["check", str(config)]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows", "rows.csv.gz"])
+def test_a_table_of_another_format_is_refused_before_anything_is_written(
+    log: Path, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["check", str(log), *COLUMNS, "--quarantine", str(tmp_path / name)]) == 3
+    assert "use one of .parquet, .csv" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
+def test_what_cannot_be_written_ends_with_the_way_out(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("")
+    assert run(["mine", str(log), *COLUMNS, "--out", str(tmp_path / "taken")]) == 3
+    printed = capsys.readouterr().err
+    assert "taken" in printed
+    assert "Hint: check the path" in printed
+    assert run(["mine", str(log), *COLUMNS, "--out", str(tmp_path / "taken" / "x"), "--json"]) == 3
+    told = json.loads(capsys.readouterr().err)
+    assert (told["error"], told["exit_code"]) == ("OSError", 3)
+
+
+def test_every_command_says_in_one_line_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    for group in ([], ["nightly"]):
+        assert run([*group, "--help"]) == 0
+        listed = capsys.readouterr().out.partition("Commands:")[2]
+        assert len(listed.splitlines()) > 6
+        assert "..." not in listed
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state of one night, of which rows set aside hold what a spreadsheet would run."""
+    config = tmp_path / "journey.toml"
+    config.write_text(
+        '[[sources]]\npath = "log.parquet"\nuser = "who"\ntimestamp = "at"\ntime_unit = "s"\ntouchpoint = "what"\n'
+        'channel = "where"\n[journeys]\ngoal = "order"\n',
+        encoding="utf-8",
+    )
+    rows = {"who": ["=1+1", "b", "c"], "at": [None, 60, None], "what": ["@x", "order", "visit"], "where": ["web"] * 3}
+    assert run(["nightly", "create", str(tmp_path / "state"), "-c", str(config), "-q"]) == 0
+    opened = NightlyState.open(tmp_path / "state")
+    dump = read_events(
+        pl.DataFrame(rows), user="who", timestamp="at", time_unit="s", touchpoint="what", channel="where",
+        max_quarantine_share=1.0,
+    )  # fmt: skip
+    opened.advance(dump, until="1970-01-01")
+    return tmp_path / "state"
+
+
+def test_rows_set_aside_cannot_become_formulas(state: Path, tmp_path: Path) -> None:
+    out = tmp_path / "aside.csv"
+    assert run(["nightly", "quarantine", str(state), "--out", str(out), "-q"]) == 0
+    aside = pl.read_csv(out)
+    assert (aside["user"][0], aside["touchpoint"][0]) == ("'=1+1", "'@x")
+    assert run(["nightly", "quarantine", str(state), "--out", str(tmp_path / "aside.txt")]) == 3
+
+
+def test_nights_names_every_column_in_eighty_columns(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("journeymine.cli.nightly.output", lambda: Console(width=80, highlight=False, markup=False))
+    assert run(["nightly", "nights", str(state)]) == 0
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    for part in ("night", "dump", "until", "accep-", "quaran-", "late", "dupli-", "missing", "replace-"):
+        assert part in printed
+
+
+def test_a_dump_s_name_cannot_steer_the_terminal(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dump = tmp_path / "\x1b[31mnext.parquet"
+    pl.DataFrame({"who": ["b"], "at": [90000], "what": ["visit"], "where": ["web"]}).write_parquet(dump)
+    assert run(["nightly", "advance", str(state), str(dump), "--until", "1970-01-02"]) == 0
+    assert run(["nightly", "nights", str(state)]) == 0
+    assert run(["nightly", "advance", str(state), str(dump) + "x"]) == 3
+    printed = capsys.readouterr()
+    assert "next.parquet" in printed.out
+    assert "\x1b" not in printed.out + printed.err

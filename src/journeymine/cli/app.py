@@ -10,7 +10,7 @@ import typer
 from journeymine.cli import commands
 from journeymine.cli.exit_codes import BAD_INPUT, INTERRUPTED, exit_code_of
 from journeymine.cli.nightly import nightly
-from journeymine.cli.terminal import errors
+from journeymine.cli.terminal import errors, plain
 from journeymine.errors import JourneymineError
 
 __all__ = ["app", "run"]
@@ -42,16 +42,20 @@ def run(arguments: list[str] | None = None) -> int:
         errors().print("interrupted", style="red")
         return INTERRUPTED
     except JourneymineError as error:
-        code = exit_code_of(error)
-        if "--json" in given:
-            told = {"error": type(error).__name__, "message": error.message, "hint": error.hint, "exit_code": code}
-            sys.stderr.write(json.dumps(told, ensure_ascii=False) + "\n")
-        else:
-            console = errors()
-            console.print(f"{type(error).__name__}: {error.message}", style="red", markup=False, highlight=False)
-            if error.hint:
-                console.print(f"Hint: {error.hint}", markup=False, highlight=False)
-        return code
+        return _tell(type(error).__name__, error.message, error.hint, exit_code_of(error), as_json="--json" in given)
     except OSError as error:
-        errors().print(f"{error}", style="red", markup=False, highlight=False)
-        return BAD_INPUT
+        hint = "check the path, the free space and the right to write there"
+        return _tell("OSError", str(error), hint, BAD_INPUT, as_json="--json" in given)
+
+
+def _tell(kind: str, message: str, hint: str, code: int, *, as_json: bool) -> int:
+    """Say on stderr what is wrong; returns the exit code."""
+    if as_json:
+        told = {"error": kind, "message": message, "hint": hint, "exit_code": code}
+        sys.stderr.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return code
+    console = errors()
+    console.print(plain(f"{kind}: {message}"), style="red", markup=False, highlight=False)
+    if hint:
+        console.print(plain(f"Hint: {hint}"), markup=False, highlight=False)
+    return code

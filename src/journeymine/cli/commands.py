@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 from rich.table import Table
 
 from journeymine import __version__
 from journeymine.cli.exit_codes import BAD_DATA
 from journeymine.cli.logs import ConfigOption, LogArgument, LogOptions, open_log, rule_fields
-from journeymine.cli.terminal import output, progress_bar
+from journeymine.cli.tables import check_table_path, write_table
+from journeymine.cli.terminal import output, plain, progress_bar
 from journeymine.engines.mine import mine
 from journeymine.events.log import Events
 from journeymine.journeys.building import build_journeys
@@ -86,8 +85,8 @@ def draw_map(
         typer.echo(json.dumps(told, ensure_ascii=False))
     elif not quiet:
         for sentence in drawn.spec.summary:
-            output().print(sentence.text)
-        output().print(f"Wrote {path} ({path.stat().st_size / 1000:,.0f} kB).", soft_wrap=True)
+            output().print(plain(sentence.text))
+        output().print(plain(f"Wrote {path} ({path.stat().st_size / 1000:,.0f} kB)."), soft_wrap=True)
 
 
 def check(
@@ -97,17 +96,19 @@ def check(
     quarantine: Annotated[Path | None, typer.Option(help="Write the rows set aside to this .parquet or .csv.")] = None,
     max_quarantine_share: Limit = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Report the quality of a log; exit code 1 when too many of its rows cannot be used."""
+    """Report the quality of a log; exit code 1 above the limit."""
     options = LogOptions.of(
         user=user, timestamp=timestamp, touchpoint=touchpoint, channel=channel, value=value, timezone=timezone,
         time_unit=time_unit, time_format=time_format,
     )  # fmt: skip
+    if quarantine is not None:
+        check_table_path(quarantine)
     with progress_bar(quiet=quiet or as_json) as progress:
         progress("reading", 0.0)
         events = open_log(log, config, options, max_quarantine_share)
         report = events.report
     if quarantine is not None:
-        _write(events.quarantine, quarantine)
+        write_table(events.quarantine, quarantine)
     share = report.quarantined / report.rows_read if report.rows_read else 0.0
     over = share > events.max_quarantine_share
     if as_json:
@@ -132,7 +133,10 @@ def mine_tables(
     goal: Goal = None, lost_at: LostAt = None, idle: Idle = None, split: Split = None,
     max_quarantine_share: Limit = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Write every table: journeys, transitions, variants, conversion, drop-off, the quarantine and the report."""
+    """Write the table of every measure.
+
+    Journeys, transitions, variants, conversion, drop-off and the others, the quarantine and the report.
+    """
     options = LogOptions.of(
         user=user, timestamp=timestamp, touchpoint=touchpoint, channel=channel, value=value, timezone=timezone,
         time_unit=time_unit, time_format=time_format, goal=goal, lost_at=lost_at, idle=idle, split=split,
@@ -150,7 +154,7 @@ def mine_tables(
             tables[name] = result.frame
             tables |= {f"{name}_{table}": frame for table, frame in result.tables.items()}
     out.mkdir(parents=True, exist_ok=True)
-    written = [_write(frame, out / f"{name}.{form.value}") for name, frame in tables.items()]
+    written = [write_table(frame, out / f"{name}.{form.value}") for name, frame in tables.items()]
     (out / "report.json").write_text(
         json.dumps(events.report.to_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
@@ -171,7 +175,10 @@ def sample(
     planted: Annotated[bool, typer.Option(help="With the planted facts, or the same retailer without them.")] = True,
     quiet: Quiet = False,
 ) -> None:
-    """Write the sample data: a believable omnichannel retailer, with planted facts to find."""
+    """Write the sample data.
+
+    A believable omnichannel retailer, with planted facts to find.
+    """
     from journeymine.retailer import write_sample
 
     write_sample(directory, seed=seed, planted=planted)
@@ -189,28 +196,5 @@ def version() -> None:
 def _show_report(events: Events) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, figure in events.report.lines():
-        table.add_row(_plain(name), _plain(figure))
+        table.add_row(plain(name), plain(figure))
     output().print(table)
-
-
-def _plain(text: str) -> str:
-    """Text without control characters: a touchpoint's name must not steer the terminal."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "�", text)
-
-
-def _write(frame: pl.DataFrame, path: Path) -> Path:
-    """Write a table whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    if path.suffix == ".csv":
-        flat = [
-            pl.col(name).list.eval(pl.element().cast(pl.String)).list.join(" > ")
-            for name, kind in frame.schema.items()
-            if isinstance(kind, pl.List)
-        ]
-        safe = frame.with_columns(flat).with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
-        safe.write_csv(partial, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
-    else:
-        frame.write_parquet(partial)
-    partial.replace(path)
-    return path

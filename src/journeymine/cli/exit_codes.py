@@ -2,7 +2,8 @@
 
 ====  =====================================================================================
 0     done
-1     the data is worse than allowed: quarantine above its limit, or a wild timestamp
+1     the data is worse than allowed: quarantine above its limit, or a wild timestamp; also where whoever read the output
+      closed it early (``| head``)
 2     the command was not understood: unknown option, missing argument
 3     the configuration, the rules or the question do not fit the log, or a file cannot be read
 4     an optional package is missing

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import polars as pl
 import typer
 from rich.table import Table
 
 from journeymine.cli.exit_codes import BROKEN, FLAGGED
-from journeymine.cli.terminal import output
+from journeymine.cli.tables import check_table_path, write_table
+from journeymine.cli.terminal import output, plain
 from journeymine.nightly import NightlyState
 
 __all__ = ["nightly"]
@@ -41,7 +43,7 @@ def create(
     state: State, config: Configuration, measures: Measures = None, allowed_lateness: Lateness = "1d", timezone: Zone = "UTC", every: Every = "1d",
     keep_days: KeepDays = 30, alarm_rate: AlarmRate = 0.01, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Make a state, with the rules of a configuration, before its first night."""
+    """Make a state before its first night, with the rules of a file."""
     made = NightlyState.create(
         state, config=config, measures=measures, allowed_lateness=allowed_lateness, timezone=timezone, every=every,
         keep_days=keep_days, alarm_rate=alarm_rate,
@@ -94,7 +96,7 @@ def report(
     min_group: Annotated[int, typer.Option(help="Leave out of the map what fewer users stand behind.")] = 10,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Write map, tables and open journeys; exit code 6 when the night stands out."""
+    """Write map and tables; exit code 6 when the night stands out."""
     written = NightlyState.open(state).report(out, start=start, end=end, title=title, min_group=min_group)
     lines = [f"Wrote {len(written.files) + 1} files to {out}, as of {written.as_of}."]
     lines += [flag.message for flag in written.flags]
@@ -104,6 +106,13 @@ def report(
         raise typer.Exit(FLAGGED)
 
 
+_HEADS = {
+    "observed_until": "observed\nuntil", "rows_read": "rows\nread", "accepted": "accep-\nted", "quarantined": "quaran-\ntined",
+    "duplicates": "dupli-\ncates", "missing_before": "missing\nbefore", "replaceable": "replace-\nable",
+}  # fmt: skip
+"""Column names of two lines, so that a narrow terminal cuts none off."""
+
+
 @nightly.command()
 def nights(state: State, as_json: AsJson = False) -> None:
     """List the nights taken in."""
@@ -111,9 +120,12 @@ def nights(state: State, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(frame.to_dicts(), default=str))
         return
-    table = Table(*frame.columns)
-    for row in frame.iter_rows():
-        table.add_row(*(str(cell) for cell in row))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in frame.columns:
+        justify = "left" if name in ("dump", "observed_until") else "right"
+        table.add_column(_HEADS.get(name, name), justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in frame.with_columns(pl.col("observed_until").dt.strftime("%Y-%m-%d %H:%M:%SZ")).iter_rows():
+        table.add_row(*(plain(str(cell)) for cell in row))
     output().print(table)
 
 
@@ -123,13 +135,10 @@ def quarantine(
     out: Annotated[Path, typer.Option("--out", "-o", help="Write the rows to this .parquet or .csv.")],
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Write the rows set aside, of the nights of which detail is still kept."""
+    """Write the rows set aside, as far as they are still kept."""
+    check_table_path(out)
     rows = NightlyState.open(state).quarantine
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".csv":
-        rows.write_csv(out)
-    else:
-        rows.write_parquet(out)
+    write_table(rows, out)
     told = dict(rows.group_by("reason").len().sort("len", "reason", descending=[True, False]).iter_rows())
     words = ", ".join(f"{n:,} {reason}" for reason, n in told.items())
     _tell({"out": str(out), "rows": rows.height, "reasons": told},
@@ -138,7 +147,7 @@ def quarantine(
 
 @nightly.command()
 def verify(state: State, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Compare every object of a state with its checksum; exit code 5 when one is damaged."""
+    """Compare a state with its checksums; exit code 5 when damaged."""
     found = NightlyState.open(state).verify()
     words = f"{found['objects']} objects, {found['bytes'] / 1e6:,.1f} MB, {len(found['damaged'])} damaged."
     _tell(found, "\n".join([words, *found["damaged"]]), as_json=as_json, quiet=quiet)
@@ -148,7 +157,10 @@ def verify(state: State, as_json: AsJson = False, quiet: Quiet = False) -> None:
 
 @nightly.command()
 def repair(state: State, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Go back to the latest generation that is whole, and remove what a killed process left."""
+    """Go back to the latest generation that is whole.
+
+    And remove what a killed process left.
+    """
     done = NightlyState(state).repair()
     words = f"Whole at generation {done['generation']} with {done['nights']} nights."
     if done["went_back"]:
@@ -162,7 +174,10 @@ def erase(
     user: Annotated[str, typer.Option(help="Id of the person whose events are to be removed.")],
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Remove the events of one person; sealed counts, which name nobody, stay."""
+    """Remove the events of one person.
+
+    Sealed counts, which name nobody, stay.
+    """
     removed = NightlyState.open(state).erase(user)
     rows = sum(count for place, count in removed.items() if place != "journeys_in_sealed_counts")
     words = (
@@ -175,12 +190,15 @@ def erase(
 def rebuild(
     state: State,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new state.")],
-    from_dumps: Annotated[list[Path], typer.Option("--from-dumps", help="The dumps in order; may be repeated.")],
+    from_dumps: Annotated[list[Path], typer.Option("--from-dumps", metavar="DUMP", help="The dumps in order; may be repeated.")],
     config: Annotated[Path | None, typer.Option("--config", "-c", help="New rules; by default those of the state.")] = None,
     measures: Annotated[Path | None, typer.Option("--measures", "-m", help="New questions, as a TOML file.")] = None,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Make a state anew from its dumps, for new rules, measures or a new format; the old one stays as it is."""
+    """Make a state anew from its dumps.
+
+    For new rules, measures or a new format; the old one stays as it is.
+    """
     made = NightlyState.rebuild(state, out, from_dumps, config=config, measures=measures)
     frame = made.nights
     _tell(
@@ -195,4 +213,4 @@ def _tell(told: dict[str, Any], words: str, *, as_json: bool, quiet: bool) -> No
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False))
     elif not quiet:
-        output().print(words, soft_wrap=True)
+        output().print(plain(words), soft_wrap=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["errors", "output", "progress_bar"]
+__all__ = ["errors", "output", "plain", "progress_bar"]
 
 
 def output() -> Console:
@@ -20,6 +21,11 @@ def output() -> Console:
 def errors() -> Console:
     """Console on stderr."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    """Text without control characters: a touchpoint's name must not steer the terminal."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "�", text)
 
 
 @contextmanager

@@ -1,0 +1,36 @@
+"""Tables as files: Parquet, or CSV that a spreadsheet does not run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from journeymine.errors import QuestionError
+
+__all__ = ["check_table_path", "write_table"]
+
+
+def check_table_path(path: Path) -> None:
+    """Refuse a file name of another format, before any work is done for it."""
+    if path.suffix.lower() not in (".parquet", ".csv"):
+        raise QuestionError(f"a table cannot be written as {path.suffix!r}", hint="use one of .parquet, .csv")
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> Path:
+    """Write a table whole or not at all."""
+    check_table_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    if path.suffix.lower() == ".csv":
+        flat = [
+            pl.col(name).list.eval(pl.element().cast(pl.String)).list.join(" > ")
+            for name, kind in frame.schema.items()
+            if isinstance(kind, pl.List)
+        ]
+        safe = frame.with_columns(flat).with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
+        safe.write_csv(partial, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+    else:
+        frame.write_parquet(partial)
+    partial.replace(path)
+    return path

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from journeymine.maps.evidence import WITHHELD, Estimate, Filtered, Hint
 from journeymine.maps.first_screen import key_figures, meta_line, worst_place
 from journeymine.maps.specification import MapSpecification
 from tests.maps.fixtures import bare_log
@@ -9,10 +10,10 @@ from tests.maps.fixtures import bare_log
 
 def test_the_four_figures_are_those_of_the_map(shop: MapSpecification) -> None:
     figures = {figure.label: figure for figure in key_figures(shop)}
-    assert list(figures) == ["Reach order placed", "Worst place", "What it costs", "Mend first"]
+    assert list(figures) == ["Reach order placed", "Worst place shown", "What it costs", "Mend first"]
     assert figures["Reach order placed"].value == "20.3\u00a0%"
     assert "36,904 mature journeys" in figures["Reach order placed"].detail
-    assert figures["Worst place"].value == "purchase × app"
+    assert figures["Worst place shown"].value == "purchase × app"
     assert figures["What it costs"].value == "€84,300"
     assert "€60,700 – €107,000" in figures["What it costs"].detail
     assert "App team" in figures["Mend first"].detail
@@ -29,8 +30,43 @@ def test_without_money_the_cost_is_in_journeys(shop: MapSpecification) -> None:
     figure = next(f for f in key_figures(poor) if f.label == "What it costs")
     assert figure.value.startswith(f"{max(d.n_lost or 0 for d in shop.drop_offs):,}")
     assert "nothing comparable" in figure.detail
-    valueless = replace(poor, header=replace(poor.header, currency=""))
+    valueless = replace(poor, hints=(Hint(row="value", text="name a value column"),))
     assert "value column" in next(f for f in key_figures(valueless) if f.label == "What it costs").detail
+
+
+def test_a_place_is_the_worst_only_where_none_that_is_not_shown_can_lose_more(shop: MapSpecification) -> None:
+    shown = sum(drop.n_lost or 0 for drop in shop.drop_offs)
+    worst = worst_place(shop)
+    assert worst is not None
+    assert worst.n_lost is not None
+    for n_lost, label in ((shown, "Worst place"), (shown + worst.n_lost, "Worst place"),
+                          (shown + worst.n_lost + 1, "Worst place shown"), (None, "Worst place shown")):  # fmt: skip
+        figures = key_figures(replace(shop, header=replace(shop.header, n_lost=n_lost)))
+        assert [figure.label for figure in figures][1] == label
+
+
+def test_the_cost_in_journeys_is_part_of_all_that_are_lost_shown_or_not(shop: MapSpecification) -> None:
+    place = replace(shop.drop_offs[0], n_lost=150, value_at_stake=None)
+    few = replace(shop, drop_offs=(place,), header=replace(shop.header, n_lost=600))
+    cost = next(f for f in key_figures(few) if f.label == "What it costs")
+    assert cost.detail.startswith("25.0\u00a0% of all 600 lost; ")
+    withheld = replace(place, value_at_stake=Estimate(value=None, reason=WITHHELD))
+    cost = next(f for f in key_figures(replace(few, drop_offs=(withheld,))) if f.label == "What it costs")
+    assert cost.detail.endswith(f"; {WITHHELD}")
+    unknown = replace(few, header=replace(few.header, n_lost=None))
+    assert "lost" not in next(f for f in key_figures(unknown) if f.label == "What it costs").detail
+
+
+def test_a_stake_that_is_not_in_the_list_may_be_chance(shop: MapSpecification) -> None:
+    for significant, words in ((True, "there; 95"), (None, "there; 95"), (False, "there, may be chance; 95")):
+        drops = tuple(replace(drop, significant=significant) for drop in shop.drop_offs)
+        cost = next(f for f in key_figures(replace(shop, drop_offs=drops)) if f.label == "What it costs")
+        assert words in cost.detail
+
+
+def test_shares_leave_out_service_journeys_the_picture_does_not(shop: MapSpecification) -> None:
+    served = replace(shop, header=replace(shop.header, filtered=(Filtered(what="service journeys", n_journeys=14),)))
+    assert "shares leave out 14 service journeys" in meta_line(served)
 
 
 def test_a_bare_log_claims_nothing() -> None:

@@ -53,11 +53,14 @@ def sets_and_what_they_lie_in(spec: MapSpecification) -> Iterator[tuple[str, dic
     for node in spec.nodes:
         around[node.id] = [f"lane {node.channel}", f"stage {node.stage}", f"place {node.stage} {node.channel}", "all"]
         yield f"node {node.id}", layers(node.n_journeys, node.converted), around[node.id]
+    once = {node.id for node in spec.nodes if node.n is not None and node.n == node.n_journeys}
     for flow in spec.flows:
         ends = [flow.source, flow.target]
+        # Where a touchpoint is passed once by each journey, times are journeys.
+        n = flow.n if flow.n_journeys is None and once.intersection(ends) else flow.n_journeys
         yield (
             f"flow {flow.source} {flow.target}",
-            layers(flow.n_journeys, flow.converted),
+            layers(n, flow.converted),
             [*(f"node {end}" for end in ends), *(name for end in ends for name in around[end])],
         )
     for end in spec.terminals:
@@ -232,3 +235,61 @@ def test_the_auditor_sees_what_is_laid_open() -> None:
     spec = jm.journey_map(journeys, min_group=1).spec
     assert pinned(journeys, spec, K)
     assert small_differences(spec, K)
+
+
+def paths(*groups: tuple[int, str], month: str, tag: str) -> Iterator[tuple[str, str, str]]:
+    """Users who each walk one path, a touchpoint an hour."""
+    number = 0
+    for n, path in groups:
+        for _ in range(n):
+            day = f"{month}-{1 + number % 28:02d}"
+            yield from ((f"{tag}{number}", f"{day} {hour:02d}:00:00", what) for hour, what in enumerate(path.split()))
+            number += 1
+
+
+def walked(*steps: tuple[str, str, str]) -> jm.Journeys:
+    log = pl.DataFrame([*steps], schema=["user", "ts", "what"], orient="row").with_columns(where=pl.lit("x"))
+    return jm.build_journeys(
+        jm.read_events(log, user="user", timestamp="ts", touchpoint="what", channel="where", timezone="UTC")
+    )
+
+
+def test_how_often_a_flow_is_taken_does_not_tell_how_many_take_it() -> None:
+    """Of 400 users who come by ``a``, 4 never come by ``b``."""
+    ways = ((196, "s a b d"), (200, "s a c a b d"), (4, "s a c d"), (100, "s c d"))
+    first = walked(*paths(*ways, month="2026-01", tag="p"))
+    assert ("all", "flow x:a x:b", "node x:a", 4) in small_differences(jm.journey_map(first, min_group=1).spec, 10)
+    spec = jm.journey_map(first, min_group=10).spec
+    assert small_differences(spec, 10) == []
+    assert ("x:a", "x:b") in {(flow.source, flow.target) for flow in spec.flows}
+
+
+def test_a_comparison_does_not_tell_how_many_take_a_flow_that_does_not_tell_it_itself() -> None:
+    """In January 4 of 400 users go from ``a`` elsewhere than to ``b``, which some pass twice; in March 170."""
+    rest = (100, "s c d")
+    first = ((166, "s a b d"), (30, "s a b a b d"), (200, "s a c a b d"), (4, "s a c d"), rest)
+    then = ((100, "s a b d"), (30, "s a b a b d"), (100, "s a c a b d"), (170, "s a c d"), rest)
+    journeys = walked(*paths(*first, month="2026-01", tag="p"), *paths(*then, month="2026-03", tag="q"))
+    a, b = (journeys.between(f"2026-{month}-01", f"2026-{month}-29") for month in ("01", "03"))
+    open_spec, spec = (jm.compare_maps(a, b, min_group=k).spec for k in (1, 10))
+    sizes = [{(f.source, f.target): f.n_journeys for f in each.flows} for each in (spec, spec.zooms[0].map)]
+    hidden = {names for side in sizes for names, n in side.items() if n is None}
+    assert ("x:a", "x:b") in hidden
+    assert spec.comparison is not None
+    assert open_spec.comparison is not None
+    told = {(row.source, row.target) for row in open_spec.comparison.rows if row.source}
+    assert ("a · x", "b · x") in told
+    assert not {(row.source, row.target) for row in spec.comparison.rows} & {("a · x", "b · x")}
+    assert [row for row in spec.comparison.rows if row.source]
+
+
+def test_the_intervals_of_a_comparison_are_of_the_confidence_asked_for() -> None:
+    journeys = sample(10)[0]
+    a, b = journeys.between("2026-01-05", "2026-03-01"), journeys.between("2026-03-01", "2026-05-01")
+    widths = []
+    for confidence in (0.5, 0.95):
+        comparison = jm.compare_maps(a, b, confidence=confidence).spec.comparison
+        assert comparison is not None
+        first = comparison.rows[0].difference
+        widths.append((first.upper or 0) - (first.lower or 0))
+    assert 0 < widths[0] < 0.5 * widths[1]

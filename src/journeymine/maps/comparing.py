@@ -12,11 +12,11 @@ from journeymine.errors import QuestionError
 from journeymine.graph.transitions import Transitions
 from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.maps.comparison import FIGURES, Compared, Comparison
-from journeymine.maps.compose import answer_map, compose, iso
+from journeymine.maps.compose import answer_map, compose, started
 from journeymine.maps.evidence import Estimate, FigureRef, Sentence
 from journeymine.maps.finding_tables import points_words
 from journeymine.maps.journey_map import JourneyMap
-from journeymine.maps.specification import Header, MapSpecification, Zoom
+from journeymine.maps.specification import MapSpecification, Zoom
 from journeymine.maps.wording import legible, share
 from journeymine.metrics.compare import compare
 from journeymine.metrics.compare_sides import check_two_names
@@ -88,7 +88,7 @@ def compare_maps(
     places = [key for key in FIGURES if key != "used"]
     rows = tuple(
         sorted(
-            _rows(a, b, specs[0], specs[1], fdr),
+            _rows(a, b, specs[0], specs[1], fdr, confidence),
             key=lambda row: (
                 bool(row.source),
                 bool(row.channel),
@@ -104,13 +104,13 @@ def compare_maps(
         n_journeys_b=specs[1].header.n_journeys,
         rows=rows,
         false_discovery=fdr,
-        note=f"Differences are {names[0]} minus {names[1]}. In colour: significant after adjustment for everything compared "
-        f"in the same way (false discovery rate {fdr:.0%}). A difference is no proof of its cause.",
+        note=f"Differences are {legible(names[0])} minus {legible(names[1])}. In colour: significant after adjustment for everything compared "
+        f"in the same way (false discovery rate {share(fdr)}). A difference is no proof of its cause.",
     )
-    other = replace(specs[1], header=_starts(specs[1].header, b), quality=(), hints=())
+    other = replace(specs[1], header=started(specs[1].header, b), quality=(), hints=())
     shown = replace(
         specs[0],
-        header=replace(_starts(specs[0].header, a), who=f"{names[0]} against {names[1]}"),
+        header=replace(started(specs[0].header, a), who=f"{names[0]} against {names[1]}"),
         comparison=comparison,
         zooms=(Zoom(kind=kind, label=names[1], map=other),),
         summary=(*_sentences(comparison), *_only_of(specs[0], names[0])),
@@ -125,26 +125,20 @@ def _only_of(spec: MapSpecification, name: str) -> Iterator[Sentence]:
             yield replace(sentence, text=f"In {name}: {sentence.text[:1].lower()}{sentence.text[1:]}")
 
 
-def _starts(header: Header, journeys: Journeys) -> Header:
-    """The header with the days on which these journeys start, rather than those of the whole log."""
-    start = journeys.heads.start
-    return replace(header, period_start=iso(int(start.min()))[:10], period_end=iso(int(start.max()))[:10])
-
-
 def _currency(journeys: Journeys) -> str:
     return (journeys.events.currency if journeys.events is not None else None) or ""
 
 
 def _rows(
-    a: Journeys, b: Journeys, first: MapSpecification, second: MapSpecification, fdr: float
+    a: Journeys, b: Journeys, first: MapSpecification, second: MapSpecification, fdr: float, confidence: float
 ) -> Iterator[Compared]:
     """Everything that both maps show, compared."""
     has_goal = a.rules.goal is not None
     if has_goal and _known(first.header.converted) and _known(second.header.converted):
-        yield from (_compared(row, "converted", fdr) for row in _differences(a, b, Conversion(), "share"))
+        yield from (_compared(row, "converted", fdr) for row in _differences(a, b, Conversion(), confidence, "share"))
     if "stage" in a.coded.labels:
         shown = {s.name: s for s in first.stages}, {s.name: s for s in second.stages}
-        for row in _differences(a, b, DropOff(by="stage"), *_OF_STAGES):
+        for row in _differences(a, b, DropOff(by="stage"), confidence, *_OF_STAGES):
             figure = _OF_STAGES[row["estimate"]]
             name = {"lost": "lost_here"}.get(figure, figure)
             if all(row["stage"] in side and _known(getattr(side[row["stage"]], name)) for side in shown):
@@ -152,22 +146,23 @@ def _rows(
     keys = tuple(name for name in ("stage", "channel") if name in a.coded.labels)
     if len(keys) == 2:
         places = [{(d.stage, d.channel) for d in spec.drop_offs if _known(d.lost)} for spec in (first, second)]
-        for row in _differences(a, b, DropOff(by=keys), "lost_share"):
+        for row in _differences(a, b, DropOff(by=keys), confidence, "lost_share"):
             if all((row["stage"], row["channel"]) in side for side in places):
                 yield _compared(row, "lost", fdr, stage=row["stage"], channel=row["channel"])
-    yield from _flows(a, b, first, second, fdr)
+    yield from _flows(a, b, first, second, fdr, confidence)
 
 
 def _flows(
-    a: Journeys, b: Journeys, first: MapSpecification, second: MapSpecification, fdr: float
+    a: Journeys, b: Journeys, first: MapSpecification, second: MapSpecification, fdr: float, confidence: float
 ) -> Iterator[Compared]:
     """Flows whose use differs for sure, the surest first."""
     grain = "channel:touchpoint" if "channel" in a.coded.labels else "touchpoint"
     names = [{node.id: node for node in spec.nodes} for spec in (first, second)]
-    shown = [{(f.source, f.target) for f in spec.flows} for spec in (first, second)]
+    # How many journeys take a flow may be withheld where how many times is not; their share would tell it.
+    shown = [{(f.source, f.target) for f in spec.flows if f.n_journeys is not None} for spec in (first, second)]
     rows = [
         row
-        for row in _differences(a, b, Transitions(grain=grain), "n_journeys_share")
+        for row in _differences(a, b, Transitions(grain=grain), confidence, "n_journeys_share")
         if row["from"] is not None and row["to"] is not None and all((row["from"], row["to"]) in side for side in shown)
         and row["p_adjusted"] is not None and row["p_adjusted"] <= fdr
     ]  # fmt: skip
@@ -181,8 +176,8 @@ def _name(names: list[dict[str, Any]], label: str) -> str:
     return " · ".join(part for part in (node.touchpoint, node.channel) if part)
 
 
-def _differences(a: Journeys, b: Journeys, measure: Any, *columns: str) -> list[dict[str, Any]]:
-    frame = compare(a, b, measure, columns=list(columns)).frame
+def _differences(a: Journeys, b: Journeys, measure: Any, confidence: float, *columns: str) -> list[dict[str, Any]]:
+    frame = compare(a, b, measure, columns=list(columns), confidence=confidence).frame
     return frame.filter(pl.col("difference").is_not_null()).rows(named=True)
 
 

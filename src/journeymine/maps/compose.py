@@ -29,7 +29,7 @@ from journeymine.metrics.satisfaction_scale import scale_of
 if TYPE_CHECKING:
     from journeymine.events.report import EventReport
 
-__all__ = ["answer_map", "compose"]
+__all__ = ["answer_map", "compose", "started"]
 
 
 def answer_map(
@@ -80,6 +80,7 @@ def compose(
     beside : answers about other journeys that a reader can set this map against; see `privacy.withhold`.
     max_flows : most flows that the map carries.
     """
+    times = _times(results)
     results = withhold(results, min_group, beside, max_flows=max_flows)
     basis, is_rounded = results["conversion"].basis, step_of(min_group) > 1
     node_frame, edges = results["nodes"].frame, results["flows"].frame
@@ -89,7 +90,7 @@ def compose(
     drawn = _nodes(results, node_frame, edges, columns, names)
     shown, of_node = examples(results["paths"].frame, drawn, is_rounded=is_rounded) if "paths" in results else ((), {})
     drawn = {label: _with(node, examples=of_node.get(label, ())) for label, node in drawn.items()}
-    header = _header(results, title, who, scenario, currency, sum(n.n_journeys or 0 for n in drawn.values()))
+    header = _header(results, title, who, scenario, currency, _covered(times, drawn, step_of(min_group)))
     place_names = _stage_names(node_frame, columns, basis.stages)
     last_stage = last_touchpoints(node_frame, ("stage",))
     stage_frame = results["stages"].frame if "stages" in results else None
@@ -105,7 +106,7 @@ def compose(
     pains = pain_points(_frame_of(results, "friction"), _frame_of(results, "handoffs"), owners, is_rounded=is_rounded)
     feelings = emotion(results.get("satisfaction"), place_names)
     there = {name for name in ("stage", "channel", "owner") if name in node_frame.columns}
-    return MapSpecification(
+    spec = MapSpecification(
         header=header,
         stages=drawn_stages,
         lanes=tuple(lane for lane in lanes(channel_frame, lane_order) if lane.name in known or channel_frame is None),
@@ -126,6 +127,23 @@ def compose(
                           has_emotion=feelings is not None),
         stages_are="given" if "stages" in results else "typical_order",
     )  # fmt: skip
+    return spec if basis.rules.goal is not None else _without_goal(spec)
+
+
+def _without_goal(spec: MapSpecification) -> MapSpecification:
+    """Without a goal nothing can convert, so nothing is said of conversion; and of losses only what `lost_at` tells."""
+    return replace(
+        spec,
+        nodes=tuple(replace(node, converted=None) for node in spec.nodes),
+        flows=tuple(replace(flow, converted=None) for flow in spec.flows),
+        lanes=tuple(replace(lane, converted=None) for lane in spec.lanes),
+        stages=tuple(
+            replace(stage, converted_later=None)
+            if stage.lost_here is None or stage.lost_here.value is not None or stage.n_lost_here
+            else replace(stage, converted_later=None, lost_here=None, n_lost_here=None, came_back=None)
+            for stage in spec.stages
+        ),
+    )
 
 
 def _dwell(results: Mapping[str, Result]) -> dict[str, tuple[float | None, float | None]]:
@@ -167,12 +185,11 @@ def _with(value: Any, **changes: Any) -> Any:
 
 
 def _header(
-    results: Mapping[str, Result], title: str, who: str, scenario: str, currency: str, n_drawn: int
+    results: Mapping[str, Result], title: str, who: str, scenario: str, currency: str, covered: float | None
 ) -> Header:  # fmt: skip
     result = results["conversion"]
     row = result.frame.row(0, named=True) if result.frame.height else dict.fromkeys(result.frame.columns)
     context, goal = result.basis.context, result.basis.rules.goal
-    everything = int(results["flows"].tables["nodes"]["n_journeys"].sum())
     filtered = (Filtered(what="service journeys", n_journeys=row["service"]),) if row["service"] else ()
     return Header(
         title=title,
@@ -184,7 +201,7 @@ def _header(
         observed_until=iso(context.observed_until),
         n_users=row["n_users_all"],
         n_journeys=row["n_journeys"],
-        covered=n_drawn / everything if everything else None,
+        covered=covered,
         converted=estimate(row, "share") if goal is not None else None,
         n_mature=row["n"],
         n_converted=row["converted"],
@@ -194,6 +211,29 @@ def _header(
         confidence=result.confidence,
         filtered=filtered,
     )
+
+
+def _times(results: Mapping[str, Result]) -> dict[str, int]:
+    """How often each touchpoint is passed."""
+    return dict(results["flows"].tables["nodes"].select("label", "n").iter_rows())
+
+
+def _covered(times: Mapping[str, int], drawn: Collection[str], step: int) -> float | None:
+    """Share of the steps that are at touchpoints which are drawn; of what is withheld, in round numbers only."""
+    total = sum(times.values())
+    if not total:
+        return None
+    missing = total - sum(times[label] for label in drawn)
+    if missing and step > 1:
+        told = max((missing + step // 2) // step, 1) * step
+        return max(min(round(1 - told / total, 2), 0.99), 0.0)
+    return 1 - missing / total
+
+
+def started(header: Header, journeys: Journeys) -> Header:
+    """The header with the days on which these journeys start, rather than those of the whole log."""
+    start = journeys.heads.start
+    return replace(header, period_start=iso(int(start.min()))[:10], period_end=iso(int(start.max()))[:10])
 
 
 def iso(us: int) -> str:

@@ -10,7 +10,8 @@ import polars as pl
 from journeymine.maps.compose_places import estimate
 from journeymine.maps.evidence import Estimate
 from journeymine.maps.findings import MomentOfTruth, PainPoint
-from journeymine.maps.wording import legible, share
+from journeymine.maps.wording import NBSP, legible, plural, share
+from journeymine.percents import percent
 
 __all__ = ["moments_of_truth", "pain_points"]
 
@@ -49,12 +50,12 @@ def pain_points(
 
 
 def _of(n: int, is_rounded: bool) -> str:
-    return f"{'about' if is_rounded else 'the'} {n:,} journeys"
+    return f"{'about' if is_rounded else 'the'} {plural(n, 'journey')}"
 
 
 def _percent(value: float) -> str:
     """A share in words; a whole per cent without its zero, since it may be a rounded one."""
-    return share(value).replace(".0", "")
+    return share(value).replace(f".0{NBSP}%", f"{NBSP}%")
 
 
 def _friction(row: Mapping[str, Any], owners: Mapping[str, str], is_rounded: bool) -> dict[str, Any]:
@@ -82,13 +83,21 @@ def _handoff(row: Mapping[str, Any], is_rounded: bool) -> dict[str, Any]:
         "channel": row["to"],
         "n_journeys": row["n_journeys"],
         "effect": Estimate(
-            value=-row["lost_excess"], lower=-row["lost_excess_upper"], upper=-row["lost_excess_lower"], n=row["n"]
+            value=-row["lost_excess"],
+            lower=_negative(row["lost_excess_upper"]),
+            upper=_negative(row["lost_excess_lower"]),
+            n=row["n"],
         ),
     }
 
 
+def _negative(limit: float | None) -> float | None:
+    """The other limit of the opposite; None where there is no interval."""
+    return None if limit is None else -limit
+
+
 def _points(difference: float) -> str:
-    return f"{100 * difference:.1f}".removesuffix(".0")
+    return percent(difference).removesuffix(".0")
 
 
 def moments_of_truth(points: pl.DataFrame | None, *, is_rounded: bool) -> tuple[MomentOfTruth, ...]:

@@ -10,6 +10,7 @@ import polars as pl
 from journeymine.maps.compose_places import estimate
 from journeymine.maps.evidence import ExampleJourney, ExampleStep, Neighbour
 from journeymine.maps.specification import Flow, Node, Terminal, TerminalStatus
+from journeymine.maps.wording import plural
 
 __all__ = ["MAX_FLOWS", "NEIGHBOURS", "examples", "flows", "last_touchpoints", "neighbours", "terminals"]
 
@@ -113,16 +114,16 @@ def examples(
     for status in ("converted", "lost", "open", "ended"):
         often = paths.filter((pl.col(status) > 0) & pl.col("path").is_not_null() & (pl.col("n_steps") > 1))
         for row in (
-            often.sort(status, "n_steps", descending=True, maintain_order=True)
+            often.filter(pl.col("path").list.eval(pl.element().is_in(list(drawn))).list.all())
+            .sort(status, "n_steps", descending=True, maintain_order=True)
             .head(EXAMPLES_PER_STATUS)
             .rows(named=True)
         ):
             steps = tuple(
                 ExampleStep(touchpoint=drawn[s].touchpoint, channel=drawn[s].channel, stage=drawn[s].stage)
                 for s in row["path"]
-                if s in drawn
             )
-            n = f"{'about ' if is_rounded else ''}{row[status]:,} journeys took it"
+            n = f"{'about ' if is_rounded else ''}{plural(row[status], 'journey')} took it"
             name = f"{status} {len([e for e in found if e.status == status]) + 1}: {n}"
             found.append(ExampleJourney(id=name, status=status, steps=steps))
     through: dict[str, list[str]] = {}

@@ -37,12 +37,14 @@ def ranking(results: Mapping[str, Result]) -> Result | None:
 
 
 def priced(places: Iterable[DropOff], ranked: Result | None) -> tuple[DropOff, ...]:
-    """The places with what is at stake at each: the same figure as in the list of opportunities.
+    """The places with what is at stake at each, the same figure as in the list of opportunities, and whether it is in that list.
 
     Where a conversion brings no money in the mean, none is told.
     """
     if ranked is None:
         return tuple(places)
+    listed = ranked.frame.filter(pl.col("kind") == "drop_off").select("stage", "channel").rows()
+    places = [replace(place, significant=(place.stage, place.channel) in listed) for place in places]
     if COSTS in ranked.notes:
         unpriced = Estimate(value=None, reason="a conversion brings no money in the mean")
         return tuple(replace(place, value_at_stake=unpriced) for place in places)

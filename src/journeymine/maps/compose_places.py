@@ -9,7 +9,7 @@ import polars as pl
 
 from journeymine.columns import SINGLE_CHANNEL, UNMAPPED
 from journeymine.journeys.journeys import pair_label
-from journeymine.maps.evidence import Estimate, Neighbour
+from journeymine.maps.evidence import WITHHELD, Estimate, Neighbour
 from journeymine.maps.findings import DropOff
 from journeymine.maps.specification import Lane, Node, Stage
 
@@ -60,7 +60,7 @@ def stages(frame: pl.DataFrame | None, names: Iterable[str], last: Mapping[str, 
             goes_on=name not in (UNMAPPED, *given[-1:]),
             converts=name not in after_goal,
         )
-        if name in rows
+        if name in rows and n_mature
         else Stage(name=name, is_goal=name == goal_stage)
         for name in names
     )
@@ -91,7 +91,9 @@ def _stage(
 def _reached(row: Row, n_mature: int) -> Estimate:
     if row["n"] is None:
         return Estimate(value=None, reason=row.get("reason") or "")
-    return Estimate(value=row["n"] / n_mature if n_mature else None, n=n_mature, reason="no mature journey")
+    if not n_mature:
+        return Estimate(value=None, n=n_mature, reason="no mature journey")
+    return Estimate(value=row["n"] / n_mature, n=n_mature)
 
 
 def lanes(frame: pl.DataFrame | None, order: Iterable[str]) -> tuple[Lane, ...]:
@@ -106,6 +108,13 @@ def lanes(frame: pl.DataFrame | None, order: Iterable[str]) -> tuple[Lane, ...]:
         else Lane(name=name)
         for name in names
     )
+
+
+def _stake(row: Row) -> Estimate | None:
+    """What is at stake at a place; None where there is nothing to price it by."""
+    if row["value_at_stake"] is None and row["reason"] != WITHHELD:
+        return None
+    return estimate(row, "value_at_stake")
 
 
 def node_id(row: Row) -> str:
@@ -176,7 +185,7 @@ def drop_offs(
                 lost=estimate(row, "lost_share"),
                 came_back=estimate(row, "came_back_share", "lost_here"),
                 last_touchpoints=last.get(place, ()),
-                value_at_stake=estimate(row, "value_at_stake") if row["value_at_stake"] is not None else None,
+                value_at_stake=_stake(row),
                 owner=owners.get(place, ""),
             )
         )

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from journeymine.counting.counts import Basis
-from journeymine.maps.evidence import Definition, Estimate, FigureRef, Hint, QualityRow, Sentence
+from journeymine.maps.evidence import WITHHELD, Definition, Estimate, FigureRef, Hint, QualityRow, Sentence
 from journeymine.maps.findings import DropOff, PainPoint
 from journeymine.maps.privacy_rounding import step_of
 from journeymine.maps.specification import Header, Method, Stage
-from journeymine.maps.wording import date_range, legible, money, money_interval, share, share_interval
+from journeymine.maps.wording import date_range, legible, money, money_interval, plural, share, share_interval
 
 if TYPE_CHECKING:
     from journeymine.events.report import EventReport
@@ -45,13 +45,13 @@ def summary(
                 figures=(FigureRef(label="stage", ref=f"stage:{worst.name}"),),
             )
         )
-    dear = max((p for p in places if _certain(p.value_at_stake)), key=_stake, default=None)
+    dear = max((p for p in places if p.significant and _certain(p.value_at_stake)), key=_stake, default=None)
     if dear is not None and dear.value_at_stake is not None and dear.lost is not None and dear.lost.value is not None:
         stake = dear.value_at_stake
+        where = " on ".join(legible(part) for part in (dear.stage, dear.channel) if part)
         said.append(
             Sentence(
-                text=f"{legible(dear.stage)} on {legible(dear.channel) or 'all channels'} loses {share(dear.lost.value)} of "
-                f"those who reach it; were it as good as the best comparable channel, "
+                text=f"{where} loses {share(dear.lost.value)} of those who reach it; were it as good as the best comparable place, "
                 f"{money(stake.value, header.currency)} ({money_interval(stake, header.currency)}) more would be earned.",
                 figures=(FigureRef(label="drop-off", ref=f"drop_off:{dear.stage}|{dear.channel}"),),
             )
@@ -81,28 +81,42 @@ def unknowns(
     """What is not known yet, in sentences; touchpoints are named only if they are `drawn`."""
     said: list[Sentence] = []
     if header.n_journeys is not None and header.n_mature is not None and header.n_journeys > header.n_mature:
-        young = header.n_journeys - header.n_mature
-        said.append(Sentence(text=f"{young:,} journeys began too recently to be judged; shares leave them out."))
+        young = header.n_journeys - header.n_mature - sum(aside.n_journeys or 0 for aside in header.filtered)
+        if young > 0:
+            them = "it" if young == 1 else "them"
+            said.append(
+                Sentence(text=f"{plural(young, 'journey')} began too recently to be judged; shares leave {them} out.")
+            )
     if header.converted is None or header.converted.value is None:
         reason = header.converted.reason if header.converted is not None else "no goal was named"
-        said.append(Sentence(text=f"The conversion is not known: {reason}."))
+        why = f"is {WITHHELD}" if reason == WITHHELD else f"is not known: {reason}"
+        said.append(Sentence(text=f"The conversion {why}."))
     if left_out:
         step = step_of(min_group)
-        n = f"{left_out:,}" if step == 1 else f"About {max((left_out + step // 2) // step, 1) * step:,}"
-        said.append(Sentence(text=f"{n} journeys begin so early in the log that their first steps may be missing."))
+        said.append(
+            Sentence(text=_truncated(left_out if step == 1 else max((left_out + step // 2) // step, 1) * step, step))
+        )
     if report is not None and report.null_channels:
-        n = f"{report.null_channels:,}" if report.null_channels >= min_group else "A few"
+        n = plural(report.null_channels, "event") if report.null_channels >= min_group else "A few events"
         said.append(
             Sentence(
-                text=f"{n} events have no channel.",
+                text=f"{n} {'has' if report.null_channels == 1 and min_group <= 1 else 'have'} no channel.",
                 figures=(FigureRef(label="data quality", ref="quality"),),
             )
         )
     if report is not None and report.unmapped_touchpoints:
         named = [legible(name) for name in report.unmapped_touchpoints if name in drawn][:3]
-        listed = f", among them {', '.join(named)}" if named else ""
-        said.append(Sentence(text=f"{len(report.unmapped_touchpoints):,} touchpoints have no stage{listed}."))
+        unmapped = len(report.unmapped_touchpoints)
+        listed = f"{', among them ' if len(named) < unmapped else ': '}{', '.join(named)}" if named else ""
+        said.append(
+            Sentence(text=f"{plural(unmapped, 'touchpoint')} {'has' if unmapped == 1 else 'have'} no stage{listed}.")
+        )
     return tuple(said)
+
+
+def _truncated(n: int, step: int) -> str:
+    begin, whose = ("begins", "its") if n == 1 else ("begin", "their")
+    return f"{'About ' if step > 1 else ''}{plural(n, 'journey')} {begin} so early in the log that {whose} first steps may be missing."
 
 
 def quality(report: EventReport | None, min_group: int = 1) -> tuple[QualityRow, ...]:
@@ -152,7 +166,7 @@ def _together(by_reason: Mapping[str, int], min_group: int) -> dict[str, int]:
     if few <= 1:
         return dict(by_reason)
     told = {why for why, _ in ranked[few:]}
-    return {why: rows for why, rows in by_reason.items() if why in told} | {f"{few} seldom reasons": n}
+    return {why: rows for why, rows in by_reason.items() if why in told} | {f"{few} rare reasons": n}
 
 
 def _span(first: object, last: object) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 
 __all__ = [
     "NEARLY_ALL",
+    "WITHHELD",
     "Definition",
     "Estimate",
     "ExampleJourney",
@@ -22,6 +23,8 @@ __all__ = [
 
 NEARLY_ALL = "all but"
 """How a reason begins where a size is withheld because too few are left beside it."""
+WITHHELD = "not shown, for privacy"
+"""Why a figure is withheld: too few users stand behind it, or it would give such a figure away; a map never tells which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

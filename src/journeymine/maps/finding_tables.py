@@ -83,7 +83,9 @@ def points_words(effect: Estimate | None) -> str:
 
 
 def _signed(value: float | None, digits: int) -> str:
-    return "–" if value is None else ("+" if value > 0 else "") + value_or_dash(value * 100, digits)
+    return (
+        "–" if value is None else ("+" if round(value * 100, digits) > 0 else "") + value_or_dash(value * 100, digits)
+    )
 
 
 def lift_words(lift: Estimate | None) -> str:

@@ -22,7 +22,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropOff:
-    """One stage × channel: how many of those who reached it were lost there, what they did last, what it costs."""
+    """One stage × channel: how many of those who reached it were lost there, what they did last, what it costs.
+
+    `significant` says whether what is at stake is more than chance once all places, frictions and crossings were asked
+    about (false discovery rate 5 %); None where that was not tested. The interval of `value_at_stake` is of this place alone.
+    """
 
     stage: str
     channel: str
@@ -33,6 +37,7 @@ class DropOff:
     last_touchpoints: tuple[Neighbour, ...] = ()
     value_at_stake: Estimate | None = None
     owner: str = ""
+    significant: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

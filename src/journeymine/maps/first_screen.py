@@ -5,10 +5,13 @@ Each key figure picks a finished number of the map and words it; nothing is comp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from journeymine.maps.findings import DropOff
 from journeymine.maps.wording import (
+    NBSP,
     count,
     date_range,
     day,
@@ -20,11 +23,12 @@ from journeymine.maps.wording import (
     share_interval,
     value_or_dash,
 )
+from journeymine.percents import percent
 
 if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate
-    from journeymine.maps.findings import DropOff, Opportunity
-    from journeymine.maps.specification import Header, MapSpecification
+    from journeymine.maps.findings import Opportunity
+    from journeymine.maps.specification import Header, MapSpecification, Terminal
 
 __all__ = ["KeyFigure", "first_opportunity", "key_figures", "meta_line", "worst_place"]
 
@@ -57,10 +61,10 @@ def meta_line(spec: MapSpecification) -> tuple[str, ...]:
     parts.append(plural(header.n_users, "user") if header.n_users is not None else "")
     parts.append(plural(header.n_journeys, "journey") if header.n_journeys is not None else "")
     if header.covered is not None:
-        parts.append(f"the picture covers {share(header.covered)} of them")
+        parts.append(f"the picture covers {percent(header.covered).removesuffix('.0')}{NBSP}% of their steps")
     for left_out in header.filtered:
-        n = f" ({count(left_out.n_journeys)})" if left_out.n_journeys is not None else ""
-        parts.append(f"without {legible(left_out.what)}{n}")
+        n = f"{count(left_out.n_journeys)} " if left_out.n_journeys is not None else ""
+        parts.append(f"shares leave out {n}{legible(left_out.what)}")
     if header.observed_until:
         parts.append(f"observed until {day(header.observed_until)}")
     return tuple(part for part in parts if part)
@@ -116,7 +120,8 @@ def _conversion(spec: MapSpecification) -> KeyFigure | None:
     goal = f"reach {legible(header.goal)}" if header.goal else "Convert"
     of = f"of {count(header.n_mature)} mature journeys" if header.n_mature is not None else ""
     still = f"{count(header.n_open)} still open" if header.n_open else ""
-    detail = ", ".join(part for part in (share_interval(converted), of, still) if part)
+    known = converted.value is not None
+    detail = ", ".join(part for part in (share_interval(converted), *((of, still) if known else ())) if part)
     return KeyFigure(goal[0].upper() + goal[1:], share(converted), detail, "good", converted)
 
 
@@ -127,13 +132,19 @@ def _worst(spec: MapSpecification) -> KeyFigure | None:
     interval = f" ({share_interval(drop.lost)})" if drop.lost and drop.lost.has_interval else ""
     rate = f", {share(drop.lost)}{interval} of those who come" if drop.lost and drop.lost.value is not None else ""
     return KeyFigure(
-        "Worst place",
+        "Worst place" if _is_surely(drop.n_lost, spec.drop_offs, spec.header.n_lost) else "Worst place shown",
         place_name(drop.stage, drop.channel),
         f"{count(drop.n_lost)} lost here{rate}",
         "loss",
         drop.lost,
         is_text=True,
     )
+
+
+def _is_surely(n: int | None, shown: Sequence[DropOff | Terminal], total: int | None) -> bool:
+    """Whether none that is withheld can have lost more: all of them together have not."""
+    known = sum((one.n_lost if isinstance(one, DropOff) else one.n_journeys) or 0 for one in shown)
+    return total is not None and (n or 0) >= total - known
 
 
 def _last_step(spec: MapSpecification) -> KeyFigure | None:
@@ -144,10 +155,11 @@ def _last_step(spec: MapSpecification) -> KeyFigure | None:
     last = max(ends, key=lambda end: (end.n_journeys, end.node))
     name = next(node.touchpoint for node in spec.nodes if node.id == last.node)
     total = spec.header.n_lost
-    part = f"{share(last.n_journeys / total)} of the {count(total)} lost" if total else "the most of any touchpoint"
-    return KeyFigure(
-        "Most are lost after", legible(name), f"{plural(last.n_journeys, 'journey')}, {part}", "loss", is_text=True
+    part = (
+        f"{share(last.n_journeys / total)} of the {count(total)} lost" if total else "the most of any touchpoint shown"
     )
+    often = "Most often lost after" if _is_surely(last.n_journeys, ends, total) else "Often lost after"
+    return KeyFigure(often, legible(name), f"{plural(last.n_journeys, 'journey')}, {part}", "loss", is_text=True)
 
 
 def _cost(spec: MapSpecification) -> KeyFigure | None:
@@ -156,18 +168,23 @@ def _cost(spec: MapSpecification) -> KeyFigure | None:
         return None
     stake = drop.value_at_stake
     if stake is None or stake.value is None:
-        total = sum(d.n_lost or 0 for d in spec.drop_offs)
-        unpriced = "nothing comparable would price it" if spec.header.currency else "a value column would price it"
-        reason = stake.reason if stake else unpriced
+        total = spec.header.n_lost
+        part = f"{share((drop.n_lost or 0) / total)} of all {count(total)} lost; " if total else ""
         return KeyFigure(
-            "What it costs",
-            plural(drop.n_lost, "journey"),
-            f"{share((drop.n_lost or 0) / total)} of all {count(total)} lost; {legible(reason)}",
-            "loss",
+            "What it costs", plural(drop.n_lost, "journey"), f"{part}{legible(_unpriced(spec, stake))}", "loss"
         )
     sure = money_interval(stake, spec.header.currency)
     level = f"{spec.header.confidence * 100:g}{chr(160)}% interval {sure}" if stake.has_interval else sure
-    return KeyFigure("What it costs", money(stake, spec.header.currency), f"value at stake there; {level}", "loss")
+    chance = ", may be chance" if drop.significant is False and stake.value > 0 else ""
+    said = f"value at stake there{chance}; {level}"
+    return KeyFigure("What it costs", money(stake, spec.header.currency), said, "loss")
+
+
+def _unpriced(spec: MapSpecification, stake: Estimate | None) -> str:
+    """Why nothing is told of what a place costs."""
+    if any(hint.row == "value" for hint in spec.hints):
+        return "a value column would price it"
+    return stake.reason if stake is not None and stake.reason else "nothing comparable would price it"
 
 
 def _mend(spec: MapSpecification) -> KeyFigure | None:

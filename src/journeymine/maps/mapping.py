@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys, check_journeys
-from journeymine.maps.compose import answer_map, compose
+from journeymine.maps.compose import answer_map, compose, started
 from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.page_views import ZOOM_FLOWS
 from journeymine.maps.questions import CLAIMS, SUBTRACTED, map_measures
@@ -26,7 +26,7 @@ def journey_map(
     source: Journeys | Mapping[str, Result],
     *,
     title: str = "Customer journey map",
-    who: str = "All customers",
+    who: str | None = None,
     scenario: str = "",
     currency: str | None = None,
     report: EventReport | None = None,
@@ -39,7 +39,7 @@ def journey_map(
     Parameters
     ----------
     source : journeys in memory; or finished answers to `map_measures` by name, from any engine or a night's state.
-    title, who, scenario : what the header says.
+    title, who, scenario : what the header says; by default, of some of a log's journeys, that they were selected.
     currency : of the values, as an ISO 4217 code; by default the log's.
     report : the state of the log, for the foot of the map; by default that of the journeys.
     zoom : ``"channel"``, segments or other labels: the same map for each of the eight largest groups of that kind, as further
@@ -57,6 +57,8 @@ def journey_map(
     ------
     QuestionError : no journeys, or answers that a map needs are missing.
     """
+    part = _part_of_a_log(source)
+    who = who or ("Selected journeys" if part else "All customers")
     if isinstance(source, Journeys):
         if not len(source):
             raise QuestionError("there are no journeys to draw", hint="widen the filter that chose them")
@@ -85,7 +87,15 @@ def journey_map(
                 "zoom asks for journeys, not for finished answers", hint="journey_map(journeys, zoom=…)"
             )
         spec = replace(spec, zooms=tuple(_zooms(source, results, zoom, title, confidence, arguments)))
-    return JourneyMap(spec)
+    return JourneyMap(replace(spec, header=started(spec.header, part)) if part else spec)
+
+
+def _part_of_a_log(source: object) -> Journeys | None:
+    """The journeys, where they hold fewer events than their log: they were selected; None of a whole log, or of answers."""
+    if not isinstance(source, Journeys) or source.report is None or not len(source):
+        return None
+    touches = source.company
+    return source if len(source.coded) + len(touches) + touches.n_outside < source.report.accepted else None
 
 
 def _zooms(

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal, cast
 
@@ -18,7 +19,7 @@ from journeymine.journeys.journeys import Journeys, check_journeys, pair_label
 from journeymine.maps.evidence import ExampleJourney, ExampleStep, Sentence
 from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.specification import Flow, Header, Lane, MapSpecification, Node, Stage, Terminal
-from journeymine.maps.wording import plural
+from journeymine.maps.wording import legible, plural
 
 __all__ = ["journey_map_of_user", "pseudonym"]
 
@@ -76,18 +77,21 @@ def journey_map_of_user(
     own = journeys.pick(journeys.heads.user == at)
     name = "" if show_users is None else pseudonym(user, show_users)
     table = own.table
-    steps = own.steps.filter(pl.col("step").is_not_null()).head(MOST_STEPS)
+    steps = own.steps.filter(pl.col("step").is_not_null())
+    n_steps, steps = steps.height, steps.head(MOST_STEPS)
     by_journey: list[tuple[Row, list[Row]]] = [
         (row, [s for s in steps.rows(named=True) if s["nth_journey"] == row["nth_journey"]])
         for row in table.rows(named=True)
     ]
-    header = _header(own, title, f"Customer {name}" if name else "One customer")
-    return JourneyMap(
-        _specification(own, header, [(row, own_steps) for row, own_steps in by_journey if own_steps], name)
-    )
+    header = _header(own, title, f"Customer {name}" if name else "One customer", steps.height / n_steps)
+    spec = _specification(own, header, [(row, own_steps) for row, own_steps in by_journey if own_steps], name)
+    if steps.height < n_steps:
+        cut = Sentence(text=f"Only the first {steps.height:,} of {n_steps:,} steps are drawn and written out.")
+        spec = replace(spec, unknowns=(cut,))
+    return JourneyMap(spec)
 
 
-def _header(own: Journeys, title: str, who: str) -> Header:
+def _header(own: Journeys, title: str, who: str, covered: float) -> Header:
     from journeymine.maps.compose import iso
 
     goal = own.rules.goal
@@ -97,6 +101,7 @@ def _header(own: Journeys, title: str, who: str) -> Header:
         goal=" or ".join(goal.touchpoints() or ("the goal",)) if goal is not None else "",
         n_users=1,
         n_journeys=len(own),
+        covered=covered,
         period_start=iso(int(own.heads.start.min())),
         period_end=iso(int(own.heads.end.max())),
         observed_until=iso(own.context.observed_until),
@@ -130,7 +135,7 @@ def _specification(
         flows=_flows(by_journey, {stage: i for i, stage in enumerate(stages)}),
         terminals=_terminals(by_journey),
         examples=shown,
-        summary=tuple(Sentence(text=_told(row, steps)) for row, steps in by_journey[:5]),
+        summary=tuple(Sentence(text=_told(row)) for row, _ in by_journey[:5]),
         stages_are="given" if own.stages else "typical_order",
     )  # fmt: skip
 
@@ -168,7 +173,8 @@ def _flows(by_journey: Sequence[tuple[Row, list[Row]]], rank: Mapping[str, int])
 
 def _terminals(by_journey: Sequence[tuple[Row, list[Row]]]) -> tuple[Terminal, ...]:
     starts = Counter(_id(steps[0]) for _, steps in by_journey)
-    ends = Counter((_id(steps[-1]), cast("Status", row["status"])) for row, steps in by_journey)
+    drawn_out = [(row, steps) for row, steps in by_journey if len(steps) == row["n_steps"]]
+    ends = Counter((_id(steps[-1]), cast("Status", row["status"])) for row, steps in drawn_out)
     return (
         *(Terminal(node=label, status="start", n_journeys=n) for label, n in starts.items()),
         *(Terminal(node=label, status=status, n_journeys=n) for (label, status), n in ends.items()),
@@ -193,9 +199,10 @@ def _example(number: int, row: Row, steps: Sequence[Row], name: str) -> ExampleJ
     )
 
 
-def _told(row: Row, steps: Sequence[Row]) -> str:
-    ended = {"open": "is still open", "ended": "ended", "service": "was after-sale only"}.get(
-        row["status"], f"was {row['status']}"
+def _told(row: Row) -> str:
+    ended = {"open": "is still open", "lost": "was lost", "service": "was after-sale only"}.get(
+        row["status"], row["status"]
     )
+    first, last = legible(row["entry_touchpoint"]), legible(row["exit_touchpoint"])
     via = f" over {plural(row['n_channels'], 'channel')}" if row.get("n_channels") else ""
-    return f"{row['start']:%-d %B %Y}: {plural(row['n_steps'], 'step')}{via}, from {steps[0]['touchpoint']} to {steps[-1]['touchpoint']}; it {ended}."
+    return f"{row['start']:%-d %B %Y}: {plural(row['n_steps'], 'step')}{via}, from {first} to {last}; it {ended}."

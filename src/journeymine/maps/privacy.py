@@ -18,6 +18,7 @@ from journeymine.counting.result import Result
 from journeymine.maps.compose_flows import MAX_FLOWS
 from journeymine.maps.compose_places import node_id
 from journeymine.maps.disclosure import Figure, complement
+from journeymine.maps.evidence import WITHHELD
 from journeymine.maps.privacy_counts import ENDS, Key, is_few, least, place_key, rows_with_users, unpublished
 from journeymine.maps.privacy_nested import close_to_all, nested
 from journeymine.maps.privacy_part import CONVERSIONS, Layer, Part, read_part
@@ -70,7 +71,11 @@ def withhold(
 
 def _shown(results: Mapping[str, Result], few: set[Key], min_group: int) -> dict[str, Result]:
     alone = _alone(results)
-    shown = {name: replace(result, **emptied(name, result, few, alone, min_group)) for name, result in results.items()}
+    passed = results["flows"].tables["nodes"].select("label", "n_users").rows()
+    met = {label for label, users in passed if users >= min_group}
+    shown = {
+        name: replace(result, **emptied(name, result, few, alone, met, min_group)) for name, result in results.items()
+    }
     step = step_of(min_group)
     shown = {name: replace(result, **rounded(name, result, step)) for name, result in shown.items()}
     return shown | _totals(shown, min_group)
@@ -275,7 +280,7 @@ def _returns(shown: Mapping[str, Result], results: Mapping[str, Result], min_gro
     frame = shown["places"].frame
     is_told = pl.Series([place_key(row) in told for row in frame.rows(named=True)], dtype=pl.Boolean)
     names = [name for name in frame.columns if name.startswith("came_back")]
-    hidden_why = pl.col("reason").fill_null(pl.lit(f"fewer than {min_group} users"))
+    hidden_why = pl.col("reason").fill_null(pl.lit(WITHHELD))
     frame = frame.with_columns(
         *(pl.when(is_told).then(pl.col(name)).alias(name) for name in names),
         reason=pl.when(is_told | (pl.col("lost_here") == 0)).then("reason").otherwise(hidden_why),

@@ -3,7 +3,8 @@
 Sets of journeys lie in each other: those of a flow in those of its touchpoints, these in those of their channel, stage and
 place, and all in the whole. Where two sizes are shown, so is that of the rest; of a rest of too few, one size is not
 shown. The same holds for those among them that are mature, that convert, and that do not. It is the smaller set's size that
-goes, except that ends and starts of journeys stay: they are parts of the circulation (see `disclosure`).
+goes, except that ends and starts of journeys stay: they are parts of the circulation (see `disclosure`). How many *times* a
+flow is taken stays too; where no journey takes it twice, that is its journeys again, and the larger set's size goes.
 
 How many users a rest has is not known. It counts as too few below `min_group` users' usual number of journeys.
 """
@@ -48,8 +49,9 @@ def nested(shown: Mapping[str, Result], min_group: int) -> set[Name]:
     ends: dict[str, list[_Sizes]] = {}
     for label, size in _ends(shown["flows"].frame):
         ends.setdefault(label, []).append(size)
+    once = {edge_key(row) for row in shown["flows"].frame.rows(named=True) if row["n"] == row["n_journeys"]}
     for name, size, around in _sets(shown):
-        nest.add(name, size, around, ends.get(name[1], ()) if name[0] == "node" else ())
+        nest.add(name, size, around, ends.get(name[1], ()) if name[0] == "node" else (), is_told=name in once)
     return nest.withheld
 
 
@@ -61,13 +63,17 @@ class _Nest:
     sizes: dict[Name, _Sizes]
     withheld: set[Name]
 
-    def add(self, name: Name, size: _Sizes, around: Iterable[Name], ends: Iterable[_Sizes]) -> None:
-        """Take in a set, larger ones first; its starts and `ends` are smaller sets that stay."""
+    def add(
+        self, name: Name, size: _Sizes, around: Iterable[Name], ends: Iterable[_Sizes], *, is_told: bool = False
+    ) -> None:
+        """Take in a set, larger ones first; its starts and `ends` are smaller sets that stay, and so does one that `is_told`."""
         self.sizes[name] = size
         for end in ends:
             self._hold(name, end, self.sizes[name])
         for other in around:
             if other in self.sizes:
+                if is_told and other != _TOP and self._is_few(self.sizes[name].all, self.sizes[other].all):
+                    self._withhold_all(other)
                 self._hold(name, self.sizes[name], self.sizes[other])
         if self._is_few(self.sizes[name].mature, self.sizes[name].all):
             self._withhold_judged(name)
@@ -75,10 +81,13 @@ class _Nest:
     def _hold(self, name: Name, inner: _Sizes, outer: _Sizes) -> None:
         """Withhold of `name` what the difference of the two would lay open."""
         if self._is_few(inner.all, outer.all):
-            self.withheld.add(("all", *name))
-            self.sizes[name] = replace(self.sizes[name], all=None)
+            self._withhold_all(name)
         if any(self._is_few(getattr(inner, layer), getattr(outer, layer)) for layer in _JUDGED):
             self._withhold_judged(name)
+
+    def _withhold_all(self, name: Name) -> None:
+        self.withheld.add(("all", *name))
+        self.sizes[name] = replace(self.sizes[name], all=None)
 
     def _withhold_judged(self, name: Name) -> None:
         self.withheld.add(("judged", *name))

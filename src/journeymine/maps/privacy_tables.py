@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import polars as pl
 
 from journeymine.counting.result import Result
 from journeymine.maps.compose_places import node_id
+from journeymine.maps.evidence import WITHHELD
 from journeymine.maps.privacy_counts import ENDS, Key, edge_key, edge_keys, is_few, least, place_key, rows_with_users
 
 __all__ = ["SHARES", "blank", "emptied"]
@@ -20,22 +21,19 @@ Alone = Mapping[str, Mapping[tuple[str, ...], Key]]
 """Places, stages and channels that are one touchpoint, and its key."""
 
 
-def emptied(name: str, result: Result, few: set[Key], alone: Alone, min_group: int) -> dict[str, Any]:
-    """Return the changed fields of one answer of the map, by its name there."""
-    reason = f"fewer than {min_group} users"
+def emptied(
+    name: str, result: Result, few: set[Key], alone: Alone, met: Collection[str], min_group: int
+) -> dict[str, Any]:
+    """Return the changed fields of one answer of the map, by its name there; `met` are the touchpoints that enough users passed."""
     if name == "conversion":
         return {"frame": _changed(result.frame, [_headline(*pair, few, min_group) for pair in rows_with_users(result)])}
     if name == "flows":
         shown = pl.Series([key not in few for key in edge_keys(result.frame)], dtype=pl.Boolean)
-        edges = [
-            _share(row, ("share", *edge_key(row)), few, reason) for row in result.frame.filter(shown).rows(named=True)
-        ]
-        nodes = [
-            _node(row, few, reason) for row in result.tables["nodes"].rows(named=True) if row["n_users"] >= min_group
-        ]
+        edges = [_share(row, ("share", *edge_key(row)), few) for row in result.frame.filter(shown).rows(named=True)]
+        nodes = [_node(row, few) for row in result.tables["nodes"].rows(named=True) if row["n_users"] >= min_group]
         return {"frame": _changed(result.frame, edges), "tables": {"nodes": _changed(result.tables["nodes"], nodes)}}
     if name == "nodes":
-        kept = [_last(row, few) for row in result.frame.rows(named=True) if row["n_users"] >= min_group]
+        kept = [_last(row, few) for row in result.frame.rows(named=True) if node_id(row) in met]
         return {"frame": _changed(result.frame, kept)}
     if name == "paths":
         return {"frame": _paths(result.frame, min_group)}
@@ -79,13 +77,13 @@ def _headline(row: Row, behind: Mapping[str, int], few: set[Key], min_group: int
     out = {**row, **{name: None for name in ("converted", "lost", "open") if ("header", name) in few}}
     rest = least(row["n"] - row["converted"], row["n"], row["n_users"], behind.get("share_rest", 0))
     if {("header", "converted"), ("header", "mature")} & few or is_few(rest, min_group):
-        out = {**blank(out, "share", reason=f"fewer than {min_group} users"), "converted": None}
+        out = {**blank(out, "share", reason=WITHHELD), "converted": None}
     if ("header", "mature") in few:
         out["n"] = None
     young = least(row["immature"], row["n_journeys"], row["n_users_all"])
     if row["n_users_all"] < min_group:
         hidden = ("n_journeys", "n_users_all", "n", "converted", "lost", "open", "value")
-        out = {**blank(out, "share", reason=f"fewer than {min_group} users"), **dict.fromkeys(hidden)}
+        out = {**blank(out, "share", reason=WITHHELD), **dict.fromkeys(hidden)}
     if is_few(young, min_group) and row["immature"] < min_group:
         out["n"] = None
     if (
@@ -96,15 +94,15 @@ def _headline(row: Row, behind: Mapping[str, int], few: set[Key], min_group: int
     return {**out, "service": 0 if 0 < row["service"] < min_group else row["service"]}
 
 
-def _share(row: Row, key: Key, few: set[Key], reason: str) -> Row:
-    return {**blank(row, "conversion", "value", reason=reason), "mature": None} if key in few else row
+def _share(row: Row, key: Key, few: set[Key]) -> Row:
+    return {**blank(row, "conversion", "value", reason=WITHHELD), "mature": None} if key in few else row
 
 
-def _node(row: Row, few: set[Key], reason: str) -> Row:
+def _node(row: Row, few: set[Key]) -> Row:
     if ("node", row["label"]) in few:
-        return {**blank(row, "conversion", "value", reason=reason), "n": None, "n_journeys": None, "mature": None}
+        return {**blank(row, "conversion", "value", reason=WITHHELD), "n": None, "n_journeys": None, "mature": None}
     if ("share", "node", row["label"]) in few:
-        return {**blank(row, "conversion", "value", reason=reason), "mature": None}
+        return {**blank(row, "conversion", "value", reason=WITHHELD), "mature": None}
     return row
 
 
@@ -148,7 +146,6 @@ def _contrasts(result: Result, table: str | None, min_group: int) -> Iterable[Ro
 def _places(
     name: str, result: Result, few: set[Key], alone: Mapping[tuple[str, ...], Key], min_group: int
 ) -> Iterable[Row]:
-    reason = f"fewer than {min_group} users"
     kinds = [kind for kind in ("stage", "channel") if kind in result.frame.columns]
     for row, behind in rows_with_users(result):
         if row["n_users"] < min_group or (name == "places" and ("cell", *place_key(row)) in few):
@@ -172,7 +169,7 @@ def _places(
         if name == "stages":
             out = _stage(out, few)
         if out != row and "reason" in out:
-            out["reason"] = out["reason"] or reason
+            out["reason"] = out["reason"] or WITHHELD
         yield out
 
 

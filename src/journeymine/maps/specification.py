@@ -68,7 +68,7 @@ class Header:
     """Whose journeys, when, and how many of them the picture covers.
 
     `period_start`, `period_end`, `observed_until` are ISO 8601 dates or instants in UTC. `covered` is the share (0–1) of
-    journeys that the drawn nodes and flows stand for. `converted` is the headline share, over mature journeys.
+    all steps that are at touchpoints which are drawn; a whole per cent where figures are withheld. `converted` is the headline share, over mature journeys.
     `currency` is an ISO 4217 code, empty when the log has no values.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
+from journeymine.maps.evidence import WITHHELD
 from journeymine.maps.markup import Svg, element, group, join, label, number, title
 from journeymine.maps.svg_rows import Row, row_label, whisker
 from journeymine.maps.text_metrics import fit, wrap
@@ -53,7 +54,7 @@ def _lost(pairs: list[tuple[Stage, Column]]) -> Row:
             if stage.lost_here is not None and stage.lost_here.reason:
                 # Withheld because a few were lost here, or because it would give away a few elsewhere.
                 parts.append(label(x, 20, UNKNOWN_FIGURE, "t18 quiet"))
-                parts.append(label(x, 36, fit("not shown, for privacy", 11, room), "quiet"))
+                parts.append(label(x, 36, fit(WITHHELD, 11, room), "quiet"))
             continue
         parts.append(label(x, 20, count(stage.n_lost_here), "t18 bad" if stage.n_lost_here else "t18 quiet"))
         y = 36.0

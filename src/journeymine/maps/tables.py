@@ -70,8 +70,9 @@ def _with_interval(estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
     detail = share_interval(estimate)
-    sparse = ", few cases" if estimate.sparse else ""
-    return share(estimate) + (f" ({detail}{sparse})" if detail or sparse else "")
+    words = (detail, "few cases" if estimate.sparse and estimate.value is not None else "")
+    said = ", ".join(word for word in words if word)
+    return share(estimate) + (f" ({said})" if said else "")
 
 
 def map_tables(spec: MapSpecification) -> tuple[Table, ...]:

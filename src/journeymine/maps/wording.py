@@ -119,20 +119,20 @@ def value_of(value: float | Estimate | None) -> float | None:
 def value_or_dash(value: float | None, digits: int = 1) -> str:
     """Write a plain number with a true minus sign.
 
-    >>> value_or_dash(-0.25, 2), value_or_dash(None)
-    ('−0.25', '–')
+    >>> value_or_dash(-0.25, 2), value_or_dash(-0.04), value_or_dash(None)
+    ('−0.25', '0.0', '–')
     """
-    return UNKNOWN_FIGURE if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return UNKNOWN_FIGURE if value is None else f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def score(value: float | Estimate | None) -> str:
     """Write a satisfaction score with its sign.
 
-    >>> score(1.24), score(-0.5), score(0.0)
+    >>> score(1.24), score(-0.5), score(0.04)
     ('+1.2', '−0.5', '0.0')
     """
     number = value_of(value)
-    return UNKNOWN_FIGURE if number is None else ("+" if number > 0 else "") + value_or_dash(number)
+    return UNKNOWN_FIGURE if number is None else ("+" if round(number, 1) > 0 else "") + value_or_dash(number)
 
 
 def share_interval(estimate: Estimate | None) -> str:

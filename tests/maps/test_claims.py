@@ -1,0 +1,214 @@
+"""What the words of a map claim, held against logs whose truth is known."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+import journeymine as jm
+from journeymine.maps.compose_findings import pain_points
+from journeymine.maps.compose_words import unknowns
+from journeymine.maps.evidence import WITHHELD, Filtered
+from journeymine.maps.first_screen import key_figures, meta_line
+from journeymine.maps.specification import Header, MapSpecification
+
+Row = tuple[Any, ...]
+FIRST = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def journeys_of(rows: Sequence[Row], *names: str, stages: Any = None, **rules: Any) -> jm.Journeys:
+    """Journeys of (user, day, touchpoint, …), the days counted from the first of 2025."""
+    frame = pl.DataFrame(
+        [(user, FIRST + timedelta(days=day), *rest) for user, day, *rest in rows],
+        schema=["user", "at", "what", *names], orient="row",
+    )  # fmt: skip
+    columns = {name: name for name in names if name in ("channel", "value")}
+    money = {"currency": "EUR"} if "value" in names else {}
+    events = jm.read_events(frame, user="user", timestamp="at", touchpoint="what", stages=stages, **columns, **money)
+    return jm.build_journeys(events, **rules)
+
+
+def coin_tosses(seed: int) -> jm.Journeys:
+    """900 customers on six channels at random; 3 in 10 buy, whatever they did before."""
+    draw, rows = random.Random(seed), []
+    for user in range(900):
+        day = draw.random() * 300
+        for _ in range(draw.randint(1, 5)):
+            rows.append((f"u{user}", day, f"look{draw.randrange(3)}", f"c{draw.randrange(6)}", None))
+            day += draw.random()
+        if draw.random() < 0.3:
+            rows.append((f"u{user}", day, "order", f"c{draw.randrange(6)}", 50.0 + 20 * draw.random()))
+    stages = {"A": ["look0"], "B": ["look1"], "C": ["look2"], "buy": ["order"]}
+    return journeys_of(rows, "channel", "value", stages=stages, goal="order")
+
+
+@pytest.mark.parametrize("seed", [2, 4, 6, 7])
+def test_of_coin_tosses_no_place_is_said_to_be_worth_mending(seed: int) -> None:
+    spec = jm.journey_map(coin_tosses(seed), min_group=1).spec
+    alone = [d for d in spec.drop_offs if d.value_at_stake and (d.value_at_stake.lower or 0) > 0]
+    assert spec.opportunities == ()
+    assert not [sentence.text for sentence in spec.summary if "would be earned" in sentence.text]
+    assert {drop.significant for drop in spec.drop_offs} == {False}
+    cost = next(figure for figure in key_figures(spec) if figure.label == "What it costs")
+    assert ", may be chance;" in cost.detail
+    assert alone, "one interval of so many should leave out 0, or this shows nothing"
+
+
+def test_a_place_that_is_in_the_list_is_told_with_what_it_is_worth() -> None:
+    spec = jm.journey_map(jm.build_journeys(jm.sample(users=1500))).spec
+    listed = {(found.stage, found.channel) for found in spec.opportunities if found.title.startswith("Keep journeys")}
+    assert {(d.stage, d.channel) for d in spec.drop_offs if d.significant} >= listed
+    assert listed
+    assert [sentence.text for sentence in spec.summary if "would be earned" in sentence.text]
+
+
+@pytest.mark.parametrize("stages", [None, {"A": ["a", "b"], "B": ["c", "d"]}])
+def test_without_a_goal_nothing_is_said_of_conversion_or_loss(stages: Any) -> None:
+    draw = random.Random(3)
+    rows = [
+        (f"u{user}", draw.random() * 300, draw.choice("abcd"), draw.choice(["web", "app"]))
+        for user in range(300)
+        for _ in range(draw.randint(1, 5))
+    ]
+    shown = jm.journey_map(journeys_of(rows, "channel", stages=stages), min_group=1)
+    spec = shown.spec
+    assert {node.converted for node in spec.nodes} == {flow.converted for flow in spec.flows} == {None}
+    assert {lane.converted for lane in spec.lanes} == {stage.converted_later for stage in spec.stages} == {None}
+    assert {stage.n_lost_here for stage in spec.stages} == {None}
+    text = shown.to_markdown()
+    assert "| Convert" not in text
+    assert "Lost here" not in text
+
+
+def test_one_is_said_in_the_singular() -> None:
+    header = Header(title="t", n_users=4, n_journeys=4, n_mature=3)
+    said = [sentence.text.replace("\u00a0", " ") for sentence in unknowns(header, None, 1)]
+    assert said[0] == "1 journey began too recently to be judged; shares leave it out."
+    assert said[-1] == "1 journey begins so early in the log that its first steps may be missing."
+    two = [
+        sentence.text.replace("\u00a0", " ")
+        for sentence in unknowns(Header(title="t", n_users=4, n_journeys=5, n_mature=3), None, 2)
+    ]
+    assert two[0] == "2 journeys began too recently to be judged; shares leave them out."
+    assert two[-1] == "2 journeys begin so early in the log that their first steps may be missing."
+
+
+def test_a_service_journey_is_not_said_to_be_too_young() -> None:
+    rows = [
+        ("a", 0, "look"),
+        ("a", 1, "order"),
+        ("a", 60, "call"),
+        ("b", 2, "look"),
+        ("c", 195, "look"),
+        ("d", 200, "look"),
+    ]
+    journeys = journeys_of(rows, stages={"look": ["look"], "buy": ["order"], "after": ["call"]}, goal="order",
+                           observed_until=int((FIRST + timedelta(days=210)).timestamp() * 1_000_000))  # fmt: skip
+    spec = jm.journey_map(journeys, min_group=1).spec
+    assert journeys.table["status"].to_list() == ["converted", "service", "lost", "open", "open"]
+    assert spec.header.filtered == (Filtered(what="service journeys", n_journeys=1),)
+    assert spec.unknowns[0].text.startswith("2\u00a0journeys began too recently")
+
+
+def test_a_selection_says_when_its_own_journeys_start_and_that_it_is_one() -> None:
+    journeys = jm.build_journeys(jm.sample(users=300))
+    spring = journeys.between("2026-03-01", "2026-05-01")
+    header = jm.journey_map(spring, zoom="channel").spec.header
+    starts = spring.table["start"]
+    assert header.period_start == str(starts.min())[:10]
+    assert header.period_end == str(starts.max())[:10]
+    assert header.who == "Selected journeys"
+    assert jm.journey_map(spring, who="Spring").spec.header.who == "Spring"
+    whole = jm.journey_map(journeys).spec.header
+    assert (whole.who, whole.period_end) == ("All customers", whole.observed_until)
+
+
+@pytest.mark.parametrize("min_group", [1, 10])
+def test_what_is_not_drawn_is_missing_from_what_the_picture_covers(min_group: int) -> None:
+    rows = [step for i in range(300) for step in ((f"u{i}", i % 200, "a"), (f"u{i}", i % 200 + 0.1, f"rare{i // 3}"))]
+    spec = jm.journey_map(journeys_of(rows), min_group=min_group).spec
+    assert {node.id for node in spec.nodes} >= {"a"}
+    drawn = 300 + 3 * (len(spec.nodes) - 1)
+    assert spec.header.covered == drawn / 600
+    assert spec.header.covered == (1.0 if min_group == 1 else 0.5)
+    assert f"the picture covers {100 if min_group == 1 else 50}\u00a0% of their steps" in meta_line(spec)
+
+
+def test_what_is_withheld_says_so_and_not_of_how_many_users_it_would_be() -> None:
+    spec = jm.journey_map(jm.build_journeys(jm.sample(users=1500))).spec
+    purchase = next(stage for stage in spec.stages if stage.name == "purchase")
+    assert sum(drop.n_lost or 0 for drop in spec.drop_offs if drop.stage == "purchase") > 100
+    assert purchase.lost_here is not None
+    assert (purchase.lost_here.value, purchase.lost_here.reason) == (None, WITHHELD)
+    assert all(
+        stage.reached is None or stage.reached.value is None or not stage.reached.reason for stage in spec.stages
+    )
+
+
+def handoffs(**changes: Any) -> pl.DataFrame:
+    row = {"from": "web", "to": "app", "stage": "A", "n": 4000, "n_journeys": 4000, "n_arrivals": 9000, "lost_at_share": 0.0005,
+           "lost_excess": 0.0004, "lost_excess_lower": 0.0001, "lost_excess_upper": 0.0007, "converted_without": 0.3,
+           "p_lost_adjusted": 0.01, "sparse": False}  # fmt: skip
+    return pl.DataFrame(
+        [{**row, **changes}], schema_overrides={"lost_excess_lower": pl.Float64, "lost_excess_upper": pl.Float64}
+    )
+
+
+def test_a_hand_over_without_an_interval_is_told_without_one() -> None:
+    (found,) = pain_points(None, handoffs(lost_excess_lower=None, lost_excess_upper=None), {}, is_rounded=True)
+    assert found.effect is not None
+    assert (found.effect.value, found.effect.lower, found.effect.upper) == (-0.0004, None, None)
+
+
+def test_a_small_share_keeps_the_zero_behind_its_point() -> None:
+    (found,) = pain_points(None, handoffs(), {}, is_rounded=True)
+    assert found.evidence.startswith("0.05\u00a0% of about 4,000\u00a0journeys that cross")
+    (found,) = pain_points(None, handoffs(lost_at_share=0.31), {}, is_rounded=True)
+    assert found.evidence.startswith("31\u00a0% of about")
+
+
+def test_an_example_path_is_whole() -> None:
+    """Of more touchpoints than are drawn, a path that leaves the picture is no example."""
+    paths = [("a", f"t{i:03d}", "b", *(["a"] if i >= 200 else [])) for i in range(210)]
+    rows = [(f"u{i}", i + hour / 24, what) for i, path in enumerate(paths) for hour, what in enumerate(path)]
+    spec = jm.journey_map(journeys_of(rows), min_group=1).spec
+    assert len(spec.nodes) == 200
+    assert spec.examples
+    assert {tuple(step.touchpoint for step in example.steps) for example in spec.examples} <= set(paths)
+
+
+def of_a_robot() -> MapSpecification:
+    rows: list[Row] = [("u", step * 0.01, f"p{step % 7}", "web") for step in range(500)]
+    return jm.journey_map_of_user(journeys_of([*rows, ("u", 5.1, "order", "app")], "channel", goal="order"), "u").spec
+
+
+def test_a_journey_too_long_to_draw_ends_where_it_ended() -> None:
+    spec = of_a_robot()
+    assert spec.summary[0].text.endswith("from p0 to order; it converted.")
+    assert [(end.node, end.status) for end in spec.terminals] == [("web:p0", "start")]
+    assert spec.unknowns[0].text == "Only the first 300 of 501 steps are drawn and written out."
+    assert spec.header.covered == pytest.approx(300 / 501)
+    assert sum(node.n or 0 for node in spec.nodes) == len(spec.examples[0].steps) == 300
+
+
+def test_a_log_too_young_to_judge_anybody_is_drawn() -> None:
+    """500 users in 45 days: nobody is mature with idle of 30 days, and everybody is there to be seen."""
+    draw, rows = random.Random(1), []
+    for user in range(500):
+        day = draw.random() * 45
+        for _ in range(draw.randint(1, 5)):
+            rows.append((f"u{user}", day, draw.choice("abc"), draw.choice(["web", "app"])))
+            day += draw.random()
+    rows += [("lone", 3.0, "rare", "web"), ("lone", 4.0, "a", "shop")]
+    spec = jm.journey_map(journeys_of(rows, "channel", stages={"S": list("abc"), "R": ["rare"]}, goal="c")).spec
+    assert {(node.touchpoint, node.channel) for node in spec.nodes} == {(t, c) for t in "abc" for c in ("web", "app")}
+    assert [stage.name for stage in spec.stages] == ["S"]
+    assert [lane.name for lane in spec.lanes if lane.name == "shop"] == []
+    assert {node.converted.value for node in spec.nodes if node.converted} == {None}
+    assert spec.flows
+    assert {stage.n_reached for stage in spec.stages} == {None}

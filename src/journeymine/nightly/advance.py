@@ -11,6 +11,7 @@ import polars as pl
 
 from journeymine.counting.counts import TableSpec
 from journeymine.errors import SchemaError, StateError
+from journeymine.events.identity import ANONYMOUS
 from journeymine.journeys.context import LogContext
 from journeymine.nightly.asleep import sleep, wake
 from journeymine.nightly.by_day import dated, sealed_tables
@@ -145,6 +146,8 @@ def admit(
         key = ["source", "user", "event_id"]
         known = ids if safe is None else ids.filter(pl.col("timestamp") >= safe)
         new = rows.join(known.select(key), on=key, how="anti", maintain_order="left")  # null ids match nothing
+        if settings.has_anonymous:
+            new = _without_renamed(new, known)
         duplicates = rows.height - new.height
         rows = new
         known = pl.concat([ids, rows.filter(pl.col("event_id").is_not_null()).select(list(IDS))])
@@ -164,6 +167,16 @@ def admit(
         ]
     )
     return rows.select(shape_in(manifest).columns), aside, duplicates
+
+
+def _without_renamed(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Rows without the known events of somebody who was anonymous on one night and has a name on another."""
+    event = ["source", "event_id", "timestamp"]
+    nameless = pl.col("user").str.starts_with(ANONYMOUS)
+    for now in (nameless, ~nameless):
+        again = rows.filter(now).join(known.filter(~now), on=event, how="semi")
+        rows = rows.join(again.select("file", "row"), on=["file", "row"], how="anti", maintain_order="left")
+    return rows
 
 
 def _ids_in_use(ids: pl.DataFrame, manifest: Mapping[str, Any], settings: Settings, safe: int | None) -> pl.DataFrame:

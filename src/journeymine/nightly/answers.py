@@ -30,6 +30,10 @@ LOWER_BOUND = (
     "the number of distinct users is a lower bound, because no list of users is kept over the nights; what hangs on it "
     "(sparse, and the interval of a share of 0 or 1) errs on the side of caution"
 )
+WITHIN_A_DUMP = (
+    "anonymous ids were resolved within each dump: who was anonymous on one night and is known by name on a later one counts "
+    "as two"
+)
 
 
 def results_of(
@@ -41,7 +45,8 @@ def results_of(
     for name, measure in settings.measures.items():
         result = finish(measure, counted[name], confidence=confidence)
         bounded = name in settings.nightly and any("users" in s.values.values() for s in measure.specs().values())
-        found[name] = replace(result, notes=(*result.notes, LOWER_BOUND)) if bounded else result
+        more = [note for note, holds in ((LOWER_BOUND, bounded), (WITHIN_A_DUMP, settings.has_anonymous)) if holds]
+        found[name] = replace(result, notes=(*result.notes, *more))
     return found
 
 

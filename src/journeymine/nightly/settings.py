@@ -120,6 +120,11 @@ class Settings:
         return microseconds(self.every)
 
     @property
+    def has_anonymous(self) -> bool:
+        """Whether some source has anonymous ids beside those of users."""
+        return any(source.schema is not None and source.schema.anonymous for source in self.config.sources)
+
+    @property
     def nightly(self) -> dict[str, Measure]:
         """Measures whose counts add up over nights: what they count lies inside one journey."""
         return {name: m for name, m in self.measures.items() if m.unit != "user"}

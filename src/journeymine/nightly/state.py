@@ -36,8 +36,9 @@ __all__ = ["NightlyState"]
 class NightlyState:
     """The state of a batch job: made once, advanced with each night's dump, asked at any time.
 
-    Every answer is that of one batch over all accepted events in order of arrival; only the number of distinct users
-    behind a figure is a lower bound, because no list of users is kept.
+    Every answer is that of one batch over all accepted events in order of arrival, each as it was accepted: anonymous ids
+    and `never_before` rules are judged within one dump. Only the number of distinct users behind a figure is a lower
+    bound, because no list of users is kept.
 
     Parameters
     ----------

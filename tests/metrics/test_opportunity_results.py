@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 import journeymine as jm
+from journeymine.counting import Counts, count_in_memory
 from journeymine.errors import JourneymineError, MergeError, QuestionError
 
 
@@ -36,7 +39,9 @@ OTHER: list[tuple[str, Callable[[jm.Journeys], Any], type[JourneymineError], str
     ("conversion", lambda j: None, QuestionError, "conversion= wants a result of conversion, and this is 'NoneType'"),
     ("friction", lambda j: jm.friction(j).frame, QuestionError, "this is 'DataFrame'"),
     ("friction", lambda j: jm.friction(j, confidence=0.9), MergeError, "friction differs from drop_off in confidence"),
-    ("conversion", lambda j: jm.conversion(j.between("2026-02-01", "2026-04-01")), MergeError, "drop_off is not of the same journeys"),
+    ("conversion", lambda j: jm.conversion(j.between("2026-02-01", "2026-04-01")), MergeError, "not of the same journeys as drop_off: conversion"),
+    *((name, lambda j, name=name: given(j.where(pl.col("n_steps") != 4))[name], MergeError, f"1 of 6 results are not of the same journeys as .*: {name}")
+      for name in ("drop_off", "friction", "handoffs", "nodes", "chain")),
 ]  # fmt: skip
 
 
@@ -66,3 +71,40 @@ def test_lost_journeys_are_lost_in_one_place_each(fields: dict[str, Any]) -> Non
         lost = jm.conversion(part).frame["lost"].item()
         for by in (None, "touchpoint", ["stage", "channel", "touchpoint", "owner"], ["channel", "device"]):
             assert jm.drop_off(part, by=by).frame["lost_here"].sum() == lost
+
+
+def test_a_selection_is_the_same_however_it_was_come_by(sampled: jm.Journeys) -> None:
+    long, late = pl.col("n_steps") > 3, pl.col("start") >= pl.lit("2026-02-01").str.to_datetime(time_zone="UTC")
+    ways = [
+        sampled.where(long & late),
+        sampled.where(late).where(long),
+        sampled.between("2026-02-01", "2030-01-01").where(long),
+    ]
+    assert len({each.selection for each in ways}) == 1
+    assert sampled.selection == sampled.where(pl.lit(value=True)).selection == ""
+    others = [
+        sampled.where(long),
+        sampled.where(late),
+        ways[0].where(pl.col("nth_journey") > 1),
+        sampled.where(pl.lit(value=False)),
+    ]
+    assert len({each.selection for each in (sampled, ways[0], *others)}) == 6
+    mixed = {name: given(way)[name] for name, way in zip(given(sampled), ways * 2, strict=True)}
+    assert jm.rank_opportunities(**mixed).frame.equals(jm.rank_opportunities(**given(ways[0])).frame)
+
+
+def test_counts_tell_their_selection_and_merged_ones_only_if_they_share_it(
+    sampled: jm.Journeys, tmp_path: Path
+) -> None:
+    measure = jm.Conversion()
+    spring, winter = sampled.between("2026-03-01", "2027-01-01"), sampled.between("2026-01-01", "2026-03-01")
+    a, b = (count_in_memory(measure, each) for each in (spring, winter))
+    a.save(tmp_path / "a")
+    loaded = Counts.load(tmp_path / "a", measure.specs())
+    assert loaded.basis.selection == a.basis.selection == spring.selection != winter.selection
+    assert Counts.merge([a, b]).basis.selection is None
+    about = json.loads((tmp_path / "a" / "counts.json").read_text())
+    del about["selection"]  # as saved before it was kept
+    (tmp_path / "a" / "counts.json").write_text(json.dumps(about))
+    old = jm.finish(measure, Counts.load(tmp_path / "a", measure.specs()))
+    assert jm.rank_opportunities(**{**given(spring), "conversion": old}).frame.height >= 0

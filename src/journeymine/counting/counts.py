@@ -128,6 +128,7 @@ class Basis:
     ----------
     notes : what is known of the journeys beside that; merged counts keep what all parts say.
     currency : of all money, where it is known; counts of two currencies are not added.
+    selection : which of the log's journeys were counted, see `Journeys`; None where the parts differ, or do not say.
     """
 
     rules: JourneyRules
@@ -135,6 +136,7 @@ class Basis:
     stages: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
     currency: str | None = field(default=None, compare=False, repr=False)
+    selection: str | None = field(default="", compare=False)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -225,7 +227,9 @@ class Counts:
             )
         merged = {name: spec.merge([part.coded[name] for part in parts]) for name, spec in first.specs.items()}
         notes = tuple(note for note in first.basis.notes if all(note in part.basis.notes for part in parts))
-        basis = replace(first.basis, notes=notes, currency=currencies[0] if currencies else None)
+        selection = first.basis.selection if len({part.basis.selection for part in parts}) == 1 else None
+        currency = currencies[0] if currencies else None
+        basis = replace(first.basis, notes=notes, currency=currency, selection=selection)
         return cls(first.question, basis, first.specs, merged)
 
     @classmethod

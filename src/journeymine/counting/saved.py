@@ -39,6 +39,7 @@ def save_counts(counts: Counts, folder: Path) -> None:
         "basis": counts.basis.to_data(),
         "notes": list(counts.basis.notes),
         "currency": counts.basis.currency,
+        "selection": counts.basis.selection,
         "tables": list(counts.tables),
         "sha256": checksums,
     }
@@ -56,9 +57,8 @@ def load_counts(folder: Path, specs: Mapping[str, TableSpec]) -> Counts:
     other = [name for name, spec in specs.items() if dict(tables[name].schema) != dict(spec.schema)]
     if other:
         raise _other_tables(about["question"], [f"have other columns in {', '.join(map(repr, sorted(other)))}"])
-    basis = replace(
-        Basis.from_data(about["basis"]), notes=tuple(about.get("notes", ())), currency=about.get("currency")
-    )
+    said = {name: about.get(name) for name in ("currency", "selection")}
+    basis = replace(Basis.from_data(about["basis"]), notes=tuple(about.get("notes", ())), **said)
     return Counts(about["question"], basis, specs, tables)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from journeymine.stats.folds import FOLDS
+
 __all__ = ["CONVERTED", "ENDED", "LOST", "OPEN", "SERVICE", "STATUSES", "Heads"]
 
 Ints = npt.NDArray[np.int64]
@@ -16,6 +18,8 @@ Bools = npt.NDArray[np.bool_]
 STATUSES = ("converted", "lost", "open", "service", "ended")
 """Labels of the status codes."""
 CONVERTED, LOST, OPEN, SERVICE, ENDED = range(len(STATUSES))
+_MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
+"""The odd factors of SplitMix64 (Steele, Lea and Flood 2014)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,21 @@ class Heads:
     def replace(self, **arrays: npt.NDArray[Any]) -> Heads:
         """The same with some arrays exchanged."""
         return Heads(**{each.name: arrays.get(each.name, getattr(self, each.name)) for each in fields(self)})
+
+    def checksum(self, folds: npt.NDArray[np.uint8]) -> str:
+        """Which journeys these are, whichever way they were come by: a number for each, added up.
+
+        Parameters
+        ----------
+        folds : of the users.
+        """
+        mixed = self.start.view(np.uint64) * _MIX[0]
+        for part, factor in ((self.end, _MIX[1]), (self.nth * FOLDS + folds[self.user], _MIX[2])):
+            mixed ^= mixed >> np.uint64(31)  # or equal journeys would cancel out
+            mixed += part.view(np.uint64) * factor
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= _MIX[0]
+        return f"{len(self)}-{int(mixed.sum(dtype=np.uint64)):016x}"
 
     @classmethod
     def empty(cls, n: int) -> Heads:

@@ -72,6 +72,7 @@ class Journeys:
     stages : names of the declared stages, in order.
     goal_stage : the stage of the goal, by the rules and the stage map, the same in every part; None without one.
     notes : what a reader of numbers made of them must know, in sentences.
+    selection : which of the log's journeys they are, as a checksum; ``""`` for all of them.
     """
 
     coded: Steps
@@ -87,6 +88,7 @@ class Journeys:
     company: CompanyTouches = field(default_factory=CompanyTouches.none)
     events: Events | None = None
     notes: tuple[str, ...] = ()
+    selection: str = ""
 
     def __len__(self) -> int:
         return len(self.heads)
@@ -190,6 +192,7 @@ class Journeys:
             folds=self.folds[users],
             segments={name: coded.take(chosen) for name, coded in self.segments.items()},
             company=self.company.of_journeys(chosen),
+            selection=self.selection if len(chosen) == len(self) else heads.checksum(self.folds),
         )
 
     # -- for people --------------------------------------------------------------------------------------------------

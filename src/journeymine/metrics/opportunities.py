@@ -123,9 +123,8 @@ def rank_opportunities(
     ------
     QuestionError : `fdr` is no share, a result is of another measure than its argument, conversion, friction or handoffs
         are by groups, or `nodes` are not by touchpoint.
-    MergeError : a result is of another log, other rules or another confidence than the others; or the drop-off is of another
-        selection of the journeys than the conversion. That friction, handoffs and a chain are of the same selection is for
-        the caller to see to: their tables hold no total to compare.
+    MergeError : a result is of another log, other rules, another confidence or another selection of the journeys than the
+        others. Counts that were merged of several selections, or saved by an earlier version, do not say of which they are.
 
     Notes
     -----

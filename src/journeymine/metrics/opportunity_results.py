@@ -21,6 +21,7 @@ _ASKED = {
 }
 _FIRST = {"conversion": "n_journeys", "friction": "friction", "handoffs": "from"}
 """First column of those that a list wants of all journeys; groups stand before it."""
+_SAME = "ask all of the same selection (where, between, through) of the journeys"
 
 
 def check_results(given: Mapping[str, Any]) -> None:
@@ -39,6 +40,7 @@ def check_results(given: Mapping[str, Any]) -> None:
     for name, result in results.items():
         _check_measure(name, result)
     _check_basis(results)
+    _check_selection(results)
     for name in ("drop_off", "nodes"):
         if name in results:
             _check_lost(name, results[name], results["conversion"])
@@ -80,6 +82,17 @@ def _differing(result: Result | MarkovChain, other: Result | MarkovChain) -> str
     return ", ".join([*rules, *bounds, *confidence]) or "rules"
 
 
+def _check_selection(results: Mapping[str, Result | MarkovChain]) -> None:
+    """All are of the journeys that most of them are of; counts of an earlier version do not say."""
+    given = {name: each.basis.selection for name, each in results.items() if each.basis.selection is not None}
+    usual = max(given, key=lambda name: sum(each == given[name] for each in given.values()), default="")
+    odd = [name for name in given if given[name] != given[usual]]
+    if odd:
+        raise MergeError(
+            f"{len(odd)} of {len(given)} results are not of the same journeys as {usual}: {', '.join(odd)}", hint=_SAME
+        )
+
+
 def _check_lost(name: str, places: Result, conversion: Result) -> None:
     """A lost journey has its last step in one place: those of all places are the lost journeys, of the same selection."""
     here, lost = places.frame["lost_here"], conversion.frame["lost"]
@@ -87,5 +100,5 @@ def _check_lost(name: str, places: Result, conversion: Result) -> None:
         return
     raise MergeError(
         f"{name} is not of the same journeys as conversion: {here.sum():,} journeys are lost there, and {lost.sum():,} in all",
-        hint="ask all of the same selection (where, between, through) of the journeys",
+        hint=_SAME,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import journeymine as jm
 from journeymine.metrics import customer_value
 from journeymine.stats.histogram import bucket_of, bucket_value
 from tests.metrics.months import HOUR, by_user, monthly_logs
@@ -49,3 +51,26 @@ def test_a_log_without_values_still_counts_purchases() -> None:
     assert (row["channel"], row["purchases_per_customer"], row["repeated_share"]) == ("web", 2.0, 1.0)
     assert row["value_per_customer"] is None
     assert row["reason"] == "no purchase here has a value"
+
+
+def test_values_that_add_up_to_0_are_values() -> None:
+    """Every second customer gives back what the one before paid: nothing is earned, which is not to know nothing."""
+    rows = [(f"u{i}", at, what, worth) for i in range(100) for at, what, worth in
+            ((0, "visit", None), (60, "order", 5.0 if i % 2 else -5.0))]  # fmt: skip
+    frame = pl.DataFrame(rows, schema=["user", "t", "touchpoint", "value"], orient="row")
+    fields = {"user": "user", "timestamp": "t", "time_unit": "s", "touchpoint": "touchpoint"}
+    rules = {"goal": "order", "observed_until": 100 * 86_400 * 1_000_000, "idle": "2d"}
+    valued = jm.build_journeys(jm.read_events(frame, **fields, value="value"), **rules)
+    assert jm.customer_value(valued).frame.select("value", "value_per_customer", "value_per_purchase").row(0) == (
+        0,
+        0,
+        0,
+    )
+    asked = {"entry": "visit", "returned": "order", "period": "7d", "periods": 1}
+    kept = jm.retention(valued, **asked)
+    assert [table["value_per_user"].to_list() for table in (kept.frame, kept.tables["overall"])] == [[0.0, 0.0]] * 2
+    assert jm.conversion(valued).frame["mean_value"].to_list() == [0.0]
+    bare = jm.build_journeys(jm.read_events(frame, **fields), **rules)
+    assert jm.customer_value(bare).frame["value_per_customer"].to_list() == [None]
+    assert jm.retention(bare, **asked).frame["value_per_user"].to_list() == [None, None]
+    assert jm.conversion(bare).frame["mean_value"].to_list() == [None]

@@ -105,6 +105,11 @@ class Tally:
         out[fold, of_row] = self._floats(column, cells)
         return out
 
+    def told(self, column: str) -> bool:
+        """Whether any sum is another than 0: sums of labels and folds that add up to 0 are no lack of numbers."""
+        stored = limbs(column) if self.spec.values[column] == "wide" else (column,)
+        return any(bool(self.frame[name].to_numpy().any()) for name in stored)
+
     def spread(self, column: str, rows: Ints | None = None) -> Floats:
         """Total, then the replicates: shape [1 + K, rows], K the folds that hold anybody."""
         return spread(self.by_fold(column, rows), self.present)

@@ -101,7 +101,7 @@ def credits_of(
 
 def _valued(tallies: Mapping[str, Tally]) -> bool:
     """Whether any journeys brought in or cost money, be it as much as others: in a fold, or by the labels that they touched."""
-    return any(bool(tallies[name].by_fold("value").any()) for name in ("journeys", "sets"))
+    return any(tallies[name].told("value") for name in ("journeys", "sets"))
 
 
 def _behind(rows: _Rows, journeys: Tally, touched: Tally) -> tuple[Floats, Floats]:

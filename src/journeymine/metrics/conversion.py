@@ -92,7 +92,7 @@ class Conversion:
         times = histogram_of(tallies["times"], tally.rows)
         with np.errstate(divide="ignore", invalid="ignore"):
             mean_value = tally.spread("value") / MICRO / tally.spread("converted")
-        if not bool(tally["value"].any()):
+        if not tally.told("value"):
             mean_value = np.full_like(mean_value, np.nan)  # a log without values says nothing of what one is worth
         answer = Answer(
             keys=tally.rows,

@@ -130,7 +130,7 @@ class CustomerValue:
         tally = tallies["users"]
         customers, users = tally.total("customers"), tally.total("n_users")
         behind, once = tally.by_fold("customers")[tally.present], np.ones(len(tally), dtype=bool)
-        has_value = bool(tally["value"].any())
+        has_value = tally.told("value")
         spread = {name: tally.spread(name) for name in ("customers", "purchases")}
         value = tally.spread("value") / MICRO if has_value else np.full(spread["customers"].shape, np.nan)
         worth = histogram_of(tallies["values"], tally.rows)

@@ -202,7 +202,7 @@ def _stakes(tally: Tally, reasons: list[str | None]) -> _Stakes:
     gain = np.where(own[0] < theirs[0], theirs - own, 0.0)
     gain[:, (best < 0) | (n[0] == 0)] = np.nan
     conversions = tally.spread("lost_here") * gain
-    has_value = bool(tally["value"].any())
+    has_value = tally.told("value")
     value = np.where(conversions == 0, 0.0, conversions * mean_value) if has_value else np.full(gain.shape, np.nan)
     labels = [place_label(row) for row in tally.rows.select(split_names(tally.rows.columns)[1]).iter_rows()]
     unknown = np.isnan(value[0]) & has_value

@@ -172,7 +172,7 @@ def _cohort_of(clock: PeriodClock) -> str:
 def _value(tally: Tally) -> Number:
     with np.errstate(divide="ignore", invalid="ignore"):
         value = tally.spread("value") / MICRO / tally.spread("n")
-    has_value = bool(tally["value"].any())
+    has_value = tally.told("value")
     return Number(value if has_value else np.full(value.shape, np.nan), tally.by_fold("n")[tally.present])
 
 

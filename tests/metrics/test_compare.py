@@ -127,7 +127,8 @@ def test_graphs_are_compared_by_how_many_journeys_use_each_edge() -> None:
     used = found.frame.filter(pl.col("estimate") == "n_journeys_share")
     for side, journeys in (("a", a), ("b", b)):
         edges = jm.transitions(journeys, grain="stage").edges
-        own = {row[:3]: row[3] / len(journeys) for row in edges.select("from", "to", "status", "n_journeys").rows()}
+        mature = journeys.table.filter(pl.col("mature"), pl.col("status") != "service").height
+        own = {row[:3]: row[3] / mature for row in edges.select("from", "to", "status", "mature").rows()}
         for row in used.select("from", "to", "status", side).rows():
             assert row[3] == pytest.approx(own.get(row[:3], 0.0))
     assert "nodes" in found.tables

@@ -72,7 +72,7 @@ def test_win_back_is_compared_between_periods_within_its_horizon_only() -> None:
     after = journeys.between(CHANGE, "1971-01-01")
     own = jm.win_back(after, horizon="20d").frame["came_back_share"][0]
     assert found.frame["a"][0] == pytest.approx(own)
-    with pytest.raises(QuestionError, match=r"so_far_share grow(?s:.*)Hint"):
+    with pytest.raises(QuestionError, match=r"so_far_share go by the time watched(?s:.*)Hint"):
         before_after(journeys, CHANGE, jm.WinBack(), columns="so_far_share")
     web = stationary(seed=4)
     assert "so_far_share" in compare(journeys, web, jm.WinBack()).frame["estimate"].to_list()
@@ -168,3 +168,74 @@ def test_a_curve_of_one_point_is_compared_at_its_time() -> None:
         curves = compare(a, other, jm.TimeToConvert(horizon="10d")).tables["curves"].filter(estimate="converted_share")
         assert curves["time_s"].to_list() == [day * DAY for day in days]
         assert curves["difference"].null_count() == len(days)
+
+
+@cache
+def coin_tosses(seed: int, users: int = 1500, days: int = 200) -> jm.Journeys:
+    """Users who come now and then, for up to five steps of the same four each time."""
+    draws = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        begin = draws.uniform(0, days)
+        for _ in range(draws.poisson(1.5) + 1):
+            at = begin + np.cumsum(draws.exponential(2.0, draws.integers(1, 6)))
+            rows += [
+                (f"u{user}", t, what)
+                for t, what in zip(at, draws.choice(list("abco"), len(at), p=[0.35, 0.3, 0.25, 0.1]), strict=True)
+            ]
+            begin += draws.exponential(40.0)
+    frame = pl.DataFrame(rows, schema={"user": pl.String, "day": pl.Float64, "what": pl.String}, orient="row")
+    frame = frame.filter(pl.col("day") < days).select("user", "what", t=(pl.col("day") * DAY).cast(pl.Int64))
+    events = jm.read_events(
+        frame,
+        user="user",
+        timestamp="t",
+        time_unit="s",
+        touchpoint="what",
+        stages={"1": ["a", "b"], "2": ["c"], "3": ["o"]},
+    )
+    return jm.build_journeys(events, goal="o", idle="10d")
+
+
+@pytest.mark.parametrize(
+    "measure", [jm.Transitions(), jm.Markov(), jm.DropOff(by="stage"), jm.StageReach()], ids=lambda m: str(m.name)
+)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_of_two_periods_alike_nothing_is_claimed(measure: Any, seed: int) -> None:
+    found = before_after(coin_tosses(seed), "1970-04-10", measure)
+    assert found.tables["global"]["p_value"].min() > 0.01
+    for frame in (found.frame, *(table for name, table in found.tables.items() if name != "global")):
+        assert frame["p_adjusted"].min() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("measure", "left_out"),
+    [
+        (jm.DropOff(by="stage"), {"open_share", "came_back_share"}),
+        (jm.Markov(), {"open", "steps", "seconds", "visits"}),
+    ],
+    ids=["drop_off", "markov"],
+)
+def test_what_goes_by_the_time_watched_is_compared_between_groups_only(measure: Any, left_out: set[str]) -> None:
+    journeys = coin_tosses(0)
+    periods = before_after(journeys, "1970-04-10", measure)
+    assert not left_out & set(periods.frame["estimate"])
+    assert any(all(name in note for name in left_out) for note in periods.notes)
+    with pytest.raises(QuestionError, match=r"go by the time watched(?s:.*)Hint"):
+        before_after(journeys, "1970-04-10", measure, columns=min(left_out))
+    even = pl.col("user").str.slice(1).cast(pl.Int64) % 2 == 0
+    groups = compare(journeys.where(even), journeys.where(~even), measure)
+    assert left_out <= set(groups.frame["estimate"])
+
+
+def test_sums_are_told_to_be_sums() -> None:
+    journeys = coin_tosses(0)
+    found = before_after(journeys, "1970-04-10", jm.Attribution(grain="touchpoint"))
+    after = len(journeys.between("1970-04-10", "1971-01-01"))
+    told = [note for note in found.notes if "sums" in note]
+    assert len(told) == 1
+    assert told[0].startswith("conversions, value are sums")
+    assert f"{after:,} in after and {len(journeys) - after:,} in before" in told[0]
+    shares = before_after(journeys, "1970-04-10", jm.Attribution(grain="touchpoint"), columns="share")
+    assert not any("sums" in note for note in shares.notes)
+    assert shares.tables["global"]["p_value"].min() > 0.01

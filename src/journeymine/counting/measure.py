@@ -34,9 +34,10 @@ class Measure(Protocol):
         journey.
     schema_version : of the result's frame.
 
-    A measure that names touchpoints may have a ``check(labels)`` of its own, see `check_questions`. One of unit user that
-    takes what a user did next from what each journey knows, and so may be asked of journeys without the others of their
-    users, has ``so_far``: the names of its estimates that grow with the time watched.
+    A measure that names touchpoints may have a ``check(labels)`` of its own, see `check_questions`. One with estimates that go by
+    how long journeys were watched, and so differ between two periods in which nothing changed, names them in ``so_far``. One
+    of unit user that has it takes what a user did next from what each journey knows, and so may be asked of journeys without
+    the others of their users.
     """
 
     name: ClassVar[str]

@@ -49,6 +49,7 @@ class Markov:
     name: ClassVar[str] = "markov"
     unit: ClassVar[Literal["journey", "user"]] = "journey"
     schema_version: ClassVar[int] = 1
+    so_far: ClassVar[tuple[str, ...]] = ("open", "steps", "seconds", "visits")
 
     def __post_init__(self) -> None:
         check_order(self.order)

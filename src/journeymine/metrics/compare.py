@@ -30,6 +30,7 @@ from journeymine.metrics.compare_sides import (
     counts_of,
     folds_of,
     so_far_between,
+    sums_told,
     wanted_estimates,
 )
 from journeymine.metrics.compare_tests import global_test, p_values
@@ -80,14 +81,16 @@ def compare(
     -----
     Shares: Newcombe's interval with the correlation of the two replicate series; numbers: the jackknife of the difference;
     quantiles: squared and added from their own limits. p_adjusted is Benjamini–Hochberg over all rows of a frame, the
-    p-values being those at which the interval would touch 0. Of a transition graph the share of journeys that use each edge
-    and node is compared first (``n_journeys_share``). A row that only one of them has is compared where
+    p-values being those at which the interval would touch 0. Of a transition graph the share of mature journeys that use
+    each edge and node is compared first (``n_journeys_share``). A row that only one of them has is compared where
     the other's estimate exists. Open journeys, ties and nulls are as in the measure. See `docs/compare.md`.
 
     Retention, stickiness, life cycle, repeat rate, value per customer and first-contact resolution follow users from
     journey to journey. Of journeys that leave out others of the same users they would count as gone who is not, and so are
     refused: compare whole users, such as ``journeys.where(pl.col("start").min().over("user") < when)``. Counts are taken
-    as they are. Of `WinBack`, what grows with the time watched is left out between two periods.
+    as they are. What goes by the time watched is left out between two periods: of `WinBack` what grows, of `DropOff` the
+    shares still open and come back, of `Markov` what is still open and the steps and times that go on. Sums (conversions
+    and value credited or at stake) differ with the number of journeys, as a note says: compare shares and means.
     """
     check_asked((a, b), measure, columns, names)
     check_names(measure)
@@ -130,10 +133,11 @@ def compare(
         notes=(
             f"differences are {names[0]} minus {names[1]}",
             *(
-                [f"{', '.join(so_far)} grow with the time watched, and are not compared between two periods"]
+                [f"{', '.join(so_far)} go by the time watched, and are not compared between two periods"]
                 if so_far
                 else []
             ),
+            *sums_told(frames[main]["estimate"].unique(), (a, b), names),
         ),
     )
 

@@ -54,19 +54,22 @@ def is_estimate(value: Any) -> bool:
 
 
 def usage_of(measure: Measure, tallies: Mapping[str, Tally], answers: dict[str, Answer]) -> dict[str, Answer]:
-    """Add the share of journeys that use each edge and node of a transition graph: what two graphs are compared by."""
+    """Add the share of mature journeys that use each edge and node of a transition graph: what two graphs are compared by.
+
+    The young ones of a later period have not come as far as they will.
+    """
     if measure.name != "transitions":
         return answers
     edges = tallies["edges"]
     by = edges.rows.columns[: edges.rows.columns.index("from")]
     starts = edges.rows.select(pl.col("from").is_null()).to_series().to_numpy()
-    used = edges.by_fold("n_journeys")
+    used = edges.by_fold("mature")
     main, *others = list(answers)
     for name, tally in ((main, edges), *((other, tallies["nodes"]) for other in others)):
         all_journeys = np.zeros((FOLDS, len(tally)))
         for column, row in _same_labels(edges.rows, np.flatnonzero(starts), tally.rows, by):
             all_journeys[:, row] += used[:, [column]]
-        share = Share(np.minimum(tally.by_fold("n_journeys"), all_journeys), all_journeys)
+        share = Share(np.minimum(tally.by_fold("mature"), all_journeys), all_journeys)
         answers[name] = replace(answers[name], columns={USAGE: share, **answers[name].columns})
     return answers
 

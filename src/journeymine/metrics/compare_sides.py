@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,12 @@ __all__ = [
     "folds_of",
     "n_cut_users",
     "so_far_between",
+    "sums_told",
     "wanted_estimates",
 ]
+
+SUMS = frozenset({"conversions", "value", "conversions_at_stake", "value_at_stake"})
+"""Estimates, of whichever measure, that add up over journeys."""
 
 COHORTS = (
     "compare whole users, e.g. by their first entry: first = pl.col('start').min().over('user'), then "
@@ -110,8 +114,18 @@ def n_cut_users(journeys: Journeys) -> int:
 
 
 def so_far_between(measure: Measure, sides: Sequence[Journeys | Counts]) -> tuple[str, ...]:
-    """Estimates that grow with the time watched, and so differ between two periods in which nothing changed."""
+    """Estimates that go by the time watched, and so differ between two periods in which nothing changed."""
     return tuple(getattr(measure, "so_far", ())) if _two_periods(sides) else ()
+
+
+def sums_told(estimates: Iterable[str], sides: Sequence[Journeys | Counts], names: Sequence[str]) -> list[str]:
+    """What to know of sums among the estimates, which a longer period or a larger group has more of."""
+    sums = sorted(SUMS.intersection(estimates))
+    if not sums:
+        return []
+    sizes = [f"{len(side):,} in {name}" for side, name in zip(sides, names, strict=True) if isinstance(side, Journeys)]
+    told = f": {' and '.join(sizes)}" if sizes else ""
+    return [f"{', '.join(sums)} are sums, which differ with the number of journeys{told}; shares and means do not"]
 
 
 def wanted_estimates(
@@ -124,8 +138,8 @@ def wanted_estimates(
     wanted = (columns,) if isinstance(columns, str) else tuple(columns)
     if grown := sorted(set(wanted) & set(so_far)):
         raise QuestionError(
-            f"{', '.join(grown)} grow with the time watched, which differs between two periods",
-            hint="name an estimate within a horizon, e.g. came_back_share",
+            f"{', '.join(grown)} go by the time watched, which differs between two periods",
+            hint="name others, or compare groups of one time; of who comes back, jm.WinBack tells what no time changes",
         )
     return wanted
 

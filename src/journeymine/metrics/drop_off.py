@@ -52,6 +52,7 @@ class DropOff:
     name: ClassVar[str] = "drop_off"
     unit: ClassVar[Literal["journey", "user"]] = "journey"
     schema_version: ClassVar[int] = 1
+    so_far: ClassVar[tuple[str, ...]] = ("open_share", "came_back_share")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", as_names(self.by) or ("stage", "channel"))

@@ -63,3 +63,25 @@ def test_the_limit_is_one_of_the_whole_that_is_asked_and_never_of_a_part(journey
     many = journeys.where(pl.col("user") != "u0")
     with pytest.raises(QuestionError, match="11,999 labels"):
         jm.retention(many, by="plan")
+
+
+@pytest.mark.parametrize(
+    "measure", [jm.Conversion(by="channel:touchpoint"), jm.Dwell(by="channel:touchpoint")], ids=lambda m: m.name
+)
+def test_pairs_are_counted_when_all_parts_are_together(measure: jm.Measure) -> None:
+    def log(n_channels: int) -> jm.Events:
+        pairs = [(f"c{channel}", f"t{what}") for channel in range(n_channels) for what in range(100)]
+        rows = [(f"u{i}", 60 * i, channel, what) for i, (channel, what) in enumerate(pairs)]
+        frame = pl.DataFrame(rows, schema=["user", "t", "channel", "tp"], orient="row")
+        return jm.read_events(frame, user="user", timestamp="t", time_unit="s", channel="channel", touchpoint="tp")
+
+    few, many = log(95), log(120)
+    told = r"12,000 labels, more than 10,000(?s:.*)Hint"
+    for engine in (None, Buckets(n_buckets=4)):
+        which = {} if engine is None else {"engine": engine}
+        with pytest.raises(QuestionError, match=told):
+            jm.mine(many, [measure], goal="t1", **which)
+        assert jm.mine(few, [measure], goal="t1", **which)[measure.name].frame.height == 9_500
+    parts = count_in_memory(measure, jm.build_journeys(many, goal="t1"), n_steps=500)
+    with pytest.raises(QuestionError, match=told):
+        jm.finish(measure, parts)

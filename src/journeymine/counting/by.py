@@ -19,8 +19,10 @@ from journeymine.parallel import take
 
 __all__ = [
     "MAX_GROUPS",
+    "PAIR",
     "Grouped",
     "as_names",
+    "check_few",
     "group_journeys",
     "group_steps",
     "places",
@@ -34,6 +36,9 @@ MAX_GROUPS = 10_000
 """Most labels that a breakdown may have; beyond, a number per label tells nobody anything."""
 
 CHANNEL_OF = ("entry", "exit", "any")
+
+PAIR = "channel:touchpoint"
+"""The one breakdown whose labels are made of those of two columns."""
 
 NEW_OR_RETURNING = "new_or_returning"
 """A breakdown that every log has: journeys of users with an earlier goal apart from those of new customers."""
@@ -178,9 +183,15 @@ def _of_journey(journeys: Journeys, name: str) -> Coded | None:
 
 
 def _check_few(name: str, coded: Coded) -> None:
-    if _many(coded):
+    if name != PAIR:  # which pairs there are no part knows: they are counted when all parts are together
+        check_few(name, len(coded.labels))
+
+
+def check_few(name: str, n_labels: int) -> None:
+    """Refuse a breakdown by too many labels."""
+    if n_labels > MAX_GROUPS:
         raise QuestionError(
-            f"by={name!r} has {len(coded.labels):,} labels, more than {MAX_GROUPS:,}",
+            f"by={name!r} has {n_labels:,} labels, more than {MAX_GROUPS:,}",
             hint="group them first, with journeys.segment(…) or an attribute of fewer values",
         )
 

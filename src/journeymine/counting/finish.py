@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.counting.by import PAIR, check_few
 from journeymine.counting.counts import Basis, Counts
 from journeymine.counting.estimates import (
     Answer,
@@ -52,9 +53,11 @@ def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: f
     Raises
     ------
     MergeError : counts of another question, or of different rules or bounds.
+    QuestionError : a breakdown by more pairs of labels than anybody reads.
     """
     whole = counts if isinstance(counts, Counts) else Counts.merge(counts)
     check_question(measure, whole)
+    _check_pairs(measure, whole)
     basis, tallies = whole.basis, tallies_of(whole)
     del counts, whole  # of millions of rows, what is no longer asked for goes as soon as it may
     answers = measure.estimate(tallies, basis)
@@ -84,6 +87,13 @@ def check_question(measure: Measure, counts: Counts) -> None:
             f"these counts answer {counts.question}, not {question_of(measure)}",
             hint="finish with the measure that counted",
         )
+
+
+def _check_pairs(measure: Measure, counts: Counts) -> None:
+    """Refuse a breakdown by too many pairs of labels, which are known only now: however the users were partitioned."""
+    if PAIR in getattr(measure, "names", ()):
+        tables = [counts.coded[name][PAIR] for name, spec in counts.specs.items() if PAIR in spec.keys]
+        check_few(PAIR, max((column.n_unique() for column in tables), default=0))
 
 
 def least_users(answer: Answer) -> pl.DataFrame:

@@ -132,3 +132,9 @@ def test_without_a_goal_nothing_is_said_of_conversion() -> None:
         assert frame.select("conversion", "conversion_lower", "conversion_upper").unique().rows() == [(None,) * 3]
         assert frame["reason"].unique().to_list() == ["no goal was named, so nothing can convert"]
     assert variants(journeys).frame["conversion"].null_count() == variants(journeys).frame.height
+
+
+def test_quantiles_lie_between_the_least_and_the_greatest() -> None:
+    rows = tuple(Row("a", second * MINUTE // 60, "visit", "web", None, None, None, None) for second in (0, 5, 10, 15))
+    edge = transitions(build(rows, goal="order", idle="10m", session_gap="3m")).steps.row(0, named=True)
+    assert [edge[name] for name in ("min_s", "mean_s", "max_s", "p50_s", "p90_s", "p95_s")] == [5.0] * 6

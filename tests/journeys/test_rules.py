@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 
-from journeymine.errors import RulesError, UnknownLabelError
-from journeymine.events import StageMap
-from journeymine.journeys import JourneyRules
+from journeymine.errors import QuestionError, RulesError, UnknownLabelError
+from journeymine.events import StageMap, read_events
+from journeymine.journeys import JourneyRules, build_journeys
 from journeymine.journeys.context import goal_rank, sale_rank
 from journeymine.metrics import conversion
 from tests.oracles.logs import Row, build, rule_fields
@@ -154,3 +154,11 @@ def test_a_goal_of_no_stage_says_so_on_conversion_too() -> None:
     journeys = build(log, goal="quit", idle="10m", session_gap="3m")
     assert "say it with goal_stage=" in conversion(journeys).notes[0]
     assert conversion(journeys).notes == journeys.notes
+
+
+def test_journeys_are_built_from_events_by_rules() -> None:
+    frame = pl.DataFrame({"user": ["a"], "t": [0], "touchpoint": ["x"]})
+    with pytest.raises(QuestionError, match=r"(?s)not from a DataFrame.*Hint: read_events"):
+        build_journeys(frame)  # type: ignore[arg-type]
+    with pytest.raises(RulesError, match=r"(?s)rules are a dict.*Hint"):
+        build_journeys(read_events(frame, timestamp="t", time_unit="s"), {"goal": "x"})  # type: ignore[arg-type]

@@ -40,7 +40,8 @@ def edge_times(edges: Tally, times: Tally, histogram: Tally) -> dict[str, pl.Ser
             n_groups=rows.stop - rows.start,
         )  # fmt: skip
         for name, each in zip(_QUANTILES, quantiles.T, strict=True):
-            found[name][there] = each * (1 / MICRO)
+            # The middle of a bucket may lie beyond all that is in it.
+            found[name][there] = np.clip(each, least[rows], greatest[rows]) * (1 / MICRO)
 
     in_blocks(fill, len(times))
     names = list(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from journeymine.errors import RulesError
+from journeymine.errors import QuestionError, RulesError
 from journeymine.events.log import Events
 from journeymine.journeys.build import build_ordered
 from journeymine.journeys.context import LogContext, check_wild
@@ -29,6 +29,7 @@ def build_journeys(events: Events, rules: JourneyRules | None = None, **rule_fie
 
     Raises
     ------
+    QuestionError : what is no events.
     RulesError : rules that contradict themselves or the log.
     UnknownLabelError : a column or stage that the log does not have.
     QuarantineLimitError, WildTimestampError : the log is worse than the caller allows.
@@ -52,6 +53,13 @@ def build_journeys(events: Events, rules: JourneyRules | None = None, **rule_fie
 
 def rules_of(events: Events, rules: JourneyRules | None, rule_fields: dict[str, Any]) -> JourneyRules:
     """The rules asked for, or those that came with the configuration."""
+    if not isinstance(events, Events):
+        raise QuestionError(
+            f"journeys are built from Events, not from a {type(events).__name__}",
+            hint="read_events(…) makes events of files and frames",
+        )
+    if rules is not None and not isinstance(rules, JourneyRules):
+        raise RulesError(f"rules are a {type(rules).__name__}", hint="JourneyRules(goal=…), or goal=… itself")
     if rules is not None and rule_fields:
         raise RulesError("both rules and rule fields are given", hint="give one, or dataclasses.replace(rules, …)")
     return rules or JourneyRules.from_data({**events.journey_fields, **rule_fields})

@@ -19,6 +19,7 @@ import pytest
 from journeymine.counting import Measure
 from journeymine.engines import Buckets, Mined, mine
 from journeymine.engines.buckets import bytes_of
+from journeymine.engines.partition import _run
 from journeymine.errors import (
     EngineError,
     QuarantineLimitError,
@@ -251,6 +252,29 @@ def test_a_log_that_changes_while_it_is_read(tmp_path: Path, broken: bool) -> No
 
     with pytest.raises(EngineError, match="changed while it was read"):
         mine(log(path), ASKED[:1], engine=Buckets(tmp_path / "work", n_buckets=2), progress=append, **RULES)
+
+
+def test_whoever_cancels_learns_nothing_of_how_the_query_ended(tmp_path: Path) -> None:
+    class Running:
+        def fetch(self) -> None:
+            return None
+
+        def cancel(self) -> None:
+            return None
+
+        def fetch_blocking(self) -> None:
+            raise pl.exceptions.ComputeError("the page header reported the wrong page size")
+
+    class Query:
+        def collect(self, *, background: bool) -> Running:
+            assert background
+            return Running()
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _run(Query(), stop, tmp_path)  # type: ignore[arg-type]
 
 
 # -- directories -----------------------------------------------------------------------------------------------------

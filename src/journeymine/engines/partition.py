@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,8 @@ def _run(query: pl.LazyFrame, tick: Callable[[], None], folder: Path) -> None:
         ) from error
     except BaseException:
         running.cancel()
-        running.fetch_blocking()
+        with suppress(pl.exceptions.PolarsError, OSError):  # what it ends with says less than why it was to end
+            running.fetch_blocking()
         raise
 
 

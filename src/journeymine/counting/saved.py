@@ -57,8 +57,12 @@ def load_counts(folder: Path, specs: Mapping[str, TableSpec]) -> Counts:
     other = [name for name, spec in specs.items() if dict(tables[name].schema) != dict(spec.schema)]
     if other:
         raise _other_tables(about["question"], [f"have other columns in {', '.join(map(repr, sorted(other)))}"])
-    said = {name: about.get(name) for name in ("currency", "selection")}
-    basis = replace(Basis.from_data(about["basis"]), notes=tuple(about.get("notes", ())), **said)
+    basis = replace(
+        Basis.from_data(about["basis"]),
+        notes=tuple(about.get("notes", ())),
+        currency=about.get("currency"),
+        selection=about.get("selection"),  # the first version did not say
+    )
     return Counts(about["question"], basis, specs, tables)
 
 

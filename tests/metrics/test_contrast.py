@@ -432,16 +432,22 @@ def test_a_pause_that_nothing_depends_on_makes_no_difference_although_many_end_w
         assert (row["n"], row["converted_with"], row["converted_without"]) == (600, converted, converted)
 
 
-def wander(seed: int) -> list[tuple[object, ...]]:
-    """Pages of one stage that sell well and badly; repeats, pauses and coming back are coin tosses."""
+def wander(seed: int, *, given_up: float = 0.0) -> list[tuple[object, ...]]:
+    """Pages of one stage that sell well and badly; repeats, pauses and coming back are coin tosses.
+
+    `given_up` : the share of those who pause on the good page that then do nothing but look at the shelf once more.
+    """
     toss, rows = random.Random(seed), []
     leaves, buys = {"good": 0.05, "bad": 0.5, "shelf": 0.2}, {"good": 0.35, "bad": 0.03, "shelf": 0.1}
     for user in range(2_000):
         at, t = toss.choice(["good", "bad", "shelf"]), toss.random() * 20 * DAY
         for _ in range(40):
             rows.append((user, int(t), at))
-            t += toss.choice([60, 600, 4 * DAY])
+            t += (pause := toss.choice([60, 600, 4 * DAY]))
             x = toss.random()
+            if at == "good" and pause > 3 * DAY and toss.random() < given_up:
+                rows.append((user, int(t), "shelf"))
+                break
             if x < leaves[at] + buys[at]:
                 rows += [(user, int(t), "order")] * (x >= leaves[at])
                 break
@@ -462,6 +468,16 @@ def test_a_page_that_sells_badly_is_no_fault_of_those_who_pause_or_come_back_the
     assert sum(counted.pop("claims")) <= 1
     for found in counted.values():
         assert abs(sum(found) / len(found)) < 0.02  # within the stage it would be 0.2, up or down
+
+
+def test_a_pause_that_costs_orders_is_claimed_where_it_does() -> None:
+    stages = {"think": ["good", "bad", "shelf"], "buy": ["order"]}
+    for seed in range(3):
+        log = wander(seed, given_up=0.5)
+        journeys = read(log, "u t what", stages, goal="order", observed_until=200 * DAY * 1_000_000)
+        sure = jm.friction(journeys).frame.filter((pl.col("p_adjusted") < 0.01) & (pl.col("difference") < -0.1))
+        assert sure.select("friction", "touchpoint").rows() == [("wait", "good")]
+        assert jm.opportunities(journeys).frame["title"][0] == "Mend wait at good"
 
 
 def test_a_step_back_is_told_of_the_place_that_journeys_step_back_from() -> None:

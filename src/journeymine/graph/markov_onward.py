@@ -41,7 +41,9 @@ def gains_of_each(chain: ChainArrays, changes: Sequence[Mapping[int, float]]) ->
     -----
     The replicates of a chain of more than `DENSE` states are NaN.
     """
-    states = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *(list(each) for each in changes)]))
+    if not changes:
+        return []
+    states = np.unique(np.concatenate([np.array(list(each), dtype=np.int64) for each in changes]))
     solved = slice(1 if len(chain.states) > DENSE else None)
     x, columns = _solved(chain, states, solved)
     v = np.einsum("rk,rkh->rh", chain.start[solved], columns)

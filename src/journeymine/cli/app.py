@@ -17,7 +17,7 @@ __all__ = ["app", "run"]
 
 app = typer.Typer(
     name="journeymine",
-    help="Mine customer journeys from raw touchpoint logs.",
+    help="Mine customer journeys from raw touchpoint logs: tables, data quality, and a journey map.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

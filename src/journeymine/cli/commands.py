@@ -31,20 +31,20 @@ class Format(StrEnum):
     csv = "csv"
 
 
-User = Annotated[str | None, typer.Option(help="Column of the user id.")]
-Timestamp = Annotated[str | None, typer.Option(help="Column of the time.")]
-Touchpoint = Annotated[str | None, typer.Option(help="Column of what happened.")]
-Channel = Annotated[str | None, typer.Option(help="Column of where it happened.")]
-Value = Annotated[str | None, typer.Option(help="Column of the value.")]
-Timezone = Annotated[str | None, typer.Option(help="Zone of times that name none, e.g. Europe/Berlin.")]
-TimeUnit = Annotated[str | None, typer.Option(help="Unit of times that are numbers: s, ms, us, ns.")]
-TimeFormat = Annotated[str | None, typer.Option(help="Form of times that are text, e.g. %d-%m-%Y.")]
+User = Annotated[str | None, typer.Option(help="Column with the user id.")]
+Timestamp = Annotated[str | None, typer.Option(help="Column with the time of the event.")]
+Touchpoint = Annotated[str | None, typer.Option(help="Column that says what happened.")]
+Channel = Annotated[str | None, typer.Option(help="Column that says where it happened.")]
+Value = Annotated[str | None, typer.Option(help="Column with the value, e.g. revenue.")]
+Timezone = Annotated[str | None, typer.Option(help="Time zone of times that name none, e.g. Europe/Berlin.")]
+TimeUnit = Annotated[str | None, typer.Option(help="Unit of times that are numbers: s, ms, us or ns.")]
+TimeFormat = Annotated[str | None, typer.Option(help="Format of times that are text, e.g. %d-%m-%Y.")]
 Goal = Annotated[list[str] | None, typer.Option(help="Touchpoint that converts a journey; may be repeated.")]
-LostAt = Annotated[list[str] | None, typer.Option(help="Touchpoint that ends a journey as lost; may be repeated.")]
+LostAt = Annotated[list[str] | None, typer.Option(help="Touchpoint that loses a journey at once; may be repeated.")]
 Idle = Annotated[str | None, typer.Option(help="Silence after which a journey is over, e.g. 30d.")]
-Split = Annotated[str | None, typer.Option(help="Cut by user, session or a column instead.")]
+Split = Annotated[str | None, typer.Option(help="Cut journeys by user, by session or by a column instead.")]
 Limit = Annotated[
-    float | None, typer.Option("--max-quarantine-share", help="Share of rows (0-1) that may be set aside.")
+    float | None, typer.Option("--max-quarantine-share", help="Largest share of rows (0-1) that may be set aside.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -52,9 +52,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 def draw_map(
     log: LogArgument, config: ConfigOption = None,
-    out: Annotated[Path, typer.Option("--output", "-o", help="Where to: .html .svg .png .pdf .md .json")] = Path("map.html"),
+    out: Annotated[Path, typer.Option("--output", "-o", help="File to write; its suffix chooses the form: .html .svg .png .pdf .md .json")] = Path("map.html"),
     title: Annotated[str, typer.Option(help="Title of the map.")] = "Customer journey map",
-    min_group: Annotated[int, typer.Option(help="Leave out what fewer users stand behind.")] = 10,
+    min_group: Annotated[int, typer.Option(help="Withhold figures that fewer users stand behind.")] = 10,
     user: User = None, timestamp: Timestamp = None, touchpoint: Touchpoint = None, channel: Channel = None,
     value: Value = None, timezone: Timezone = None, time_unit: TimeUnit = None, time_format: TimeFormat = None,
     goal: Goal = None, lost_at: LostAt = None, idle: Idle = None, split: Split = None,
@@ -96,7 +96,7 @@ def check(
     quarantine: Annotated[Path | None, typer.Option(help="Write the rows set aside to this .parquet or .csv.")] = None,
     max_quarantine_share: Limit = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Report the quality of a log; exit code 1 above the limit."""
+    """Report the quality of a log; exit code 1 if it is too low."""
     options = LogOptions.of(
         user=user, timestamp=timestamp, touchpoint=touchpoint, channel=channel, value=value, timezone=timezone,
         time_unit=time_unit, time_format=time_format,
@@ -133,9 +133,9 @@ def mine_tables(
     goal: Goal = None, lost_at: LostAt = None, idle: Idle = None, split: Split = None,
     max_quarantine_share: Limit = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Write the table of every measure.
+    """Write the tables behind a journey map.
 
-    Journeys, transitions, variants, conversion, drop-off and the others, the quarantine and the report.
+    Journeys, transitions, variants, conversion, drop-off, friction and the others, the quarantine and the report.
     """
     options = LogOptions.of(
         user=user, timestamp=timestamp, touchpoint=touchpoint, channel=channel, value=value, timezone=timezone,
@@ -171,13 +171,13 @@ def mine_tables(
 
 def sample(
     directory: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    seed: Annotated[int, typer.Option(help="Another seed, another retailer.")] = 1,
-    planted: Annotated[bool, typer.Option(help="With the planted facts, or the same retailer without them.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation; another seed makes another retailer.")] = 1,
+    planted: Annotated[bool, typer.Option(help="Plant facts in the data, or leave them out.")] = True,
     quiet: Quiet = False,
 ) -> None:
     """Write the sample data.
 
-    A believable omnichannel retailer, with planted facts to find.
+    A simulated retailer with many channels, and planted facts to find.
     """
     from journeymine.retailer import write_sample
 

@@ -20,9 +20,11 @@ __all__ = [
 
 LogArgument = Annotated[
     str,
-    typer.Argument(help="A file, a glob, a folder, or a journey.toml. With --config, what its paths are relative to."),
+    typer.Argument(help="A file, a glob, a folder, or a journey.toml. With --config: where its files are."),
 ]
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="A TOML file: sources, stages, rules.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="A TOML file with sources, stages and rules.")
+]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,7 @@ __all__ = ["nightly"]
 
 nightly = typer.Typer(
     name="nightly",
-    help="Keep the state of a batch job, night after night.",
+    help="Keep a state that grows with each night's dump.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -27,13 +27,13 @@ nightly = typer.Typer(
 State = Annotated[Path, typer.Argument(help="Folder of the state.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-Configuration = Annotated[Path, typer.Option("--config", "-c", help="A TOML file: sources, stages, rules.")]
+Configuration = Annotated[Path, typer.Option("--config", "-c", help="A TOML file with sources, stages and rules.")]
 Lateness = Annotated[str, typer.Option(help="How long after its own time an event may still arrive.")]
-Zone = Annotated[str, typer.Option(help="Whose calendar says on which day a journey started.")]
+Zone = Annotated[str, typer.Option(help="Time zone whose calendar says on which day a journey started.")]
 Every = Annotated[str, typer.Option(help="How often a dump comes.")]
-KeepDays = Annotated[int, typer.Option(help="Days for which rows set aside are kept.")]
+KeepDays = Annotated[int, typer.Option(help="Number of days for which rows set aside are kept.")]
 Measures = Annotated[
-    Path | None, typer.Option("--measures", "-m", help="A TOML file of questions; by default those of a journey map.")
+    Path | None, typer.Option("--measures", "-m", help="A TOML file with questions; by default those of a journey map.")
 ]
 AlarmRate = Annotated[float, typer.Option(help="Share of quiet nights on which report may flag something.")]
 
@@ -43,7 +43,7 @@ def create(
     state: State, config: Configuration, measures: Measures = None, allowed_lateness: Lateness = "1d", timezone: Zone = "UTC", every: Every = "1d",
     keep_days: KeepDays = 30, alarm_rate: AlarmRate = 0.01, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Make a state before its first night, with the rules of a file."""
+    """Make a new state, with the rules of a file."""
     made = NightlyState.create(
         state, config=config, measures=measures, allowed_lateness=allowed_lateness, timezone=timezone, every=every,
         keep_days=keep_days, alarm_rate=alarm_rate,
@@ -61,13 +61,13 @@ def create(
 def advance(
     state: State,
     dump: Annotated[Path, typer.Argument(help="Tonight's dump: a file, or the folder of the sources' files.")],
-    until: Annotated[str | None, typer.Option(help="Until when the log is complete, e.g. 2026-03-01 (all of it).")] = None,
+    until: Annotated[str | None, typer.Option(help="Until when the log is complete, e.g. 2026-03-01 (all of that day).")] = None,
     replaces: Annotated[int | None, typer.Option(help="Number of the night that this dump corrects.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="Refuse the dump where this file changed since.")] = None,
-    measures: Annotated[Path | None, typer.Option("--measures", "-m", help="Likewise for the questions.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Refuse the dump if this file has changed since the state was made.")] = None,
+    measures: Annotated[Path | None, typer.Option("--measures", "-m", help="Refuse the dump if these questions have changed.")] = None,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Take in the next dump. The same dump twice changes nothing."""
+    """Add the next dump to the state. The same dump twice changes nothing."""
     opened = NightlyState.open(state)
     if config is not None:
         opened.check_config(config, measures)
@@ -90,13 +90,13 @@ def advance(
 def report(
     state: State,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the map, the tables and watch.json.")] = Path("report"),
-    start: Annotated[str | None, typer.Option(help="Journeys that started on this day or later.")] = None,
-    end: Annotated[str | None, typer.Option(help="Journeys that started before this day.")] = None,
+    start: Annotated[str | None, typer.Option(help="Only journeys that started on this day or later.")] = None,
+    end: Annotated[str | None, typer.Option(help="Only journeys that started before this day.")] = None,
     title: Annotated[str, typer.Option(help="Title of the map.")] = "Customer journey map",
-    min_group: Annotated[int, typer.Option(help="Leave out of the map what fewer users stand behind.")] = 10,
+    min_group: Annotated[int, typer.Option(help="Withhold figures of the map that fewer users stand behind.")] = 10,
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Write map and tables; exit code 6 when the night stands out."""
+    """Write map and tables; exit code 6 if the night stands out."""
     written = NightlyState.open(state).report(out, start=start, end=end, title=title, min_group=min_group)
     lines = [f"Wrote {len(written.files) + 1} files to {out}, as of {written.as_of}."]
     lines += [flag.message for flag in written.flags]
@@ -115,7 +115,7 @@ _HEADS = {
 
 @nightly.command()
 def nights(state: State, as_json: AsJson = False) -> None:
-    """List the nights taken in."""
+    """List the nights that the state holds."""
     frame = NightlyState.open(state).nights
     if as_json:
         typer.echo(json.dumps(frame.to_dicts(), default=str))
@@ -135,7 +135,7 @@ def quarantine(
     out: Annotated[Path, typer.Option("--out", "-o", help="Write the rows to this .parquet or .csv.")],
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Write the rows set aside, as far as they are still kept."""
+    """Write the rows set aside that are still kept."""
     check_table_path(out)
     rows = NightlyState.open(state).quarantine
     write_table(rows, out)
@@ -147,7 +147,7 @@ def quarantine(
 
 @nightly.command()
 def verify(state: State, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Compare a state with its checksums; exit code 5 when damaged."""
+    """Compare a state with its checksums; exit code 5 if damaged."""
     found = NightlyState.open(state).verify()
     words = f"{found['objects']} objects, {found['bytes'] / 1e6:,.1f} MB, {len(found['damaged'])} damaged."
     _tell(found, "\n".join([words, *found["damaged"]]), as_json=as_json, quiet=quiet)
@@ -159,7 +159,7 @@ def verify(state: State, as_json: AsJson = False, quiet: Quiet = False) -> None:
 def repair(state: State, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Go back to the latest generation that is whole.
 
-    And remove what a killed process left.
+    Also removes what a killed process left.
     """
     done = NightlyState(state).repair()
     words = f"Whole at generation {done['generation']} with {done['nights']} nights."
@@ -176,7 +176,7 @@ def erase(
 ) -> None:  # fmt: skip
     """Remove the events of one person.
 
-    Sealed counts, which name nobody, stay.
+    Sealed counts stay; they name nobody.
     """
     removed = NightlyState.open(state).erase(user)
     rows = sum(count for place, count in removed.items() if place != "journeys_in_sealed_counts")
@@ -197,7 +197,7 @@ def rebuild(
 ) -> None:  # fmt: skip
     """Make a state anew from its dumps.
 
-    For new rules, measures or a new format; the old one stays as it is.
+    Use it for new rules, new measures or a new format. The old state stays as it is.
     """
     made = NightlyState.rebuild(state, out, from_dumps, config=config, measures=measures)
     frame = made.nights

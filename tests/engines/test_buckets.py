@@ -430,3 +430,23 @@ def test_a_killed_run_is_finished_by_the_next(
     same(found, expected)
     assert watch.partitioned == (moment == "writing buckets")
     assert finished.items() <= {p: p.stat().st_mtime_ns for p in (work / "counts").rglob("*.parquet")}.items()
+
+
+@pytest.mark.parametrize("what", ["journeymine-buckets.json.new", "tally.json", "outcomes.parquet", "partition.json"])
+def test_a_disk_that_is_full_is_an_error_of_the_engine_and_the_next_run_goes_on(
+    pattern: str, expected: Mined, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Buckets(tmp_path / "work", n_buckets=3)
+    opened = Path.open
+
+    def full(self: Path, mode: str = "r", *args: Any, **more: Any) -> Any:
+        if self.name == what and "w" in mode:
+            raise OSError(28, "No space left on device")
+        return opened(self, mode, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        with pytest.raises(EngineError, match=r"cannot be written.*No space left") as told:
+            mine(log(pattern), ASKED, engine=engine, **RULES)
+    assert "make room" in told.value.hint
+    same(mine(log(pattern), ASKED, engine=engine, **RULES), expected)

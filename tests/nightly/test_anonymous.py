@@ -27,7 +27,11 @@ def state_of(folder: Path, schema: EventSchema = SCHEMA) -> NightlyState:
     return NightlyState.create(folder, schema=schema, rules=JourneyRules(goal="order"), measures=[Conversion()])
 
 
-EARLIER: Rows = [(None, "A", 80_000, "visit", "e1"), (None, "A", 80_060, "call", "e2"), ("z", "Z", 79_000, "visit", "e0")]
+EARLIER: Rows = [
+    (None, "A", 80_000, "visit", "e1"),
+    (None, "A", 80_060, "call", "e2"),
+    ("z", "Z", 79_000, "visit", "e0"),
+]
 KNOWN_BY_NAME: Rows = [("u", "A", 90_000, "order", "e3")]
 
 

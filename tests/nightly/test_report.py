@@ -201,3 +201,28 @@ def test_the_command_line_tells_errors_apart(home: Path, tmp_path: Path, capsys:
     assert len(json.loads(capsys.readouterr().out)) >= N_NIGHTS
     assert run(["nightly", "repair", state, "--json"]) == 0
     assert run(["nightly", "erase", state, "--user", "nobody", "--json"]) == 0
+
+
+def test_a_report_that_cannot_be_written_says_so_and_leaves_no_half_file(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if "nights.parquet" in self.name:
+            written(self, data[:100])
+            raise OSError(28, "No space left on device")
+        return written(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    out = tmp_path / "out"
+    assert run(["nightly", "report", str(home / "state"), "--out", str(out), "--json"]) == 5
+    told = json.loads(capsys.readouterr().err)
+    assert told["error"] == "StateError"
+    assert "No space left" in told["message"]
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert not (out / "watch.json").exists()
+    monkeypatch.undo()
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    assert run(["nightly", "report", str(home / "state"), "--out", str(taken)]) == 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 
 import polars as pl
@@ -21,16 +23,29 @@ def write_table(frame: pl.DataFrame, path: Path) -> Path:
     """Write a table whole or not at all."""
     check_table_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = _csv(frame) if path.suffix.lower() == ".csv" else _parquet(frame)
     partial = path.with_name(f".{path.name}.partial")
-    if path.suffix.lower() == ".csv":
-        flat = [
-            pl.col(name).list.eval(pl.element().cast(pl.String)).list.join(" > ")
-            for name, kind in frame.schema.items()
-            if isinstance(kind, pl.List)
-        ]
-        safe = frame.with_columns(flat).with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
-        safe.write_csv(partial, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
-    else:
-        frame.write_parquet(partial)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
     return path
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    out = io.BytesIO()  # Polars tells a full disk as a fault of the format
+    frame.write_parquet(out)
+    return out.getvalue()
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    flat = [
+        pl.col(name).list.eval(pl.element().cast(pl.String)).list.join(" > ")
+        for name, kind in frame.schema.items()
+        if isinstance(kind, pl.List)
+    ]
+    safe = frame.with_columns(flat).with_columns(pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1"))
+    return safe.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ").encode()

@@ -95,15 +95,17 @@ class BucketStore:
     def clear(self) -> None:
         """Forget everything, first in the manifest and then on disk."""
         self._manifest |= {"files": {}, "counts": {}}
-        self._write()
+        with _writing(self.directory):
+            self._write()
         for name in ("events", "counts"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
 
     def save_partition(self, saved: Mapping[str, Any]) -> None:
         """Remember that the bucket files are whole."""
-        (self.events / _PARTITION).write_text(json.dumps(saved), encoding="utf-8")
-        self._manifest["files"] = checksums(self.events)
-        self._write()
+        with _writing(self.directory):
+            (self.events / _PARTITION).write_text(json.dumps(saved), encoding="utf-8")
+            self._manifest["files"] = checksums(self.events)
+            self._write()
 
     def counted(self, key: str, bucket: int) -> Path | None:
         """Folder of finished counts, or None when there are none that can be trusted."""
@@ -118,13 +120,14 @@ class BucketStore:
 
     def save_counted(self, bucket: int, writers: Mapping[str, Callable[[Path], object]]) -> None:
         """Let each writer fill its folder, then remember all of them at once."""
-        for key, write in writers.items():
-            folder = self._folder(key, bucket)
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            write(folder)
-            self._manifest["counts"].setdefault(key, {})[str(bucket)] = checksums(folder)
-        self._write()
+        with _writing(self.directory):
+            for key, write in writers.items():
+                folder = self._folder(key, bucket)
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(parents=True)
+                write(folder)
+                self._manifest["counts"].setdefault(key, {})[str(bucket)] = checksums(folder)
+            self._write()
 
     def _folder(self, key: str, bucket: int) -> Path:
         return self.directory / "counts" / key / f"{bucket:04}"
@@ -143,6 +146,18 @@ class BucketStore:
         for name in ("events", "counts"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
         (self.directory / "lock").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(directory: Path) -> Iterator[None]:
+    """Tell a failure to write as an error of the engine."""
+    try:
+        yield
+    except OSError as error:
+        raise EngineError(
+            f"{directory} cannot be written: {error}",
+            hint="make room there; in a directory of your own, the next run goes on with what is finished",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import polars as pl
 
 from journeymine.counting.finish import mapping_of_tables
 from journeymine.counting.result import Result
-from journeymine.errors import QuestionError
+from journeymine.errors import QuestionError, StateError
 from journeymine.maps.mapping import journey_map
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.periods import period_of
@@ -95,15 +97,21 @@ def write_report(
     by_day = _by_day(store, manifest, settings, carried)
     if by_day is not None:
         tables["daily"] = by_day.with_columns(stamp)
-    out.mkdir(parents=True, exist_ok=True)
-    files = [_write(out / f"{name}.parquet", frame) for name, frame in tables.items()]
-    files += _draw(out, results, title, min_group)
     flags, n_compared = flags_of(store, manifest, settings, carried)
-    report = NightReport(
-        as_of, run_id, tuple(flags), n_compared, settings.alarm_rate, manifest["nights"][-1]["missing"], tuple(files)
-    )
-    path = out / "watch.json"
-    _replace(path, json.dumps(report.to_dict(), ensure_ascii=False, indent=1).encode())
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        files = [_write(out / f"{name}.parquet", frame) for name, frame in tables.items()]
+        files += _draw(out, results, title, min_group)
+        report = NightReport(
+            as_of,
+            run_id,
+            tuple(flags),
+            n_compared,
+            settings.alarm_rate,
+            manifest["nights"][-1]["missing"],
+            tuple(files),
+        )
+        _replace(out / "watch.json", json.dumps(report.to_dict(), ensure_ascii=False, indent=1).encode())
     return report
 
 
@@ -152,14 +160,31 @@ def _run_id(manifest: Mapping[str, Any], days: tuple[int | None, int | None]) ->
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Tell a failure to write as an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"the report cannot be written to {out}: {error}. The state is as it was",
+            hint="make room or give the right to write, then run the same command again",
+        ) from error
+
+
 def _write(path: Path, frame: pl.DataFrame) -> Path:
-    partial = path.with_name(f".{path.name}.partial")
-    frame.write_parquet(partial)
-    partial.replace(path)
+    content = io.BytesIO()  # Polars tells a full disk as a fault of the format
+    frame.write_parquet(content)
+    _replace(path, content.getvalue())
     return path
 
 
 def _replace(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise

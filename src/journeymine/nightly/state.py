@@ -247,6 +247,10 @@ class NightlyState:
         start, end : as of `results`.
         title, min_group : of the map, see `journey_map`.
 
+        Raises
+        ------
+        StateError : nothing is accepted yet, the state is damaged, or `out` cannot be written.
+
         Notes
         -----
         ``open_journeys.parquet`` names users, because somebody is to act on it; nothing else does.

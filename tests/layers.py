@@ -19,7 +19,7 @@ _JOURNEYS = _EVENTS | {"events"}
 _COUNTING = _JOURNEYS | {"journeys"}
 _GRAPH = _COUNTING | {"counting"}
 _METRICS = _GRAPH | {"graph"}
-_MAPS = _METRICS | {"metrics", "scoring"}
+_MAPS = _METRICS | {"metrics"}
 _NIGHTLY = _MAPS | {"maps", "engines"}
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -37,7 +37,6 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "engines": _GROUND | {"events", "journeys", "counting"},  # knows measures by their protocol only
     "graph": _GRAPH,
     "metrics": _METRICS,
-    "scoring": _METRICS,
     "maps": _MAPS,
     "nightly": _NIGHTLY,
     "retailer": _EVENTS | {"events"},

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+import journeymine as jm
 from journeymine import __version__
 from journeymine.cli.app import run
 from journeymine.events import read_events
@@ -112,6 +113,35 @@ def test_mine_writes_every_table(log: Path, tmp_path: Path, form: str, capsys: p
     assert journeys["status"].to_list() == ["converted", "open", "converted"]
     assert read(out / f"flows.{form}").height == told[f"flows.{form}"]
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["accepted"] == 6
+
+
+def test_mine_writes_the_tables_that_are_asked_for(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, out = tmp_path / "asked.toml", tmp_path / "tables"
+    asked.write_text('[[measures]]\nmeasure = "retention"\nname = "daily"\nperiod = "day"\nperiods = 2\n')
+    command = ["mine", str(log), *COLUMNS, "--goal", "order", "--out", str(out), "--measures", str(asked)]
+    assert run([*command, "-q"]) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "daily.parquet", "daily_overall.parquet", "journeys.parquet", "quarantine.parquet", "report.json",
+    }  # fmt: skip
+    daily = pl.read_parquet(out / "daily.parquet")
+    ours = read_events(log, user="who", timestamp="at", time_unit="s", touchpoint="what", channel="where")
+    expected = jm.retention(jm.build_journeys(ours, goal="order"), period="day", periods=2).frame
+    assert daily.equals(expected)
+    asked.write_text("map = true\n[[measures]]\nmeasure = 'stickines'\n")
+    assert run(command) == 3
+    assert "stickiness" in capsys.readouterr().err
+    asked.write_text("map = true\n")
+    assert run([*command, "-q"]) == 0
+    assert (out / "flows.parquet").exists()
+
+
+def test_mine_tells_of_scores_like_the_map(tmp_path: Path) -> None:
+    run(["sample", str(tmp_path / "shop"), "-q"])
+    run(["mine", str(tmp_path / "shop" / "journey.toml"), "--out", str(tmp_path / "out"), "-q"])
+    asked = jm.satisfaction(jm.build_journeys(jm.sample()), by="stage").frame
+    assert pl.read_parquet(tmp_path / "out" / "satisfaction.parquet").equals(asked)
 
 
 def test_csv_cells_cannot_become_formulas(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from journeymine.cli.terminal import output, plain, progress_bar
 from journeymine.engines.mine import mine
 from journeymine.events.log import Events
 from journeymine.journeys.building import build_journeys
-from journeymine.maps.mapping import journey_map, map_measures
+from journeymine.maps.compose import measures_of
+from journeymine.maps.mapping import journey_map
+from journeymine.nightly.questions import read_measures
 from journeymine.percents import percent
 
 __all__ = ["check", "draw_map", "mine_tables", "sample", "version"]
@@ -39,6 +41,9 @@ Value = Annotated[str | None, typer.Option(help="Column with the value, e.g. rev
 Timezone = Annotated[str | None, typer.Option(help="Time zone of times that name none, e.g. Europe/Berlin.")]
 TimeUnit = Annotated[str | None, typer.Option(help="Unit of times that are numbers: s, ms, us or ns.")]
 TimeFormat = Annotated[str | None, typer.Option(help="Format of times that are text, e.g. %d-%m-%Y.")]
+Measures = Annotated[
+    Path | None, typer.Option("--measures", "-m", help="A TOML file with questions; by default those of a journey map.")
+]
 Goal = Annotated[list[str] | None, typer.Option(help="Touchpoint that converts a journey; may be repeated.")]
 LostAt = Annotated[list[str] | None, typer.Option(help="Touchpoint that loses a journey at once; may be repeated.")]
 Idle = Annotated[str | None, typer.Option(help="Silence after which a journey is over, e.g. 30d.")]
@@ -127,15 +132,17 @@ def check(
 def mine_tables(
     log: LogArgument, config: ConfigOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables.")] = Path("mined"),
+    measures: Measures = None,
     form: Annotated[Format, typer.Option("--format", help="Format of the tables.")] = Format.parquet,
     user: User = None, timestamp: Timestamp = None, touchpoint: Touchpoint = None, channel: Channel = None,
     value: Value = None, timezone: Timezone = None, time_unit: TimeUnit = None, time_format: TimeFormat = None,
     goal: Goal = None, lost_at: LostAt = None, idle: Idle = None, split: Split = None,
     max_quarantine_share: Limit = None, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Write the tables behind a journey map.
+    """Write the tables behind a journey map, or those you ask for.
 
-    Journeys, transitions, variants, conversion, drop-off, friction and the others, the quarantine and the report.
+    Journeys, transitions, variants, conversion, drop-off, friction and the others, or what --measures names; the quarantine and
+    the report.
     """
     options = LogOptions.of(
         user=user, timestamp=timestamp, touchpoint=touchpoint, channel=channel, value=value, timezone=timezone,
@@ -146,7 +153,8 @@ def mine_tables(
         events = open_log(log, config, options, max_quarantine_share)
         events.check()
         journeys = build_journeys(events, **rule_fields(events, config, options))
-        asked = map_measures(journeys.coded.labels)
+        usual = measures_of(journeys)
+        asked = usual if measures is None else read_measures(measures, usual)
         mined = mine(journeys, asked.values(), progress=progress)
         tables = {"journeys": journeys.table, "quarantine": events.quarantine}
         for name, measure in asked.items():

@@ -27,21 +27,27 @@ from journeymine.maps.specification import Header, MapSpecification, Node
 from journeymine.metrics.satisfaction_scale import scale_of
 
 if TYPE_CHECKING:
+    from journeymine.counting.measure import Measure
     from journeymine.events.report import EventReport
 
-__all__ = ["answer_map", "compose", "started"]
+__all__ = ["answer_map", "compose", "measures_of", "started"]
 
 
 def answer_map(
     journeys: Journeys, *, confidence: float = 0.95, only: Collection[str] = (), without: Collection[str] = ()
 ) -> dict[str, Result]:
     """Ask journeys in memory everything a map needs, or some of it by name."""
-    asked = map_measures(journeys.coded.labels, scale=_scale(journeys))
+    asked = measures_of(journeys)
     return {
         name: answer(measure, journeys, confidence=confidence)
         for name, measure in asked.items()
         if (not only or name in only) and name not in without
     }
+
+
+def measures_of(journeys: Journeys) -> dict[str, Measure]:
+    """The measures of the map of these journeys."""
+    return map_measures(journeys.coded.labels, scale=_scale(journeys))
 
 
 def _scale(journeys: Journeys) -> Any:

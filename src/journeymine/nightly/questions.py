@@ -1,8 +1,8 @@
-"""Which questions a state is asked: read from a file, and tried before the first night.
+"""Which questions are asked: read from a file, and, of a state, tried before the first night.
 
 A file of questions is TOML, with the name of each measure and its fields as in Python::
 
-    map = true  # those of a journey map too, and the chances of open journeys
+    map = true  # those of a journey map too, and of a state the chances of open journeys
 
     [[measures]]
     measure = "retention"
@@ -44,8 +44,8 @@ def default_measures(config: Config) -> dict[str, Measure]:
     return {**map_measures(_label_columns(config)), "chances": Markov()}
 
 
-def read_measures(path: Path, config: Config) -> dict[str, Measure]:
-    """Read a file of questions.
+def read_measures(path: Path, usual: Mapping[str, Measure]) -> dict[str, Measure]:
+    """Read a file of questions; `usual` are those that ``map = true`` asks for.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def read_measures(path: Path, config: Config) -> dict[str, Measure]:
             f"{path}: {unknown[0] if unknown else 'measures'!r} is not understood",
             hint="there are: map = true, and [[measures]] with two brackets",
         )
-    named = default_measures(config) if tables.get("map") else {}
+    named = dict(usual) if tables.get("map") else {}
     for number, entry in enumerate(listed, 1):
         measure, name = _measure(entry, f"{path}: measure {number}")
         if name in named:

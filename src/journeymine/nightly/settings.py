@@ -90,7 +90,11 @@ class Settings:
         if measures is None:
             asked = answerable(default_measures(read), read, chosen)
         else:
-            asked = read_measures(Path(measures), read) if isinstance(measures, str | Path) else _named(measures)
+            asked = (
+                read_measures(Path(measures), default_measures(read))
+                if isinstance(measures, str | Path)
+                else _named(measures)
+            )
         settings = cls(config=dataclasses.replace(read, journeys={}), rules=chosen, measures=asked, **options)
         settings._check()
         check_answers(asked, read, chosen)

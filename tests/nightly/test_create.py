@@ -13,6 +13,7 @@ import pytest
 from journeymine.cli.app import run
 from journeymine.counting import Measure
 from journeymine.errors import JourneymineError, QuestionError, RulesError, SourceError, StateError, UnknownLabelError
+from journeymine.events import EventSchema
 from journeymine.graph import Markov
 from journeymine.journeys import JourneyRules
 from journeymine.metrics import Conversion, DropOff, Retention, TimeToConvert
@@ -187,3 +188,41 @@ def test_a_state_of_format_1_is_refused_and_made_anew(tmp_path: Path, capsys: py
     assert set(settings.pop("measures")) == set(told["settings"].pop("measures"))
     assert settings == told["settings"]
     assert made.results()["conversion"].frame["n_journeys"].sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "told"),
+    [
+        ({"lateness": "1d"}, RulesError, "no option 'lateness'"),
+        ({"keep_days": "30"}, RulesError, "keep_days='30' is no number of days"),
+        ({"alarm_rate": "1 %"}, RulesError, "alarm_rate=1 % is no share"),
+        ({"measures": ["conversion"]}, QuestionError, "str is no measure"),
+        ({"measures": [Conversion]}, QuestionError, "Conversion is no measure with its question"),
+        ({"measures": Conversion()}, QuestionError, "Conversion is no list of measures"),
+        ({"rules": "order"}, RulesError, "rules are a str"),
+        # files of a report: nowhere else, and none of its own
+        ({"measures": {"../up": Conversion()}}, QuestionError, "cannot be named '../up'"),
+        ({"measures": {".hidden": Conversion()}}, QuestionError, "cannot be named"),
+        ({"measures": {"nights": Conversion()}}, QuestionError, "cannot be named 'nights'"),
+        ({"measures": {"daily": Conversion()}}, QuestionError, "cannot be named 'daily'"),
+    ],
+    ids=str,
+)
+def test_what_a_state_cannot_be_made_with_is_told(
+    given: dict[str, Any], error: type[JourneymineError], told: str, tmp_path: Path
+) -> None:
+    schema = EventSchema(user="user", timestamp="us", time_unit="us", touchpoint="touchpoint")
+    with pytest.raises(error, match=rf"{told}(?s:.*)Hint"):
+        NightlyState.create(tmp_path / "state", **{"schema": schema, "rules": JourneyRules(goal="order"), **given})
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("until", ["9999-12-31", 10**19, "1850-01-01", -(10**17)], ids=str)
+def test_a_night_cannot_end_when_no_event_can_be(until: Any, tmp_path: Path) -> None:
+    nights = generate(1, n_nights=1)
+    state = new_state(tmp_path / "state", JourneyRules(goal="order"), {"conversion": Conversion()})
+    with pytest.raises(StateError, match="outside the times that events can have"):
+        state.advance(nights.dumps[0], until=until)
+    with pytest.raises(StateError, match="lies before the first event"):
+        state.advance(nights.dumps[0], until="1999-01-01")
+    assert not state.nights.height

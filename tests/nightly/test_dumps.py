@@ -17,7 +17,17 @@ from journeymine.journeys import JourneyRules
 from journeymine.metrics import Conversion, DropOff, Funnel
 from journeymine.nightly import NightlyState, past
 from tests.contracts.measures import MEASURES as CONTRACTED
-from tests.nightly.nights import WITH_IDS, Nights, advance_all, assert_equal, batch, counted, generate, new_state
+from tests.nightly.nights import (
+    SCHEMA,
+    WITH_IDS,
+    Nights,
+    advance_all,
+    assert_equal,
+    batch,
+    counted,
+    generate,
+    new_state,
+)
 from tests.oracles.logs import MINUTE, START
 
 RULES = JourneyRules(goal="order", idle="5m", session_gap="2m", mature_after="10m")
@@ -378,3 +388,15 @@ def test_a_dump_that_breaks_off_while_it_is_read_is_named(damage: str, tmp_path:
     assert not state.nights.height
     # the code says that the dump cannot be used, not that it is worse than allowed
     assert run(["nightly", "advance", str(tmp_path / "state"), str(path), "--until", "2026-01-01"]) == 3
+
+
+@pytest.mark.parametrize("nobody", [None, "", 17, float("nan")], ids=str)
+def test_only_somebody_can_be_erased(nobody: Any, tmp_path: Path) -> None:
+    nights = generate(5, n_nights=3)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    advance_all(state, nights)
+    before = state._store.read()
+    with pytest.raises(StateError, match=r"id of nobody(?s:.*)as text"):
+        state.erase(nobody)
+    assert state._store.read() == before
+    agrees(state, nights.accepted, nights.untils[-1], SCHEMA)

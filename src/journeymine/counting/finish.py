@@ -24,7 +24,7 @@ from journeymine.counting.estimates import (
     SolvedShare,
 )
 from journeymine.counting.long_tables import each_of, long_number, long_rest, long_share, long_share_users
-from journeymine.counting.measure import Measure, question_of
+from journeymine.counting.measure import Measure, check_measure, question_of
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally
 from journeymine.errors import MergeError
@@ -55,6 +55,7 @@ def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: f
     MergeError : counts of another question, or of different rules or bounds.
     QuestionError : a breakdown by more pairs of labels than anybody reads.
     """
+    check_measure(measure)
     whole = counts if isinstance(counts, Counts) else Counts.merge(counts)
     check_question(measure, whole)
     _check_pairs(measure, whole)

@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.counting.estimates import Answer
 from journeymine.counting.tally import Tally
+from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.journeys.notes import UNSTAGED_GOAL, mergeable_notes
 
-__all__ = ["LATER", "Measure", "basis_of", "check_questions", "question_of"]
+__all__ = ["LATER", "Measure", "basis_of", "check_measure", "check_questions", "listed_measures", "question_of"]
 
 LATER = {"later": True}
 """Metadata of a measure's field that its first version did not have; see `question_of`."""
@@ -64,6 +65,35 @@ class Measure(Protocol):
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Numbers from merged counts; the first answer is the result's main frame."""
         ...
+
+
+def check_measure(measure: Any) -> None:
+    """Refuse what is no measure, or a measure without its question.
+
+    Raises
+    ------
+    QuestionError : such a thing; says what it is.
+    """
+    if isinstance(measure, type) or not isinstance(measure, Measure):
+        kind = measure.__name__ if isinstance(measure, type) else type(measure).__name__
+        raise QuestionError(f"{kind} is no measure with its question", hint="give one, e.g. Conversion(by='channel')")
+
+
+def listed_measures(measures: Any) -> list[Measure]:
+    """The measures of an iterable.
+
+    Raises
+    ------
+    QuestionError : it is none, or something in it is no measure.
+    """
+    if isinstance(measures, str) or not isinstance(measures, Iterable):
+        raise QuestionError(
+            f"{type(measures).__name__} is no list of measures", hint="give a list, e.g. [Transitions(), Conversion()]"
+        )
+    listed = list(measures)
+    for measure in listed:
+        check_measure(measure)
+    return listed
 
 
 def check_questions(measures: Iterable[Measure], labels: Mapping[str, Sequence[str]]) -> None:

@@ -73,8 +73,11 @@ class Buckets:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_memory", bytes_of(self.memory))
-        if self.n_buckets is not None and not 1 <= self.n_buckets <= MOST_BUCKETS:
-            raise QuestionError(f"n_buckets={self.n_buckets}", hint=f"give a number from 1 to {MOST_BUCKETS}")
+        if self.directory is not None and not isinstance(self.directory, str | Path):
+            raise QuestionError(f"directory={self.directory!r}", hint="give the path of a directory, or leave it out")
+        n: Any = self.n_buckets
+        if n is not None and not (isinstance(n, int) and 1 <= n <= MOST_BUCKETS):
+            raise QuestionError(f"n_buckets={n!r}", hint=f"give a number from 1 to {MOST_BUCKETS}")
         if self.keep and self.directory is None:
             raise QuestionError("keep=True needs a directory to keep", hint="Buckets('directory', keep=True)")
 
@@ -270,7 +273,7 @@ def bytes_of(memory: int | str) -> int:
     >>> bytes_of("1.5 GiB"), bytes_of(1_000_000_000)
     (1610612736, 1000000000)
     """
-    if isinstance(memory, int) and memory > 0:
+    if isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
         return memory
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(memory).lower())
     if not isinstance(memory, str) or found is None or found[2] not in _UNITS or float(found[1]) <= 0:

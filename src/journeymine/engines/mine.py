@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from journeymine.counting.counts import Counts
 from journeymine.counting.finish import finish
-from journeymine.counting.measure import Measure, check_questions
+from journeymine.counting.measure import Measure, check_questions, listed_measures
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.taken import check_names
 from journeymine.engines.mined import Mined
@@ -111,12 +111,22 @@ def mine(
     Returns
     -------
     Mined : the results, by measure or by name.
+
+    Raises
+    ------
+    QuestionError : what is no source, no measure or no engine; or what a measure refuses.
     """
-    asked = list(measures)
+    asked = listed_measures(measures)
     if not asked:
         raise QuestionError("no measure was given", hint="e.g. mine(events, [Transitions(), Conversion()])")
     for measure in asked:
         check_names(measure)
+    if engine is not None and (
+        isinstance(engine, type) or not callable(getattr(engine, "count", None)) or isinstance(engine, str)
+    ):
+        raise QuestionError(
+            f"{engine!r} is no engine", hint="e.g. engine=Buckets(memory='1 GiB'); by default in memory"
+        )
     counted = (engine or InMemory()).count(source, asked, rules, rule_fields, progress or _silent)
     names = _names(asked)
     return Mined(

@@ -76,8 +76,9 @@ class Spark:
     def __post_init__(self) -> None:
         if importlib.util.find_spec("pyspark") is None:
             raise MissingExtraError.naming("pyspark", "spark")
-        if self.n_partitions is not None and self.n_partitions < 1:
-            raise QuestionError(f"n_partitions={self.n_partitions}", hint="give at least 1")
+        n: Any = self.n_partitions
+        if n is not None and not (isinstance(n, int) and n >= 1):
+            raise QuestionError(f"n_partitions={n!r}", hint="give a whole number, at least 1")
 
     def count(
         self,

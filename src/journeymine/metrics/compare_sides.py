@@ -11,7 +11,7 @@ import numpy.typing as npt
 from journeymine.columns import MISSING
 from journeymine.counting.counts import Counts
 from journeymine.counting.estimates import Answer
-from journeymine.counting.measure import Measure, question_of
+from journeymine.counting.measure import Measure, check_measure, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.runs import changes
 from journeymine.errors import MergeError, QuestionError
@@ -43,9 +43,7 @@ COHORTS = (
 
 def check_asked(sides: Sequence[Any], measure: Any, columns: Any, names: Any) -> None:
     """Refuse what is no side, no measure, no estimate's name, or no pair of names."""
-    if isinstance(measure, type) or not isinstance(measure, Measure):
-        kind = measure.__name__ if isinstance(measure, type) else type(measure).__name__
-        raise QuestionError(f"{kind} is no measure with its question", hint="give one, e.g. Conversion(by='channel')")
+    check_measure(measure)
     for side in sides:
         if not isinstance(side, Journeys | Counts):
             raise QuestionError(

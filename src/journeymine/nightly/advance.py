@@ -102,6 +102,12 @@ def end_of(manifest: Mapping[str, Any], read: Dump, until: int | None, settings:
             "the clock would go backwards",
             hint="advance in order; a dump that came late is taken in with --until the last night's end or later",
         )
+    first = read.accepted["timestamp"].min()
+    if manifest["log_start"] is None and isinstance(first, int) and end < first:
+        raise StateError(
+            f"until={np.datetime64(end, 'us')} lies before the first event at {np.datetime64(first, 'us')}",
+            hint="give the instant until which the log is complete",
+        )
     if manifest["log_start"] is None and read.accepted.height == 0 and read.rows_read:
         raise StateError(
             f"{read.name} has no acceptable row for a first night", hint="begin with a dump that has events"

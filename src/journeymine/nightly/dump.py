@@ -22,6 +22,7 @@ from journeymine.events.log import Events
 from journeymine.events.quarantine import enforce_limit
 from journeymine.events.read import read_events
 from journeymine.events.sources import Source
+from journeymine.events.timestamps import EARLIEST_US, LATEST_US
 from journeymine.journeys.context import check_latest, n_latest
 from journeymine.nightly.rows import RowShape
 from journeymine.nightly.settings import Settings
@@ -61,8 +62,10 @@ def instant(given: Any, zone: str) -> int | None:
     """
     from zoneinfo import ZoneInfo
 
-    if given is None or (isinstance(given, int) and not isinstance(given, bool)):
-        return given
+    if given is None:
+        return None
+    if isinstance(given, int) and not isinstance(given, bool):
+        return _in_range(given, given)
     if isinstance(given, str):
         try:
             given = date.fromisoformat(given) if len(given) == 10 else datetime.fromisoformat(given)
@@ -70,14 +73,27 @@ def instant(given: Any, zone: str) -> int | None:
             raise StateError(
                 f"until={given!r} is no instant", hint="e.g. 2026-03-01 or 2026-03-01T23:59:59Z"
             ) from error
+    said = given
     if isinstance(given, date) and not isinstance(given, datetime):
         # a date means all of that day
-        given = datetime.fromordinal(given.toordinal() + 1).replace(tzinfo=ZoneInfo(zone))
+        after = given.toordinal() + 1
+        if after > date.max.toordinal():
+            _in_range(LATEST_US + 1, said)
+        given = datetime.fromordinal(after).replace(tzinfo=ZoneInfo(zone))
     if not isinstance(given, datetime):
         raise StateError(f"until={given!r} is no instant", hint="give a date, a datetime or ISO text")
     aware = given if given.tzinfo else given.replace(tzinfo=ZoneInfo(zone))
     span = aware - datetime(1970, 1, 1, tzinfo=UTC)
-    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+    return _in_range((span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds, said)
+
+
+def _in_range(us: int, said: Any) -> int:
+    """The instant, where an event could have been then."""
+    if not EARLIEST_US <= us <= LATEST_US:
+        raise StateError(
+            f"until={said} lies outside the times that events can have", hint="check the year and the unit, µs"
+        )
+    return us
 
 
 def open_dump(settings: Settings, dump: Any) -> Events:

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from journeymine.errors import StateError
 from journeymine.nightly.ledger import without
 from journeymine.nightly.manifest import next_generation
 from journeymine.nightly.store import Store
@@ -19,8 +20,11 @@ from journeymine.nightly.store import Store
 __all__ = ["erase_user"]
 
 
-def erase_user(store: Store, user: str) -> dict[str, int]:
+def erase_user(store: Store, user: Any) -> dict[str, int]:
     """Erase a user; returns the rows removed by place, and the journeys of theirs that stay in sealed counts."""
+    if not isinstance(user, str) or not user:
+        # null compares with nothing, and what is not equal to it would be all that is kept
+        raise StateError(f"user={user!r} is the id of nobody", hint="ids are kept as text: erase('17'), --user 17")
     with store.writing():
         manifest = store.read()
         changed = next_generation(manifest)

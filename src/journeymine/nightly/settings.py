@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from journeymine.counting.measure import Measure, question_of
+from journeymine.counting.measure import Measure, listed_measures, question_of
 from journeymine.durations import describe, microseconds
-from journeymine.errors import RulesError, StateError
+from journeymine.errors import QuestionError, RulesError, StateError
 from journeymine.events.config import DEFAULT_QUARANTINE_SHARE, Config, read_config
 from journeymine.events.event_rules import EventRules
 from journeymine.events.schema import EventSchema
@@ -29,6 +29,9 @@ __all__ = ["OPTIONS", "Settings"]
 
 OPTIONS = ("allowed_lateness", "timezone", "every", "keep_days", "alarm_rate")
 """Names of the settings that are neither rules nor questions."""
+
+_TAKEN = frozenset({"daily", "map", "nights", "open_journeys", "watch"})
+"""Names of a report's own files."""
 
 _WATCHES = ("within", "horizon", "bin")
 """Fields of measures that name a time for which a journey is watched, whatever `observed_until` is."""
@@ -71,6 +74,9 @@ class Settings:
         **options: Any,
     ) -> Settings:
         """Settings from what the caller gave."""
+        unknown = sorted(set(options) - {*OPTIONS, "event_rules", "max_quarantine_share"})
+        if unknown:
+            raise RulesError(f"there is no option {unknown[0]!r}", hint=f"there are: {', '.join(OPTIONS)}")
         read = read_config(config) if isinstance(config, str | Path) else config
         home = Path(config).parent if isinstance(config, str | Path) else None
         if read is None:
@@ -81,6 +87,8 @@ class Settings:
         elif schema is not None or stages is not None:
             raise RulesError("schema or stages are given beside a configuration", hint="write them into it")
         read = dataclasses.replace(read, sources=tuple(_relative(source, home) for source in read.sources))
+        if rules is not None and not isinstance(rules, JourneyRules):
+            raise RulesError(f"rules are a {type(rules).__name__}", hint="JourneyRules(goal=…)")
         chosen = rules or JourneyRules.from_data(read.journeys)
         for name in ("allowed_lateness", "every"):
             if name in options:
@@ -102,15 +110,20 @@ class Settings:
 
     def _check(self) -> None:
         for name, measure in self.measures.items():
+            if name in _TAKEN or Path(name).name != name or name.startswith(".") or "\\" in name or "\0" in name:
+                raise QuestionError(
+                    f"a measure cannot be named {name!r}: its tables are files of that name in a report",
+                    hint=f"give a name without slashes, and none of {', '.join(sorted(_TAKEN))}",
+                )
             if question_of(measure_from_data(measure_to_data(measure))) != question_of(measure):
                 raise StateError(f"the measure {name!r} cannot be stored", hint="use a measure of this package")
-        if not 0 < self.alarm_rate < 1:
+        rate: Any = self.alarm_rate
+        if not isinstance(rate, float | int) or not 0 < rate < 1:
+            raise RulesError(f"alarm_rate={rate} is no share", hint="e.g. 0.01: one quiet night in a hundred")
+        days: Any = self.keep_days
+        if not isinstance(days, int) or days < 0:
             raise RulesError(
-                f"alarm_rate={self.alarm_rate} is no share", hint="e.g. 0.01: one quiet night in a hundred"
-            )
-        if self.keep_days < 0:
-            raise RulesError(
-                f"keep_days={self.keep_days} is negative", hint="0 keeps no detail of nights that are over"
+                f"keep_days={days!r} is no number of days", hint="0 keeps no detail of nights that are over"
             )
 
     @property
@@ -214,9 +227,10 @@ def _touchpoints(form: Any) -> set[str]:
 
 def _named(measures: Iterable[Measure] | Mapping[str, Measure]) -> dict[str, Measure]:
     if isinstance(measures, Mapping):
-        return dict(measures)
+        listed_measures(measures.values())
+        return {str(name): measure for name, measure in measures.items()}
     named: dict[str, Measure] = {}
-    for measure in measures:
+    for measure in listed_measures(measures):
         taken = sum(name == measure.name or name.startswith(f"{measure.name}_") for name in named)
         named[measure.name if not taken else f"{measure.name}_{taken + 1}"] = measure
     return named

@@ -274,9 +274,17 @@ class NightlyState:
     def erase(self, user: str) -> dict[str, int]:
         """Remove all events of a user; sealed counts, which name nobody, stay.
 
+        Parameters
+        ----------
+        user : the id as text; ``"anonymous:…"`` for what was kept under an anonymous id.
+
         Returns
         -------
         Rows removed by place, and the user's journeys that remain in sealed counts.
+
+        Raises
+        ------
+        StateError : what is given is no id.
         """
         return erase_user(self._store, user)
 
@@ -311,6 +319,6 @@ def _day(given: date | datetime | str | None) -> int | None:
         return None
     try:
         day = date.fromisoformat(given[:10]) if isinstance(given, str) else date(given.year, given.month, given.day)
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:
         raise StateError(f"{given!r} is no day", hint="e.g. 2026-03-01") from error
     return day.toordinal() - date(1970, 1, 1).toordinal()

@@ -322,6 +322,8 @@ def test_a_log_without_mature_journeys_and_an_impossible_order():
     short = journeys_from(["ab!"]).where(pl.col("status") == "nothing")
     chain = markov(short)
     assert (chain.n_journeys, chain.states.height) == (0, 0)
+    assert chain.summary.rows() == [(0, None, None, None, None, None, None)]
+    assert np.isnan(chain.conversion)
     with pytest.raises(QuestionError, match="order=9"):
         Markov(order=9)
     with pytest.raises(QuestionError, match="64 bits"):
@@ -393,3 +395,13 @@ def test_merged_counts_make_the_same_chain():
     counts = count_in_memory(measure, journeys, n_steps=4)
     assert measure.chain(counts).summary.equals(markov(journeys, order=2).summary)
     assert finish(measure, counts).frame.equals(markov(journeys, order=2).states)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"probability": {"a": 0.5}}, {"probability": {("a", "b"): "0.5"}}, {"onward": 0.5}, {"onward": {"a": None}}],
+    ids=["state", "text", "number", "none"],
+)
+def test_what_is_no_chance_of_a_move_is_refused(asked):
+    with pytest.raises(QuestionError, match=r"(?s)(probability|onward|a probability of).*Hint"):
+        markov(journeys_from(["ab!", "ab", "a"])).what_if(**asked)

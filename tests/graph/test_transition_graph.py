@@ -121,3 +121,13 @@ def test_it_shows_itself() -> None:
     html = graph._repr_html_()
     assert "</script>" not in html
     assert "&lt;/script&gt;" in html or graph.edges.height > 20
+
+
+def test_what_is_no_share_weight_or_group_is_refused() -> None:
+    graph, one = graph_of(by="plan"), graph_of()
+    with pytest.raises(QuestionError, match=r"(?s)simplify\(edges='all'\).*Hint"):
+        one.simplify(edges="all")  # type: ignore[arg-type]
+    with pytest.raises(UnknownLabelError, match=r"(?s)no weight 'status'.*Hint"):
+        one.to_scipy("status")
+    with pytest.raises(UnknownLabelError, match=r"(?s)'status'.*there are: 'plan'"):
+        graph.of(status="converted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -177,8 +178,8 @@ class MarkovChain:
 
     @property
     def conversion(self) -> float:
-        """Chance that a journey converts; of the chain as counted, the headline conversion share."""
-        return float(self._conversion[0])
+        """Chance that a journey converts; of the chain as counted, the headline conversion share. NaN of no journeys."""
+        return float(self._conversion[0]) if self.n_journeys else math.nan
 
     @property
     def gained(self) -> tuple[float, float | None, float | None]:
@@ -258,12 +259,13 @@ class MarkovChain:
         if gone:
             changed = remove_labels(changed, gone)
             words.append(f"without {', '.join(map(repr, gone))}")
-        for (a, b), p in (probability or {}).items():
+        moves = _chances("probability", probability, "name moves: {('visit', 'cart'): 0.6}", of_moves=True)
+        for (a, b), p in moves.items():
             changed = change_probability(changed, self._at(changed, a), self._at(changed, b), p)
             words.append(f"{_spelled(a)} → {_spelled(b)} at {p:g}")
-        if onward:
-            changed = change_onward(changed, {self._at(changed, state): p for state, p in onward.items()})
-            words += [f"{_spelled(state)} onward at {p:g}" for state, p in onward.items()]
+        if there := _chances("onward", onward, "name states: {'cart': 0.9}"):
+            changed = change_onward(changed, {self._at(changed, state): p for state, p in there.items()})
+            words += [f"{_spelled(state)} onward at {p:g}" for state, p in there.items()]
         if not words[len(self.changes) :]:
             raise QuestionError("what_if without a change", hint="give remove=, probability= or onward=")
         return replace(self, arrays=without_traps(changed), changes=tuple(words), base=self.base or self)
@@ -275,6 +277,8 @@ class MarkovChain:
         return arrays.states.index(wanted)
 
     def _with_limits(self, name: str, values: Floats) -> dict[str, Any]:
+        if not self.n_journeys:
+            return {name: pl.Series([None], dtype=pl.Float64)}
         if self.trials is None or len(values) < 2:
             return {name: [float(values[0])]}
         trials = self.trials[self.trials > 0]
@@ -282,6 +286,15 @@ class MarkovChain:
                                 confidence=self.confidence)  # fmt: skip
         lower, upper = (pl.Series(limit, dtype=pl.Float64).fill_nan(None) for limit in (found.lower, found.upper))
         return {name: [float(values[0])], f"{name}_lower": lower, f"{name}_upper": upper}
+
+
+def _chances(name: str, given: Any, hint: str, *, of_moves: bool = False) -> Mapping[Any, float]:
+    """Chances by state or by move; none where none are given."""
+    chances = {} if given is None else given
+    moves = isinstance(chances, Mapping) and all(isinstance(each, tuple) and len(each) == 2 for each in chances)
+    if not (moves if of_moves else isinstance(chances, Mapping)):
+        raise QuestionError(f"{name}={given!r}", hint=hint)
+    return chances
 
 
 def _spelled(state: State) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 
@@ -119,5 +120,5 @@ def without_traps(chain: ChainArrays) -> ChainArrays:
 
 
 def _check(p: float) -> None:
-    if not 0 <= p <= 1:
+    if not isinstance(p, Real) or not 0 <= p <= 1:
         raise QuestionError(f"a probability of {p!r}", hint="give a number from 0 to 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -65,9 +66,9 @@ class TransitionGraph:
 
         Parameters
         ----------
-        edges : share (0–1) of the count to keep, heaviest edges first: of the edges between steps, and as much of those
-            that enter and of those that leave; each kept node also keeps its heaviest way in and out, so that nothing
-            hangs in the air.
+        edges : share (0–1) of the count to keep, heaviest edges first: of the edges between kept nodes, and as much of
+            those that enter and of those that leave; each kept node also keeps the heaviest of its ways in and out that
+            remain, itself apart.
         nodes : share (0–1) of the steps to keep, most frequent labels first.
 
         Notes
@@ -75,7 +76,7 @@ class TransitionGraph:
         Weights are as counted: what was left out is not spread over what remains. Ties are kept in order of label.
         """
         for name, share in (("edges", edges), ("nodes", nodes)):
-            if not 0 <= share <= 1:
+            if not isinstance(share, Real) or not 0 <= share <= 1:
                 raise QuestionError(f"simplify({name}={share!r})", hint="a share lies between 0 and 1")
         self._one_graph("simplify")
         kept_nodes = _heaviest(self.nodes, ["label"], nodes)
@@ -106,8 +107,8 @@ class TransitionGraph:
         """One graph of those drawn with `by`: ``graph.of(plan="pro")``."""
         edges, nodes = self.edges, self.nodes
         for name, label in labels.items():
-            if name not in edges.columns:
-                raise UnknownLabelError.naming("column", name, self._by())
+            if name not in self._by():
+                raise UnknownLabelError.naming("label of its groups", name, self._by())
             if label not in edges[name]:
                 raise UnknownLabelError.naming(name, label, edges[name].unique().to_list())
             edges, nodes = (
@@ -135,13 +136,14 @@ class TransitionGraph:
 
         Parameters
         ----------
-        weight : column of `edges` to put into the matrix.
+        weight : number of `edges` to put into the matrix.
         """
         import scipy.sparse
 
         self._one_graph("to_scipy")
-        if weight not in self.edges.columns:
-            raise UnknownLabelError.naming("weight", weight, self.edges.columns)
+        weights = self.edges.select(pl.col(pl.Int64, pl.Float64)).columns
+        if weight not in weights:
+            raise UnknownLabelError.naming("weight", weight, weights)
         labels = self.nodes["label"].to_list()
         position = {label: i for i, label in enumerate(labels)}
         rows = [position[label] for label in self.steps["from"]]

@@ -13,10 +13,12 @@ import re
 
 __all__ = [
     "ENTITY_COLUMNS",
+    "JOURNEY_COLUMNS",
     "MICRO",
     "MISSING",
     "NONE",
     "SINGLE_CHANNEL",
+    "STEP_COLUMNS",
     "UNKNOWN",
     "UNMAPPED",
     "escape_reserved",
@@ -42,6 +44,16 @@ MISSING = -(2**63)
 
 ENTITY_COLUMNS = ("user", "timestamp", "touchpoint", "channel", "value", "cost", "satisfaction", "account")
 """Columns of the canonical event frame, before the caller's own attributes."""
+
+STEP_COLUMNS = ("nth_journey", "step", "session", "is_goal", "by_company")
+"""What the table of steps says of each event beside its own columns."""
+
+JOURNEY_COLUMNS = (
+    "user", "nth_journey", "prior_goals", "n_steps", "n_sessions", "start", "end", "goal_at", "duration_s",
+    "entry_touchpoint", "exit_touchpoint", "entry_channel", "exit_channel", "entry_stage", "exit_stage",
+    "furthest_stage", "n_channels", "value", "cost", "status", "mature", "left_truncated", "next_start",
+)  # fmt: skip
+"""Columns of the table of journeys, before segments."""
 
 _RESERVED = re.compile(r'"*\((?:unknown|unmapped|none)\)"*')
 

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 
-from journeymine.errors import QuestionError, RulesError, UnknownLabelError
+from journeymine.columns import JOURNEY_COLUMNS, STEP_COLUMNS
+from journeymine.errors import QuestionError, RulesError, SchemaError, UnknownLabelError
 from journeymine.events import StageMap, read_events
 from journeymine.journeys import JourneyRules, build_journeys
 from journeymine.journeys.context import goal_rank, sale_rank
@@ -162,3 +163,29 @@ def test_journeys_are_built_from_events_by_rules() -> None:
         build_journeys(frame)  # type: ignore[arg-type]
     with pytest.raises(RulesError, match=r"(?s)rules are a dict.*Hint"):
         build_journeys(read_events(frame, timestamp="t", time_unit="s"), {"goal": "x"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("segments", [["plan"], "plan", {"x": 3}, {"status": "plan"}, {"user": "plan"}], ids=str)
+def test_segments_that_are_none_or_would_hide_a_column_are_refused(segments: Any) -> None:
+    with pytest.raises(RulesError, match=r"(?s)segment.*Hint"):
+        JourneyRules(goal="order", segments=segments)
+
+
+def test_a_segment_may_be_called_as_its_own_column_only() -> None:
+    rows = (Row("a", 0, "visit", "web", None, None, "pro", None),)
+    assert (
+        build(rows, goal="order", idle="10m", session_gap="3m", segments={"plan": "plan"}).table["plan"].item() == "pro"
+    )
+    with pytest.raises(RulesError, match=r"(?s)segment 'channel' is of the column 'plan'.*Hint"):
+        build(rows, goal="order", idle="10m", session_gap="3m", segments={"channel": "plan"})
+
+
+def test_the_names_of_the_columns_of_journeys_and_steps_are_all_known() -> None:
+    rows = (Row("a", 0, "visit", "web", 1.0, 1.0, "pro", 5),)
+    journeys = build(rows, goal="order", idle="10m", session_gap="3m")
+    assert set(journeys.table.columns) == set(JOURNEY_COLUMNS)
+    assert set(STEP_COLUMNS) < set(journeys.steps.columns)
+    frame = pl.DataFrame({"user": ["a"], "t": [0], "touchpoint": ["x"]})
+    for name in STEP_COLUMNS:
+        with pytest.raises(SchemaError, match=rf"(?s)'{name}' bear the name of a canonical column.*Hint: rename"):
+            read_events(frame.with_columns(pl.lit("mine").alias(name)), timestamp="t", time_unit="s", attributes=[name])

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import polars as pl
 
-from journeymine.columns import ENTITY_COLUMNS
+from journeymine.columns import ENTITY_COLUMNS, STEP_COLUMNS
 from journeymine.errors import SchemaError
 from journeymine.events.toml_text import toml_lines
 
@@ -20,7 +20,7 @@ __all__ = ["EventSchema", "TimeUnit"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 AmbiguousTime = Literal["earliest", "latest", "quarantine"]
 
-_RESERVED_NAMES = frozenset(ENTITY_COLUMNS) | {
+_RESERVED_NAMES = frozenset(ENTITY_COLUMNS + STEP_COLUMNS) | {
     "anonymous",
     "event_id",
     "source",

@@ -128,6 +128,13 @@ def _plan(
     for name in [column, *rules.segments.values()]:
         if name is not None and name not in events.labels and name not in facts.columns:
             raise UnknownLabelError.naming("column", name, [*events.labels, *facts.columns])
+    if clash := [
+        name for name, of in rules.segments.items() if name != of and name in {**events.labels, **facts.columns}
+    ]:
+        raise RulesError(
+            f"the segment {clash[0]!r} is of the column {rules.segments[clash[0]]!r}, and there is a column {clash[0]!r}",
+            hint="give it another name",
+        )
     cut = CutRules(rules.idle_us, rules.session_gap_us, by)
     return _Plan(rules, context, cut, goal_rank(rules, stages) is not None, sale_rank(rules, stages), column)
 

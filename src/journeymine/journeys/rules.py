@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from journeymine.columns import JOURNEY_COLUMNS
 from journeymine.durations import Duration, describe, microseconds
 from journeymine.errors import RulesError
 from journeymine.journeys.predicate import Predicate
@@ -70,6 +71,7 @@ class JourneyRules:
             put(self, name, describe(microseconds(getattr(self, name), name=name)))
         mature = 2 * self.idle_us if self.mature_after is None else microseconds(self.mature_after, name="mature_after")
         put(self, "mature_after", describe(mature))
+        check_segments(self.segments)
         put(self, "segments", dict(sorted(self.segments.items())))
         self._check()
 
@@ -132,3 +134,14 @@ class JourneyRules:
         """SHA-256 of the rules as canonical JSON, in 16 hex digits: the same rules, the same text, on any machine."""
         text = json.dumps(self.to_data(), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check_segments(given: Any) -> None:
+    """Refuse what names no segments, or would take the place of a column of the table of journeys."""
+    if not isinstance(given, Mapping) or not all(isinstance(each, str) for pair in given.items() for each in pair):
+        raise RulesError(f"segments={given!r}", hint="give names with the column of each: {'size': 'company_size'}")
+    if clash := sorted(set(given) & set(JOURNEY_COLUMNS)):
+        raise RulesError(
+            f"the segment {', '.join(map(repr, clash))} would take the place of that column of the journeys",
+            hint="give it another name",
+        )

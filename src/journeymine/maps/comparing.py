@@ -9,7 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from journeymine.errors import QuestionError
-from journeymine.graph.transitions import Transitions
+from journeymine.graph.transitions import Transitions, transitions
 from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.maps.comparison import FIGURES, Compared, Comparison
 from journeymine.maps.compose import answer_map, compose, started
@@ -158,8 +158,7 @@ def _flows(
     """Flows whose use differs for sure, the surest first."""
     grain = "channel:touchpoint" if "channel" in a.coded.labels else "touchpoint"
     names = [{node.id: node for node in spec.nodes} for spec in (first, second)]
-    # How many journeys take a flow may be withheld where how many times is not; their share would tell it.
-    shown = [{(f.source, f.target) for f in spec.flows if f.n_journeys is not None} for spec in (first, second)]
+    shown = [_told(spec, side, grain) for spec, side in ((first, a), (second, b))]
     rows = [
         row
         for row in _differences(a, b, Transitions(grain=grain), confidence, "n_journeys_share")
@@ -169,6 +168,20 @@ def _flows(
     rows.sort(key=lambda row: (-abs(row["difference"]), row["from"], row["to"]))
     for row in rows[:MOST_FLOWS]:
         yield _compared(row, "used", fdr, source=_name(names, row["from"]), target=_name(names, row["to"]))
+
+
+def _told(spec: MapSpecification, journeys: Journeys, grain: str) -> set[tuple[str, str]]:
+    """Flows of which the map tells how many mature journeys take them: their share would tell it of others, too.
+
+    Without a goal it tells of no mature journeys; there it must be all that take the flow, if it tells of these.
+    """
+    told = [flow for flow in spec.flows if flow.n_journeys is not None]
+    if journeys.rules.goal is not None:
+        return {
+            (flow.source, flow.target) for flow in told if flow.converted is not None and flow.converted.n is not None
+        }
+    edges = transitions(journeys, grain=grain).edges.filter(pl.col("mature") == pl.col("n_journeys"))
+    return {(flow.source, flow.target) for flow in told} & set(edges.select("from", "to").rows())
 
 
 def _name(names: list[dict[str, Any]], label: str) -> str:

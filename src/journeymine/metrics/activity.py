@@ -112,33 +112,42 @@ def activity(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """Steps by weekday and hour on the wall clock of a zone.
+    """Count steps by weekday and hour on the wall clock of a time zone.
 
-    share(weekday, hour) = |steps then| / |steps of the group|
+    share(weekday, hour) = |steps in that hour of that weekday| / |steps of the group|
 
     Parameters
     ----------
-    timezone : whose clock, e.g. ``"Europe/Berlin"``.
-    event : what counts: None for any step, ``{"goal": True}`` for the goal, or a touchpoint, a set of them or a predicate.
-    by : one or several of channel, stage, touchpoint, owner, any attribute or segment; shares add up to 1 within each.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    timezone : the zone whose wall clock is read, e.g. ``"Europe/Berlin"``.
+    event : which steps count: None for every step, ``{"goal": True}`` for the goal, or a touchpoint, a set of
+        touchpoints or a predicate.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment. The shares of each group add up
+        to 1. By default all steps are one group.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by`, weekday and hour in which anything happened:
-        weekday i64 1 (Monday) to 7 · hour i64 0 to 23 · n i64 steps · n_journeys, n_users i64 with such a step ·
-        goals i64 steps by which a journey converts · share f64, with interval · sparse bool · reason str.
+        weekday i64: 1 (Monday) to 7
+        hour i64: 0 to 23
+        n i64: steps
+        n_journeys, n_users i64: journeys and users with such a step
+        goals i64: of n, steps by which a journey converts
+        share f64: n ÷ all steps of the group, 0–1, with interval (share_lower, share_upper)
+        sparse bool: few users behind the row; reason str: why there is no share or interval
 
     Raises
     ------
-    QuestionError : an unknown zone, or the goal is asked for and none is named.
-    UnknownLabelError : a label or a column that does not occur.
+    QuestionError : the zone is unknown, or `event` asks for the goal and the rules name none.
+    UnknownLabelError : a label or column does not occur in the log.
 
     Notes
     -----
-    All journeys count, whatever their status and however young; touches by the company do not. When the clocks go back
-    an hour holds two, when they go forward none. Null labels are ``"(unknown)"``. Steps at one instant count each. Merges exactly. Interval: Wilson,
-    clustered by user through the 64 folds.
+    All journeys count, whatever their status or age, so open and immature ones too. Touches by the company do not
+    count. Several steps at one instant each count. Null labels are ``"(unknown)"``. An hour that the clocks repeat in
+    autumn holds both of its occurrences; the hour they skip in spring holds none. Counts merge exactly. Interval:
+    Wilson, clustered by user through the 64 folds.
     """
     measure = Activity(timezone=timezone, event=event, by=by)
     check_occurs(journeys, measure.event)

@@ -208,46 +208,61 @@ def attribution(
     order: int = 1,
     confidence: float = 0.95,
 ) -> Result:
-    """Credit for conversions, by rule and channel; a rule's credits sum to the conversions.
+    """Divide the credit for conversions among channels, by nine rules side by side.
 
-    Touches are the steps of a converted journey strictly before its first goal, and the company's (mail sent, ad shown)
-    that belong to it.
+    The touches of a converted journey are its steps strictly before its first goal, together with what the company did
+    (mail sent, ad shown) if that belongs to the journey. The credits of each rule add up to the conversions.
 
     Parameters
     ----------
-    rules : of ``"first"``, ``"last"``, ``"last_non_direct"``, ``"linear"``, ``"position"`` (40/20/40), ``"w_shaped"``
-        (30/30/30/10, needs `middle`), ``"time_decay"``, ``"markov"`` (removal effect) and ``"shapley"``; by default all
-        that can be answered.
-    grain : whose credit: ``"channel"``, ``"touchpoint"``, ``"stage"``, ``"channel:touchpoint"`` or any label column.
-    by : one or several of channel, stage, touchpoint, any attribute (of the entry step) or segment.
-    lookback : only touches at most this long before the goal, inclusive.
-    half_life : of time decay: a touch this much earlier weighs half.
-    include_goal : whether the goal itself is a touch.
-    direct : channels that the last non-direct rule passes over.
-    middle : the touch that the W names, in the data form of goals: ``"lead_created"``, ``{"stage": "consideration"}`` …
-    order : of the Markov chain; see `choose_order`.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    rules : one or several of ``"first"``, ``"last"``, ``"last_non_direct"``, ``"linear"``, ``"position"`` (40/20/40),
+        ``"w_shaped"`` (30/30/30/10, needs `middle`), ``"time_decay"``, ``"markov"`` (removal effect) and ``"shapley"``.
+        By default every rule that can be answered.
+    grain : what earns the credit: ``"channel"``, ``"touchpoint"``, ``"stage"``, ``"channel:touchpoint"`` or any label
+        column.
+    by : one or several of channel, stage, touchpoint, any attribute (each of the entry step) or segment. Each group has
+        its own credits. By default all journeys are one group.
+    lookback : only touches at most this long before the goal count (inclusive), e.g. ``"7d"``. By default all of the
+        journey's.
+    half_life : for ``"time_decay"``: a touch this much earlier weighs half.
+    include_goal : True counts the goal itself as a touch.
+    direct : channels that ``"last_non_direct"`` passes over.
+    middle : the touch that ``"w_shaped"`` names as its middle, in the data form of goals: ``"lead_created"``,
+        ``{"stage": "consideration"}`` …
+    order : number of touches that the Markov chain remembers; see `choose_order`.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per rule and label (and value of `by`), rules in the order above:
-        rule str · label str, ``"(none)"`` for conversions without touch · conversions f64 credited · share f64 of all ·
-        value f64 units of money credited, null without any and where removal effects on it add up to 0 · n i64 converted journeys that the label touched · n_users i64 ·
-        cost f64 · cpa f64 cost per credited conversion · roas f64 credited value per cost · sparse bool · reason str.
-        Estimates have …_lower and …_upper. Table ``journeys``: what stands behind it, and what was left out.
+        rule str
+        label str: ``"(none)"`` for conversions without a touch
+        conversions f64: conversions credited
+        share f64: of all conversions, 0–1
+        value f64: money credited, in units; null where the log has no values, and by Markov where the removal effects
+        on value add up to 0
+        n, n_users i64: converted journeys that the label touched, and their users
+        cost f64: what all touches of the label cost, in units of money
+        cpa f64: cost ÷ credited conversions; roas f64: credited value ÷ cost
+        sparse bool: few users behind the row; reason str: why there is no interval
+        Estimates have …_lower and …_upper.
+    tables["journeys"] has one row per group: how many journeys are behind the credits, and how many were left out.
 
     Raises
     ------
-    UnknownLabelError : `grain` or `by` names no column; `direct` names a channel that the log does not have.
-    QuestionError : an unknown rule, the W without `middle`, a `lookback` longer than journeys reach.
+    UnknownLabelError : `grain` or `by` names no column, or `direct` names a channel that the log does not have.
+    QuestionError : a rule is unknown, ``"w_shaped"`` is asked for without `middle`, or `lookback` is longer than
+        journeys reach.
 
     Notes
     -----
-    Null paths of the Markov chain are lost journeys, with all their touches; open ones are left out and counted in
-    ``journeys``. Shapley values are those of Zhao et al. (2018) [1]_: φ_c = Σ_{S∋c} R(S) / |S|, R(S) being the
-    conversions of journeys whose set of channels is S. Touches at one instant take the documented order. Null labels are
-    ``"(unknown)"``. Merges exactly. Interval: the
-    jackknife over the 64 folds, the chain solved again without each; none for a chain of order 3 or more.
+    For the Markov chain, lost journeys with all their touches are the paths that do not convert. Open journeys are
+    neither conversions nor such paths: they are left out and counted in ``journeys``. Shapley values are those of Zhao
+    et al. (2018) [1]_: φ_c = Σ_{S∋c} R(S) / |S|, where R(S) is the number of conversions of journeys whose set of
+    channels is S. Touches at one instant are in the documented order. Null labels are ``"(unknown)"``. Counts merge
+    exactly. Interval: the jackknife over the 64 folds, the chain solved again without each; a chain of order 3 or more
+    has none.
 
     References
     ----------

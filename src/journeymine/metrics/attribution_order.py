@@ -45,13 +45,13 @@ _BLOCK = 1 << 14
 
 @dataclass(frozen=True, eq=False)
 class OrderChoice:
-    """The order to take, and how well each foretells.
+    """The order of Markov chain to take, and how well each order predicts.
 
     Attributes
     ----------
-    order : the best.
-    frame : order i64 · log_likelihood f64 of held-out journeys, in nats · per_journey f64 · gain f64 per journey over
-        the order before it · chosen bool.
+    order : the order that predicts best.
+    frame : one row per order: order i64 · log_likelihood f64 of the held-out journeys, in nats · per_journey f64 the
+        same per journey · gain f64 per journey over the order before it · chosen bool.
     """
 
     order: int
@@ -99,7 +99,17 @@ def choose_order(
     lookback: Duration | None = None,
     include_goal: bool = False,
 ) -> OrderChoice:
-    """The order of the Markov chain that foretells held-out users best; parameters as in `attribution`.
+    """Choose the order of the Markov chain that best predicts the journeys of held-out users.
+
+    Parameters
+    ----------
+    journeys : made by `build_journeys`. Converted and lost ones are used; open ones are not.
+    grain, lookback, include_goal : as in `attribution`.
+    max_order : the highest order to try, from 1.
+
+    Returns
+    -------
+    OrderChoice : the order to take, and the log-likelihood of each order.
 
     Raises
     ------
@@ -140,12 +150,25 @@ def choose_order_from_paths(
     max_order: int = 4,
     seed: int = 0,
 ) -> OrderChoice:
-    """The order that foretells best, from a table of paths: its occurrences are dealt out to parts at random (`seed`).
+    """Choose the order of the Markov chain that predicts best, from a table of paths that are already counted.
+
+    A table of paths does not say which users they are of, so the occurrences of the paths are dealt out at random to
+    the parts that are held out.
+
+    Parameters
+    ----------
+    frame, path, conversions, nulls, sep : as in `attribution_from_paths`.
+    max_order : the highest order to try, from 1.
+    seed : of the random dealing; the same seed gives the same answer.
+
+    Returns
+    -------
+    OrderChoice : the order to take, and the log-likelihood of each order.
 
     Raises
     ------
-    QuestionError, UnknownLabelError : as `attribution_from_paths`; a fraction of an occurrence, which cannot be dealt out, or a
-        `seed` that is no whole number from 0.
+    QuestionError, UnknownLabelError : as in `attribution_from_paths`; also a fraction of an occurrence, which cannot be
+        dealt out, or a `seed` that is not a whole number from 0.
     """
     if type(seed) is not int or seed < 0:
         raise QuestionError(f"seed={seed!r}", hint="give a whole number from 0")

@@ -41,30 +41,37 @@ def attribution_from_paths(
     middle: str | None = None,
     order: int = 1,
 ) -> Result:
-    """Credit for conversions, by rule and channel, from a table of paths that are already counted.
+    """Divide the credit for conversions among channels, from a table of paths that are already counted.
 
     Parameters
     ----------
-    frame : a Polars frame (lazy ones are collected) or whatever `polars.DataFrame` takes, one row per path; a path may stand in
-        several rows.
-    path : column of paths: text with `sep` between the touches, or lists of labels, where a null is ``"(unknown)"``.
-    conversions : column of how often each path converted; None means that each row is one conversion.
-    value : column of the value of those conversions together.
-    nulls : column of how often each path ended without conversion; None means never, and then the removal effect asks
-        only which paths hold a channel.
-    rules, direct, middle, order : as in `attribution`; there is no time to decay with, and `middle` is a label.
+    frame : one row per path: a Polars frame (lazy ones are collected) or whatever `polars.DataFrame` takes. A path may
+        stand in several rows.
+    path : column of paths: text with `sep` between the touches, or lists of labels, in which a null is ``"(unknown)"``.
+    conversions : column that says how often each path converted. None means that each row is one conversion.
+    value : column with the value of those conversions together, in units of money. By default there are no values.
+    nulls : column that says how often each path ended without a conversion. None means never; the removal effect then
+        only asks which paths hold a channel.
+    sep : text between two touches of a path.
+    rules, direct, middle, order : as in `attribution`. Without times there is no ``"time_decay"``, and `middle` is a
+        label.
 
     Returns
     -------
     Result; frame has one row per rule and label:
-        rule, label str · conversions f64 · share f64 of all · value f64 (null without values, and by Markov where the removal
-        effects on value add up to 0: a note says so) · n f64 conversions of paths that hold the label. No intervals: a table of paths does not say which paths are of the same person.
+        rule, label str
+        conversions f64: conversions credited
+        share f64: of all conversions, 0–1
+        value f64: value credited; null without values, and by Markov where the removal effects on value add up to 0 (a
+        note says so)
+        n f64: conversions of paths that hold the label
+        There are no intervals: a table of paths does not say which paths are of the same person.
 
     Raises
     ------
-    UnknownLabelError : a column that is not there; `middle` or a channel of `direct` that no path holds.
-    QuestionError : paths that are neither text nor lists, text that `sep` does not split although its letters occur, a missing
-        number or a negative count; as `attribution`.
+    UnknownLabelError : a column is not there, or no path holds `middle` or a channel of `direct`.
+    QuestionError : paths are neither text nor lists, `sep` does not split text in which its letters occur, a number is
+        missing or a count is negative; otherwise as `attribution`.
 
     Examples
     --------

@@ -53,44 +53,53 @@ def compare(
     names: tuple[str, str] = ("a", "b"),
     confidence: float = 0.95,
 ) -> Result:
-    """The difference a − b of every estimate of a measure, row by row, with one test of them all.
+    """Compare two groups or periods: the difference a − b of every estimate of a measure, with tests.
 
     Parameters
     ----------
-    a, b : two groups or periods: journeys, or counts of `measure`. Users may stand in both.
+    a, b : the two groups or periods: journeys, or counts of `measure`. The same users may be in both.
     measure : the question asked of each, e.g. ``Conversion(by="channel")``.
-    columns : only these estimates, of those the measure's frame has with an interval.
-    names : what to call the two.
-    confidence : of the intervals.
+    columns : compare only these estimates. By default every column of the measure's frame that has an interval.
+    names : what to call the two, first `a`, then `b`.
+    confidence : level of the intervals.
 
     Returns
     -------
-    Result; frame has one row per row of the measure's frame and estimate, the label columns first:
-        estimate str name of the column · a, b f64 · difference f64 a − b with interval · p_value, p_adjusted f64 · reason
-        str why there is no interval.
-    tables["global"] : estimate, n_tested, statistic, df, p_value: one test per estimate that its rows differ nowhere.
-    Further tables of the measure that carry estimates are compared likewise, under their own names.
+    Result; frame has one row per row of the measure's frame and per estimate, the label columns first:
+        estimate str: name of the column that is compared
+        a, b f64: its value on each side
+        difference f64: a − b, with interval (difference_lower, difference_upper)
+        p_value, p_adjusted f64: two-sided, and adjusted over all rows of the frame
+        reason str: why there is no interval
+    tables["global"] has one test per estimate, of the hypothesis that its rows differ nowhere: estimate, n_tested,
+    statistic, df, p_value.
+    Further tables of the measure that carry estimates are compared in the same way, under their own names.
 
     Raises
     ------
-    MergeError : counts of another question.
-    QuestionError, UnknownLabelError : nothing to compare, or no such column; a measure that follows users, where journeys
-        of theirs are missing.
+    MergeError : the counts are of another question.
+    QuestionError, UnknownLabelError : there is nothing to compare, or a column does not exist; or the measure follows
+        users, and some journeys of the users are missing.
 
     Notes
     -----
-    Shares: Newcombe's interval with the correlation of the two replicate series; numbers: the jackknife of the difference;
-    quantiles: squared and added from their own limits. p_adjusted is Benjamini–Hochberg over all rows of a frame, the
-    p-values being those at which the interval would touch 0. Of a transition graph the share of mature journeys that use
-    each edge and node is compared first (``n_journeys_share``). A row that only one of them has is compared where
-    the other's estimate exists. Open journeys, ties and nulls are as in the measure. See `docs/compare.md`.
+    The interval of a difference of shares is Newcombe's, with the correlation of the two replicate series. That of
+    other numbers is the jackknife of the difference. That of quantiles squares and adds their own limits. p_adjusted is
+    Benjamini–Hochberg over all rows of a frame; a p-value is the level at which the interval would touch 0. Of a
+    transition graph, the share of mature journeys that use each edge and node is compared first (``n_journeys_share``).
+    A row that only one side has is compared where the estimate exists for the other. Open journeys, ties and nulls are
+    treated as in the measure. See `docs/compare.md`.
 
     Retention, stickiness, life cycle, repeat rate, value per customer and first-contact resolution follow users from
-    journey to journey. Of journeys that leave out others of the same users they would count as gone who is not, and so are
-    refused: compare whole users, such as ``journeys.where(pl.col("start").min().over("user") < when)``. Counts are taken
-    as they are. What goes by the time watched is left out between two periods: of `WinBack` what grows, of `DropOff` the
-    shares still open and come back, of `Markov` what is still open and the steps and times that go on. Sums (conversions
-    and value credited or at stake) differ with the number of journeys, as a note says: compare shares and means.
+    journey to journey. Where other journeys of the same users are left out, they would count users as gone who are not,
+    so such journeys are refused. Compare whole users instead, such as
+    ``journeys.where(pl.col("start").min().over("user") < when)``. Counts do not say what they were counted of and are
+    taken as they are.
+
+    Between two periods, figures that depend on how long journeys were watched are left out: of `DropOff` the shares
+    still open and come back, of `WinBack` what grows, of `Markov` what is still open and the steps and times that go
+    on. Sums (conversions and value, credited or at stake) differ with the number of journeys, as a note says: compare
+    shares and means.
     """
     check_asked((a, b), measure, columns, names)
     check_names(measure)
@@ -155,27 +164,29 @@ def before_after(
 
     Parameters
     ----------
-    when : the instant of the change: a date, a datetime or ISO text; naive ones are UTC. The journeys that start then count
-        as after it.
-    window : only journeys that start within this time of it, on either side.
+    journeys : made by `build_journeys`.
+    when : instant of the change: a date, a datetime or ISO text; without a zone it is UTC. A journey that starts at
+        this very instant counts as after it.
+    measure, columns, confidence : as in `compare`.
+    window : only journeys that start within this time of the change, on either side. By default all journeys.
 
     Returns
     -------
-    Result, as of `compare`, a being after and b before.
-
-    Notes
-    -----
-    Journeys under way at the change were touched by it late: they count as before. The young ones after it are immature
-    and outside headline shares, so a comparison soon after a change has few journeys on one side. A difference is no proof
-    that the change made it: the season may differ as well.
-
-    A date cuts customers in two, so measures that follow users from journey to journey (retention, stickiness, life cycle,
-    repeat rate, value per customer, first-contact resolution) are refused: before it everybody would seem to leave.
-    Compare cohorts of whole users instead, by their first entry; see `compare`.
+    Result : as of `compare`, where a is after and b is before.
 
     Raises
     ------
-    QuestionError : no instant; a measure that follows users; and as `compare`.
+    QuestionError : `when` is no instant, or the measure follows users; otherwise as in `compare`.
+
+    Notes
+    -----
+    Journeys under way at the change count as before, although it touched them late. Young journeys after it are
+    immature and outside headline shares, so a comparison soon after a change has few journeys on one side. A difference
+    does not prove that the change made it: the season may differ as well.
+
+    A date cuts a customer's journeys in two, so that before it everybody would seem to leave. Measures that follow
+    users from journey to journey (retention, stickiness, life cycle, repeat rate, value per customer, first-contact
+    resolution) are therefore refused. Compare cohorts of whole users instead, by their first entry; see `compare`.
     """
     check_journeys(journeys)
     check_asked((journeys,), measure, columns, ("after", "before"))

@@ -124,24 +124,33 @@ def conversion(
 
     share = |mature journeys with the goal| / |mature journeys|
 
-    Open journeys stay below the line, and have a column of their own: conversion is known at once and loss only after
-    `idle`, so leaving them out would overstate it. Journeys of status ``service`` are outside.
+    A mature journey that is still open is in the denominator. Conversion is known at once and loss only after `idle`,
+    so leaving open journeys out would overstate the share. Journeys of status ``service`` are outside.
 
     Parameters
     ----------
-    by : one or several of channel, stage, touchpoint, owner, any attribute or segment, and ``"new_or_returning"``: whether
-        the user had converted in an earlier journey.
-    channel_of : which step's label a journey goes by: its ``"entry"``, its ``"exit"``, or ``"any"`` of its steps (then
-        it counts once under each).
-    horizon : asks instead for conversion within this time of the start, over journeys observed that long.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment, and ``"new_or_returning"``
+        (whether the user had converted in an earlier journey). By default one row for all journeys.
+    channel_of : the step whose label a journey counts under: ``"entry"`` (its first), ``"exit"`` (its last), or
+        ``"any"`` (once under every label that one of its steps has).
+    horizon : asks instead for conversion within this time of the start, e.g. ``"14d"``, over the journeys observed that
+        long.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by`:
-        n_journeys, n_users_all i64 all journeys and users · n i64 below the line · n_users i64 distinct users in n ·
-        converted, lost, open i64 of n · service, immature i64 outside n · left_truncated i64 of all but service · share f64 0–1 · p50_s, p90_s f64 seconds from start to goal ·
-        value f64 units of money of the converted · mean_value f64 per converted journey · sparse bool · reason str.
+        n_journeys, n_users_all i64: all journeys, and their distinct users
+        n i64: journeys in the denominator of the share; n_users i64: their distinct users
+        converted, lost, open i64: of n, by outcome
+        service, immature i64: journeys outside n
+        left_truncated i64: of all journeys but service, those that begin within `idle` of the log's start
+        share f64: converted ÷ n, 0–1
+        p50_s, p90_s f64: seconds from start to goal
+        value f64: value of the converted journeys of n, in units of money; mean_value f64: the same per converted
+        journey
+        sparse bool: under 300 users or 30 converting users; reason str: why the share is null
         Estimates have …_lower and …_upper.
 
     Raises
@@ -150,9 +159,10 @@ def conversion(
 
     Notes
     -----
-    Left-truncated journeys are left out of the times only. Steps at one instant take the documented order. Null labels are ``"(unknown)"``. Empty input gives no row
-    with `by` and one of nulls without. Merges exactly. Interval: Wilson (1927), clustered by user through the 64 folds;
-    the times by Woodruff (1952); the mean value by the jackknife.
+    Left-truncated journeys are in the shares and are left out of the times only. Steps at one instant are in the
+    documented order. Null labels are ``"(unknown)"``. Empty input gives no row with `by`, and one row of nulls without.
+    Counts merge exactly. Intervals: Wilson (1927) for the share, clustered by user through the 64 folds; Woodruff
+    (1952) for the times; the jackknife for the mean value.
     """
     measure = Conversion(by=by, channel_of=channel_of, horizon=horizon)
     return answer(measure, journeys, confidence=confidence)

@@ -291,3 +291,15 @@ def test_a_dump_s_name_cannot_steer_the_terminal(
     printed = capsys.readouterr()
     assert "next.parquet" in printed.out
     assert "\x1b" not in printed.out + printed.err
+
+
+@pytest.mark.parametrize("name", ["../up", "journeys", "quarantine", ".hidden"])
+def test_a_table_asked_for_is_written_nowhere_else_and_over_no_other(
+    log: Path, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = tmp_path / "asked.toml"
+    asked.write_text(f'[[measures]]\nmeasure = "conversion"\nname = "{name}"\n')
+    out = tmp_path / "deep" / "out"
+    assert run(["mine", str(log), *COLUMNS, "--goal", "order", "--out", str(out), "-m", str(asked)]) == 3
+    assert "cannot be named" in capsys.readouterr().err
+    assert not out.parent.exists()

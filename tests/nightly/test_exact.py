@@ -164,6 +164,27 @@ def test_what_the_goal_names_and_no_night_brings_is_told(goal: Any, tmp_path: Pa
     assert not any("'never'" in note for note in state.results()["conversion"].notes)
 
 
+def test_intervals_are_those_of_one_batch_or_wider_where_each_user_stands_once(tmp_path: Path) -> None:
+    rules = JourneyRules(**RULES[0])
+    asked: dict[str, Measure] = {
+        "one": Conversion(), "several": Conversion(by="plan"), "people": Funnel(steps=["visit", "order"], unit="user")
+    }  # fmt: skip
+    for number, n_users in enumerate((3_000, 12)):  # each stands about once, or often
+        nights = generate(8, n_rows=900, n_users=n_users, late=0.0)
+        state = new_state(tmp_path / f"{number}", rules, asked)
+        advance_all(state, nights)
+        batched, found = mine(batch(nights.accepted, rules, nights.untils[-1]), list(asked.values())), state.results()
+        for name, measure in asked.items():
+            one, other = found[name].frame, batched[measure].frame
+            limits = [c for c in one.columns if c.endswith(("lower", "upper"))]
+            bounded = [c for c in (*limits, "n_users", "n_users_all", "sparse", "reason") if c in one.columns]
+            assert one.drop(bounded).equals(other.drop(bounded))
+            for c in limits:
+                wider = one[c] <= other[c] if c.endswith("lower") else one[c] >= other[c]
+                assert wider.drop_nulls().all(), (name, c)
+        assert "each user stands once" in " ".join(found["one"].notes)
+
+
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
 def test_a_measure_is_stored_as_its_name_and_fields(measure: Measure) -> None:
     assert question_of(measure_from_data(measure_to_data(measure))) == question_of(measure)

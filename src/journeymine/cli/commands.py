@@ -20,7 +20,7 @@ from journeymine.events.log import Events
 from journeymine.journeys.building import build_journeys
 from journeymine.maps.compose import measures_of
 from journeymine.maps.mapping import journey_map
-from journeymine.nightly.questions import read_measures
+from journeymine.nightly.questions import check_table_names, read_measures
 from journeymine.percents import percent
 
 __all__ = ["check", "draw_map", "mine_tables", "sample", "version"]
@@ -155,6 +155,7 @@ def mine_tables(
         journeys = build_journeys(events, **rule_fields(events, config, options))
         usual = measures_of(journeys)
         asked = usual if measures is None else read_measures(measures, usual)
+        check_table_names(asked, ("journeys", "quarantine"))
         mined = mine(journeys, asked.values(), progress=progress)
         tables = {"journeys": journeys.table, "quarantine": events.quarantine}
         for name, measure in asked.items():

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from journeymine.maps.questions import map_measures
 from journeymine.nightly.measures import known_measures, measure_from_data
 from journeymine.nightly.rows import RowShape
 
-__all__ = ["answerable", "check_answers", "default_measures", "read_measures"]
+__all__ = ["answerable", "check_answers", "check_table_names", "default_measures", "read_measures"]
 
 
 def default_measures(config: Config) -> dict[str, Measure]:
@@ -95,6 +95,21 @@ def _measure(entry: Mapping[str, Any], where: str) -> tuple[Measure, str]:
         raise QuestionError(
             f"{where}: {kind} cannot be asked so: {error}", hint=f"it has: {', '.join(taken)}"
         ) from error
+
+
+def check_table_names(names: Iterable[str], taken: Collection[str]) -> None:
+    """Refuse names that cannot be those of files of tables beside the files called `taken`.
+
+    Raises
+    ------
+    QuestionError : names the first such name.
+    """
+    for name in names:
+        if name in taken or Path(name).name != name or name.startswith(".") or "\\" in name or "\0" in name:
+            raise QuestionError(
+                f"a measure cannot be named {name!r}: its tables are files of that name",
+                hint=f"give a name without slashes, and none of {', '.join(sorted(taken))}",
+            )
 
 
 def answerable(measures: Mapping[str, Measure], config: Config, rules: JourneyRules) -> dict[str, Measure]:

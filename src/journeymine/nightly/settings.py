@@ -13,7 +13,7 @@ from typing import Any
 
 from journeymine.counting.measure import Measure, listed_measures, question_of
 from journeymine.durations import describe, microseconds
-from journeymine.errors import QuestionError, RulesError, StateError
+from journeymine.errors import RulesError, StateError
 from journeymine.events.config import DEFAULT_QUARANTINE_SHARE, Config, read_config
 from journeymine.events.event_rules import EventRules
 from journeymine.events.schema import EventSchema
@@ -23,7 +23,7 @@ from journeymine.journeys.predicate import Predicate
 from journeymine.journeys.rules import JourneyRules
 from journeymine.metrics.periods import check_zone
 from journeymine.nightly.measures import measure_from_data, measure_to_data
-from journeymine.nightly.questions import answerable, check_answers, default_measures, read_measures
+from journeymine.nightly.questions import answerable, check_answers, check_table_names, default_measures, read_measures
 
 __all__ = ["OPTIONS", "Settings"]
 
@@ -109,12 +109,8 @@ class Settings:
         return settings
 
     def _check(self) -> None:
+        check_table_names(self.measures, _TAKEN)
         for name, measure in self.measures.items():
-            if name in _TAKEN or Path(name).name != name or name.startswith(".") or "\\" in name or "\0" in name:
-                raise QuestionError(
-                    f"a measure cannot be named {name!r}: its tables are files of that name in a report",
-                    hint=f"give a name without slashes, and none of {', '.join(sorted(_TAKEN))}",
-                )
             if question_of(measure_from_data(measure_to_data(measure))) != question_of(measure):
                 raise StateError(f"the measure {name!r} cannot be stored", hint="use a measure of this package")
         rate: Any = self.alarm_rate

@@ -38,7 +38,7 @@ class NightlyState:
 
     Every answer is that of one batch over all accepted events in order of arrival, each as it was accepted: anonymous ids
     and `never_before` rules are judged within one dump. Only the number of distinct users behind a figure is a lower
-    bound, because no list of users is kept.
+    bound, because no list of users is kept, and what hangs on it errs on the side of caution.
 
     Parameters
     ----------

@@ -55,6 +55,19 @@ def test_a_result_that_does_not_fit_is_refused_by_name(
         jm.rank_opportunities(**{**given(sampled), name: ask(sampled)})
 
 
+def test_a_chain_that_is_made_late_is_checked_like_one_that_is_there() -> None:
+    journeys = jm.build_journeys(jm.sample())
+    results, others = given(journeys), journeys.where(pl.col("n_steps") != 4)
+    ranked = jm.rank_opportunities(**results)
+    assert ranked.frame["if_mended"].count()  # a chain was asked for
+    late = jm.rank_opportunities(**{**results, "chain": lambda: results["chain"]})
+    assert late.frame.equals(ranked.frame)
+    with pytest.raises(MergeError, match="chain"):
+        jm.rank_opportunities(**{**results, "chain": lambda: given(others)["chain"]})
+    with pytest.raises(QuestionError, match="wants a result of markov, and this is 'DataFrame'"):
+        jm.rank_opportunities(**{**results, "chain": pl.DataFrame()})
+
+
 def test_results_by_other_rules_are_named_with_the_rules(sampled: jm.Journeys) -> None:
     others = given(jm.build_journeys(jm.sample(users=700), idle="10d"))
     for name in ("drop_off", "friction", "handoffs", "chain"):

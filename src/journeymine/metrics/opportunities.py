@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -135,19 +135,27 @@ def rank_opportunities(
     conversion costs in the mean, the list goes by conversions. Rows overlap, as journeys pass several of them, so gains do not
     add up. Everything here is association. See `docs/opportunities.md` for what is gained and how each is tested.
     """
-    check_results({
+    given: dict[str, object] = {
         "drop_off": drop_off, "conversion": conversion, "nodes": None if isinstance(nodes, Places) else nodes,
-        "friction": friction, "handoffs": handoffs, "chain": chain if isinstance(chain, MarkovChain) else None,
-    })  # fmt: skip
+        "friction": friction, "handoffs": handoffs,
+    }  # fmt: skip
+    make = chain if callable(chain) else None
+    check_results({**given, "chain": None if make else chain})
     return rank_results(
         drop_off=drop_off,
         friction=friction,
         handoffs=handoffs,
         places=nodes if isinstance(nodes, Places) else Places.of(nodes),
         worth=worth_of(conversion),
-        chain=chain,
+        chain=(lambda: _fitting(make(), given)) if make else chain,
         fdr=fdr,
     )
+
+
+def _fitting(chain: MarkovChain, given: Mapping[str, object]) -> MarkovChain:
+    """A chain that was made only now, if it is of the same journeys as the results."""
+    check_results({**given, "chain": chain})
+    return chain
 
 
 def worth_of(conversion: Result) -> float | None:

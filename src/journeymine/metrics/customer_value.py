@@ -171,39 +171,45 @@ def customer_value(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """What customers are worth: value and purchases per customer, with its spread over them.
+    """Value and purchases per customer, and how they are spread over the customers.
 
     value_per_customer = Σ value of the purchases / |users with a purchase|
 
     Parameters
     ----------
-    event : what a purchase is: by default the goal, or a touchpoint, a set of them or a predicate.
-    within : counts purchases within this time of a customer's first (inclusive), over the customers watched that long.
-        Without it, everything so far: a sum that grows with the length of the log.
-    by : one or several of channel, stage, touchpoint, any attribute or segment, at the user's first step.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    event : what a purchase is: a touchpoint, a set of touchpoints or a predicate. By default the goal.
+    within : counts only purchases within this time of a customer's first one (inclusive), e.g. ``"90d"``, over the
+        customers watched that long. By default everything so far counts: a sum that grows with the length of the log.
+    by : one or several of channel, stage, touchpoint, any attribute or segment, at the user's first step. By default
+        one row for all users.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by`:
-        n_users, buyers i64 all users, and those with a purchase · customers i64 of these, watched long enough ·
-        purchases, repeated i64 of customers: purchases, and customers with more than one · value f64 units of money of
-        the purchases · value_per_customer, p50_value, p90_value f64 units, over customers · value_per_purchase f64 ·
-        purchases_per_customer f64 · buyer_share f64 = buyers / n_users · repeated_share f64 = repeated / customers ·
-        sparse bool · reason str. Estimates have …_lower and …_upper.
+        n_users, buyers i64: all users, and those with a purchase
+        customers i64: of buyers, those watched long enough
+        purchases i64: purchases of the customers; repeated i64: customers with more than one
+        value f64: of those purchases, in units of money
+        value_per_customer, p50_value, p90_value f64: mean, median and 90 % quantile over customers, in units of money
+        value_per_purchase f64: in units of money; purchases_per_customer f64
+        buyer_share f64: buyers ÷ n_users; repeated_share f64: repeated ÷ customers
+        sparse bool: few users behind the row; reason str: why there is no number
+        Estimates have …_lower and …_upper.
 
     Raises
     ------
-    QuestionError : `event` is the goal, and none is named.
-    UnknownLabelError : a label or a column that does not occur.
+    QuestionError : `event` is the goal, and the rules name none.
+    UnknownLabelError : a label or column does not occur in the log.
 
     Notes
     -----
-    Value is that of the steps that satisfy `event`, whatever `value_from` says; an absent one is 0, and without a value
-    column the values are null. A customer with a negative sum counts as 0 in the quantiles only. Purchases in any
-    journey count, whatever its status; each step that satisfies `event` is one, also a second one at the same instant. Null
-    labels are ``"(unknown)"``. Merges exactly over users. Intervals: means by the jackknife over the 64 folds, quantiles by Woodruff,
-    shares by Wilson, each user standing once.
+    The value is that of the steps that satisfy `event`, whatever `value_from` says. A missing value is 0; without a
+    value column the values are null. A customer with a negative sum counts as 0 in the quantiles only. Purchases in any
+    journey count, whatever its status. Each step that satisfies `event` is a purchase, also a second one at the same
+    instant. Null labels are ``"(unknown)"``. Counts merge exactly over users. Intervals: the jackknife over the 64
+    folds for means, Woodruff for quantiles, and Wilson for shares, in which each user counts once.
     """
     measure = CustomerValue(event={"goal": True} if event is None else event, within=within, by=by)
     check_occurs(journeys, measure.event)

@@ -138,32 +138,43 @@ def decision_points(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """Touchpoints (or steps between them) where the paths of the converting and the lost part.
+    """Find the touchpoints (or moves between them) where converting journeys part from the others.
 
-    lift = converted share of those that pass it / of the others that reached the same stage
+    lift = converted share of those that pass it / converted share of the others that reached the same stage
 
     Parameters
     ----------
-    grain : ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"``, or any attribute (content).
-    transitions : ask about steps from one label to the next instead.
-    by : journey labels (segments, or labels of the entry step) to answer for each of; journeys are compared inside them.
+    journeys : made by `build_journeys`.
+    grain : what is passed: ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"``, or any attribute
+        (such as content).
+    transitions : True asks about moves from one label to the next instead of about labels.
+    by : labels of journeys (segments, or labels of the entry step) to break the result down by. Journeys are compared
+        within their group only. By default all journeys are one group.
+    confidence : level of the intervals.
 
     Returns
     -------
-    Result; frame has one row per label (or from, to):
-        stage str where most pass it (of stages: from where most move to it) · n_journeys i64 · n i64 mature · n_users i64 · converted_with, converted_without f64 ·
-        difference, lift f64 with interval; no lift where none of the others convert · p_value, p_adjusted f64 ·
-        information_gain_bits f64.
-        tables["branching"]: label str · n i64 · n_ways i64 · entropy_bits f64, Shannon's entropy of what comes next, the
-        end of the journey included.
+    Result; frame has one row per label (or per from and to):
+        stage str: the stage where most journeys pass it (of stages: the one from which most move to it)
+        n_journeys i64: journeys that pass it; n i64: mature ones of them; n_users i64: their users
+        converted_with, converted_without f64: share that converts of those that pass it, and of the others, 0–1
+        difference f64: of these two, with interval
+        lift f64: their ratio, with interval; null where none of the others convert
+        p_value, p_adjusted f64: two-sided
+        information_gain_bits f64: what passing it tells about converting
+    tables["branching"] has one row per label: label str · n i64 · n_ways i64 · entropy_bits f64, Shannon's entropy of
+    what comes next, the end of the journey included.
 
     Notes
     -----
-    Of stages it is asked who moves to one from another: they are compared with the others that reached the stage they came from.
-    Mature journeys are compared, open ones among them. Steps at one instant take the documented order, null labels are
-    ``"(unknown)"``. Only what lies before the goal counts, and no `lost_at` touchpoint, which is lost by definition. Comparison within the stage reached, see `metrics.contrast`; p-values are
-    adjusted over all rows; those with under 30 mature journeys on either side are not tested. *Information gain*: entropy of converting or not, minus its mean given whether the journey
-    passed, within stages, in bits [1]_. Merges exactly; the gain and the entropy carry no interval.
+    Mature journeys are compared, those still open among them. Only what lies before the goal counts, and no `lost_at`
+    touchpoint, which is lost by definition. Each journey is compared with others that reached the same stage; see
+    `metrics.contrast`. Every journey in a stage has reached it, so for stages the question is who moves to one from
+    another: these are compared with the others that reached the stage they came from. Steps at one instant are in the
+    documented order. Null labels are ``"(unknown)"``. P-values are adjusted over all rows; rows with under 30 mature
+    journeys on either side are not tested. The *information gain* is the entropy of converting or not, minus its mean
+    given whether the journey passed, within stages, in bits [1]_. Counts merge exactly. The gain and the entropy carry
+    no interval.
 
     References
     ----------

@@ -62,34 +62,45 @@ def decompose(
     names: tuple[str, str] = ("a", "b"),
     confidence: float = 0.95,
 ) -> Result:
-    """Split the change in overall conversion, a − b, into mix and rate effects per group and stage.
+    """Split a change in overall conversion, a − b, into a mix effect and a rate effect per group and stage.
+
+    The *mix* effect says how much conversion changed because other journeys came; the *rate* effect, because like
+    journeys converted more or less often.
 
     Parameters
     ----------
-    a, b : two groups or periods of one log.
-    by : what makes a group: one or several of channel (the default, where there are channels), any attribute or segment.
-    channel_of : ``"entry"`` or ``"exit"``: whose label a journey goes by; each journey must stand in one group.
-    names : what to call the two.
-    confidence : of the intervals.
+    a, b : the two groups or periods, as journeys of one log.
+    by : what makes a group: one or several of channel, any attribute or segment. By default the channel, where there
+        are channels.
+    channel_of : the step whose label a journey counts under: ``"entry"`` or ``"exit"``. Each journey must be in one
+        group.
+    names : what to call the two, first `a`, then `b`.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per group:
-        n_a, n_b i64 mature journeys · weight_a, weight_b f64 their share of all · share_a, share_b f64 conversion ·
-        mix_effect, rate_effect, effect f64 in shares of all journeys, with intervals · reason str.
-    tables["stages"] : per group and stage, onward_a, onward_b f64 and effect with interval: they add up to the rate effects.
-    tables["total"] : part (mix, rate, change), effect with interval: they add up to the change in conversion.
+        n_a, n_b i64: mature journeys of the group on each side
+        weight_a, weight_b f64: the same as a share of all mature journeys of the side
+        share_a, share_b f64: conversion of the group
+        mix_effect, rate_effect, effect f64: parts of the change in overall conversion, with intervals
+        reason str: why there is no interval
+    tables["stages"] has one row per group and stage: onward_a, onward_b f64, and effect f64 with interval. The effects
+    add up to the rate effects.
+    tables["total"] has a row for each part (mix, rate, change): effect f64 with interval. Mix and rate add up to the
+    change in conversion.
 
     Raises
     ------
-    QuestionError : another `channel_of`, ``"any"`` among them, no goal, or no mature journey on one side.
+    QuestionError : `channel_of` is neither (``"any"`` is refused too), there is no goal, or one side has no mature
+        journey.
     MergeError : a and b have different rules or stages.
 
     Notes
     -----
-    A group that only one side has, and a stage that only one side reached, has the other side's shares there: what is gained
-    by such a group is mix. Over mature journeys, as `conversion`. Effects add up exactly, up to rounding. Interval: the
-    jackknife over the folds that both share, so that users may stand in both.
+    Over mature journeys, as in `conversion`. A group that only one side has is given the other side's conversion, and a
+    stage that only one side reached the other's onward share; what such a group brings is mix. Effects add up exactly,
+    up to rounding. Interval: the jackknife over the folds that both share, so that the same users may be on both sides.
     """
     check_journeys(a, b)
     check_two_names(names)

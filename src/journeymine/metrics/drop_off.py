@@ -132,38 +132,50 @@ class DropOff:
 
 
 def drop_off(journeys: Journeys, *, by: str | Sequence[str] | None = None, confidence: float = 0.95) -> Result:
-    """What became of the journeys that reached each place (by default each stage × channel), and what is at stake there.
+    """What became of the journeys that reached each place (by default stage × channel), and what is at stake there.
 
     lost_share = |mature journeys lost with their last step here| / |mature journeys with any step here|
 
     Parameters
     ----------
-    by : one or several of stage, channel, touchpoint, owner, any attribute or segment; by default those of stage and
-        channel that the log has, and the touchpoint where it has neither.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    by : what makes a place: one or several of stage, channel, touchpoint, owner, any attribute or segment. By default
+        stage and channel, as far as the log has them, and the touchpoint where it has neither.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per place, stages in their order:
-        n_reached i64 journeys with a step here · n i64 mature of them · n_users i64 distinct users in n · went_on,
-        converted_later, lost_here, open_here, came_back i64 of n · went_on_share, converted_share, lost_share,
-        open_share f64 of n · came_back_share f64 of lost_here · came_back_p50_s f64 seconds from the last step to the
-        next journey · comparable str what it is compared with · n_comparable i64 chosen from so many · conversions_at_stake f64 journeys · value_at_stake f64
-        units of money · stake_reason str why nothing can be said of a stake · sparse bool · reason str.
+        n_reached i64: journeys with a step here, mature or not
+        n i64: mature ones of them; n_users i64: distinct users in n
+        went_on, converted_later, lost_here, open_here, came_back i64: of n, what became of them
+        went_on_share, converted_share, lost_share, open_share f64: of n, 0–1
+        came_back_share f64: of lost_here, 0–1; came_back_p50_s f64: median seconds from the last step to the next
+        journey
+        comparable str: the place it is compared with; n_comparable i64: how many there were to choose from
+        conversions_at_stake f64: journeys; value_at_stake f64: units of money; stake_reason str: why nothing can be
+        said of what is at stake
+        sparse bool: few users behind the row; reason str: why the shares are null
         Estimates have …_lower and …_upper.
 
     Notes
     -----
-    *Went on*: a later step in a higher stage; without stages, any later step. *Converted later*: the goal comes after
-    the first step here. *At stake*: lost_here × (converted_share of the best comparable place − own, if positive),
-    times the mean value of the journeys that convert from here. Comparable are the other places that differ in channel,
-    segment or attribute only, are not ``"(unknown)"`` in one of these, and have at least 100 mature journeys and 10
-    conversions; the best is the one whose conversion has the
-    greatest lower limit (see `metrics.comparable`; the same rule as in `opportunities`). Which one that is is taken as
-    known by the interval. Where nothing is comparable the stake is null, not 0; value_at_stake is null
-    without a value column, and where journeys are lost and nobody who came by converted (`opportunities` then takes the
-    mean value of all conversions). A step of an
-    unmapped touchpoint is in the stage ``"(unmapped)"``; other null labels are ``"(unknown)"``. Journeys of status ``service`` are outside. Merges exactly.
+    *Went on*: has a later step in a higher stage (without stages, any later step). *Converted later*: reaches the goal
+    after the first step here. *Lost here* and *open here*: is lost, or still open, and the user's last step is here.
+    *Came back*: was lost here, and another journey of the same user follows.
+
+    *At stake*: lost_here × (converted_share of the best comparable place − own, if positive), times the mean value of
+    the journeys that convert from here. Other places are comparable if they differ in channel, segment or attribute
+    only, are not ``"(unknown)"`` in any of these, and have at least 100 mature journeys and 10 conversions. The best of
+    them is the one whose conversion has the greatest lower limit (see `metrics.comparable`; `opportunities` uses the
+    same rule); the interval takes this choice as known. Where no place is comparable the stake is null, not 0.
+    value_at_stake is null without a value column, and where journeys are lost here and none that came by converted
+    (`opportunities` then uses the mean value of all conversions).
+
+    A step at an unmapped touchpoint is in the stage ``"(unmapped)"``; other null labels are ``"(unknown)"``. Journeys
+    of status ``service`` are outside. Steps at one instant are in the documented order. Counts merge exactly.
+    Intervals: Wilson for shares, clustered by user through the 64 folds; the jackknife for what is at stake; the time
+    has none.
     """
     check_journeys(journeys)
     names = as_names(by) or default_places(journeys)

@@ -96,23 +96,28 @@ class Dwell:
 
 
 def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confidence: float = 0.95) -> Result:
-    """Time that a journey spends in each place (by default each stage), all its visits there together.
+    """Time that journeys spend in each place (by default each stage), all visits of a journey there together.
 
     dwell(journey, place) = Σ over its visits (first step of the next visit − first step of this one)
 
-    A *visit* is a run of consecutive steps in one place; a journey's last visit lasts until the journey's last step.
+    A *visit* is a run of consecutive steps in one place. A journey's last visit lasts until the journey's last step.
 
     Parameters
     ----------
-    by : what a place is: one or several of stage (the default), channel, touchpoint, owner, any attribute or segment.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    by : what makes a place: one or several of stage (the default), channel, touchpoint, owner, any attribute or
+        segment.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per place, stages in their order:
-        n_reached i64 journeys with a step here · n i64 of them, those whose time here is known · n_users i64 distinct
-        users in n · running, left_truncated, immature i64 of n_reached, left out · p50_s, p90_s, mean_s f64 seconds per
-        journey · mean_visits f64 visits per journey · sparse bool · reason str.
+        n_reached i64: journeys with a step here
+        n i64: of these, the ones whose time here is known; n_users i64: distinct users in n
+        running, left_truncated, immature i64: of n_reached, the ones left out
+        p50_s, p90_s, mean_s f64: median, 90 % quantile and mean, in seconds per journey
+        mean_visits f64: visits per journey
+        sparse bool: few users behind the row; reason str: why there is no number
         Estimates have …_lower and …_upper.
 
     Raises
@@ -121,12 +126,12 @@ def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confiden
 
     Notes
     -----
-    Only mature journeys are asked; those of status ``service`` are outside. *running*: the last visit is here and may
-    still go on after the log ends. *left_truncated*: the journey came here first, and begins within `idle` of the
-    log's start, so that steps before may be missing. The silence after the last step belongs to no place: a journey
-    that ends with its only step here spent 0 s. Steps at one instant take the documented order. Null labels are
-    ``"(unknown)"``; company touches are no steps. Empty input gives no row. Merges exactly. Quantiles are within 0.8 %.
-    Intervals: quantiles by Woodruff (1952), means by the jackknife, both clustered by user through the 64 folds.
+    Only mature journeys count; those of status ``service`` are outside. *running*: the journey's last visit is here and
+    may still go on after the log ends. *left_truncated*: the journey began here, within `idle` of the log's start, so
+    steps before may be missing. The silence after the last step belongs to no place: a journey that ends with its only
+    step here spent 0 s. Steps at one instant are in the documented order. Null labels are ``"(unknown)"``; company
+    touches are no steps. Empty input gives no row. Counts merge exactly. Quantiles are within 0.8 %. Intervals:
+    Woodruff (1952) for quantiles and the jackknife for means, both clustered by user through the 64 folds.
 
     Examples
     --------

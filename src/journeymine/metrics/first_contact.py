@@ -143,21 +143,29 @@ def first_contact_resolution(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """Share of first contacts with support that no other one follows.
+    """Share of first contacts with support that no further contact follows within a given time.
 
-    share = |first contacts with none of the same user within `within` after| / |first contacts observed that long|
+    share = |first contacts with no other of the same user within `within` after| / |first contacts observed that long|
 
     Parameters
     ----------
-    support : what is a contact, in the data form of `Predicate`; by default touchpoints of kind support or complaint.
-    within : a contact this long after the one before, or sooner, belongs to the same case.
-    by : labels of the first contact (channel, touchpoint, owner, an attribute) or segments.
+    journeys : made by `build_journeys`.
+    support : what a contact is, in the data form of `Predicate`. By default touchpoints of kind support or complaint.
+    within : a contact belongs to the same case as the one before if it comes at most this long after it.
+    by : labels of the first contact (channel, touchpoint, owner, an attribute) or segments. By default one row for all
+        contacts.
+    confidence : level of the intervals.
 
     Returns
     -------
-    Result; frame has one row per value of `by`: n_contacts i64 first contacts · n i64 of them observed for `within` ·
-    n_users i64 · resolved i64 of n · immature i64 not observed long enough · share f64 with interval · p50_s f64 median
-    seconds to the next contact of the others · reason str.
+    Result; frame has one row per value of `by`:
+        n_contacts i64: first contacts
+        n i64: of these, the ones observed for `within`; n_users i64: their users
+        resolved i64: of n, the ones that no other contact follows in that time
+        immature i64: first contacts not observed long enough
+        share f64: resolved ÷ n, 0–1, with interval
+        p50_s f64: of the others, median seconds to the next contact
+        sparse bool: few users behind the row; reason str: why the share is null
 
     Raises
     ------
@@ -165,8 +173,9 @@ def first_contact_resolution(
 
     Notes
     -----
-    A case is a chain of contacts of one user with no pause longer than `within`, over journeys. Ties belong to one case, null labels are ``"(unknown)"``.
-    Counts whole users, so it needs a ledger over nights. Interval: Wilson, clustered by user.
+    A case is a chain of contacts of one user with no pause longer than `within`; it may span several journeys, whatever
+    their status. Contacts at one instant belong to one case. Null labels are ``"(unknown)"``. The measure counts whole
+    users, so over nights it needs a ledger. Interval: Wilson, clustered by user.
     """
     measure = FirstContact(support=support, within=within, by=by)
     check_labels([Predicate.parse(measure.support, name="support")], journeys)

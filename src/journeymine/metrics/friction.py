@@ -161,36 +161,60 @@ def friction(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """What journeys stumble over before their goal, with how many meet it and what it does to conversion.
+    """Find what journeys stumble over before their goal: how many meet it, and how much less often they convert.
+
+    Frictions are repeats, loops, steps back, long waits, abandoned sessions, detours, and the kinds that the stage map
+    declares (``error``, ``complaint``, …).
 
     Parameters
     ----------
-    long_wait : a pause inside a journey longer than this is a wait.
-    by : journey labels (segments, or labels of the entry step) to answer for each of; journeys are compared inside them.
+    journeys : made by `build_journeys`.
+    long_wait : a pause inside a journey that is longer than this counts as a wait.
+    by : labels of journeys (segments, or labels of the entry step) to break the result down by. Journeys are compared
+        within their group only. By default all journeys are one group.
+    confidence : level of the intervals.
 
     Returns
     -------
-    Result; frame has one row per friction and place (channel is ``""`` without channels), of detours also per stage:
-        friction str · channel, touchpoint str where · stage str where most meet it · n_times, n_journeys i64 · n i64
-        mature journeys · n_users i64 · converted_with, converted_without f64 · difference f64 with interval · p_value,
-        p_adjusted f64 · conversions_at_stake, value_at_stake f64 with interval.
-    tables["weeks"] : of the declared kinds, the same per calendar week (UTC; date of its Monday) in which the journey reached
-        the stage: what goes wrong for a week only. tables["ways"] : the usual way to each stage.
+    Result; frame has one row per friction and place, and of detours also per stage:
+        friction str
+        channel, touchpoint str: where (channel is ``""`` in a log without channels); stage str: where most meet it
+        n_times i64: how often it is met; n_journeys i64: by how many journeys
+        n i64: mature journeys that meet it; n_users i64: their users
+        converted_with, converted_without f64: share that converts of those that meet it, and of comparable others, 0–1
+        difference f64: converted_with − converted_without, with interval
+        p_value, p_adjusted f64: two-sided
+        conversions_at_stake f64: journeys, with interval; value_at_stake f64: units of money, with interval
+    tables["weeks"] has the same for the declared kinds, per calendar week (UTC; date of its Monday) in which the
+    journey reached the stage. It shows what goes wrong for a week only.
+    tables["ways"] has the usual way to each stage: n and usual_steps.
 
     Notes
     -----
-    *repeat*: the same touchpoint (on the same channel) again at once. *loop*: a touchpoint again after another one. *back_step*: the step
-    before one in an earlier stage, short of the goal. *wait*: the step before a pause longer than `long_wait`, after which the journey goes on, be it
-    with the goal. *abandoned_session*: the last step of a session that lies in the goal's stage and is not the journey's last. *kind*:
-    the kinds that the stage map declares (``error``, ``complaint``, …), under their own name. *detour*: a way to a stage with more steps than the
-    median way there, by a touchpoint that fewer than half of the ways lead by; compared at the stage once it is reached
-    (see `metrics.detours`). Each journey is compared with others that came as far (see `metrics.contrast`), never naively: of kinds, with
-    those that reached the same stage; of repeats, loops and steps back, with those that were at the same place; of pauses, with those that
-    went on from there. What `lost_at` names is no friction. A kind that is called like another friction has ``" (kind)"`` after its name.
-    Without a goal nothing is compared. Pauses are no longer than ``idle`` unless ``split`` is given. P-values are adjusted over all rows, those of the weeks among them
-    (Benjamini–Hochberg), rows with under 30 mature journeys on either side are not tested. *At stake*: n × −difference, times the mean value of those who met it
-    and converted. An association, not a proof: who meets a friction may differ in other ways. Open journeys count among the mature ones.
-    Steps at one instant take the documented order, null labels are ``"(unknown)"``. Merges exactly.
+    A journey meets a friction at a touchpoint (on a channel) when
+
+    * *repeat*: the same touchpoint comes again at once, on the same channel;
+    * *loop*: the touchpoint comes again after another one;
+    * *back_step*: the next step, short of the goal, lies in an earlier stage;
+    * *wait*: it pauses there longer than `long_wait` and then goes on, possibly to the goal. Pauses are no longer than
+      ``idle`` unless ``split`` is given;
+    * *abandoned_session*: a session ends there, in the goal's stage, and the journey goes on later;
+    * *detour*: its way to a stage has more steps than the median way there, and passes this touchpoint, which fewer
+      than half of the ways do (see `metrics.detours`);
+    * a declared kind, under its own name: the touchpoint is of that kind. A kind that is called like another friction
+      has ``" (kind)"`` after its name.
+
+    What `lost_at` names is no friction. Each journey is compared with others that came as far (see `metrics.contrast`),
+    never with all: for declared kinds, with those that reached the same stage; for a detour, with those that reached
+    the stage it led to; for repeats, loops and steps back, with those that were at the same place; for pauses (wait,
+    abandoned_session), with those that went on from that place. Without a goal nothing is compared.
+
+    *At stake*: n × −difference, times the mean value of the journeys that met it and converted. It is an association,
+    not a proof: those who meet a friction may differ in other ways. P-values are adjusted over all rows, those of the
+    weeks among them (Benjamini–Hochberg); rows with under 30 mature journeys on either side are not tested (in weeks,
+    see `docs/friction.md`). Open journeys count among the mature ones. Steps at one instant are in the documented
+    order. Null labels are ``"(unknown)"``. Counts merge exactly. Interval: the jackknife over the 64 folds, clustered
+    by user.
     """
     measure = Friction(long_wait=long_wait, by=by)
     return answer(measure, journeys, confidence=confidence)

@@ -255,55 +255,65 @@ def funnel(
     timezone: str = "UTC",
     confidence: float = 0.95,
 ) -> Result:
-    """Share of those that enter which gets through the steps, in order and in time.
+    """Share of those that enter which gets through a sequence of steps, in order and in time.
 
     share_k = |units whose best entry reaches step k| / |units with an entry whose window has closed|
 
-    An entry is any event that fills step 1. Its match takes later events, each for one step, until `within` after it.
-    Of a unit's entries the one that goes furthest counts, the earliest of several. ``docs/funnel.md`` has the
-    definition in full, and where other tools answer differently.
+    Every event that fills step 1 is an entry. From there the match goes on with later events, each for one step, until
+    `within` after the entry. Each unit counts once, by the entry that goes furthest, or the earliest of several such.
+    ``docs/funnel.md`` has the definition in full, and where other tools answer differently.
 
     Parameters
     ----------
-    steps : each a touchpoint, a list of touchpoints, a predicate (see `Predicate`), or
+    journeys : made by `build_journeys`.
+    steps : two or more; each a touchpoint, a list of touchpoints, a predicate (see `Predicate`), or
         ``{"step": …, "optional": True, "name": "…"}``.
-    within : time allowed from the entry on, inclusive; None for as long as the unit lasts.
-    sequence : ``"loose"`` (other events may come between), ``"strict"`` (consecutive steps of the unit), or ``"any"``
-        (any order, from the earliest of them on; row k is then "k different steps").
-    exclude : an event that voids a match when it lies strictly between its first and its last step; or a list of
-        ``{"step": …, "between": [i, j]}``. Only the match is void: the unit may have another.
-    same : a label column that must have one value throughout a match; absent values match nothing.
-    by : one or several of channel, stage, touchpoint, owner, any attribute or segment.
-    at : the step whose label counts: ``"first"``, ``"last"`` (the furthest reached), or its number, from 1; units
-        that do not reach that step are ``"(none)"``.
-    ties : events at one instant come in the documented order (``"order"``) or in that of the steps they fill
+    within : time allowed from the entry on, inclusive. None means as long as the unit lasts.
+    sequence : ``"loose"`` (other events may lie between), ``"strict"`` (consecutive steps of the unit), or ``"any"``
+        (in any order, from the earliest of them on; row k then means "k different steps").
+    exclude : an event that voids a match when it lies strictly between its first and its last step, or a list of
+        ``{"step": …, "between": [i, j]}``. Only that match is void: the unit may have another.
+    same : a label column that must have one value throughout a match. A missing value matches nothing.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment. By default one group.
+    at : the step whose label counts for `by`: ``"first"``, ``"last"`` (the furthest reached), or its number, from 1.
+        Units that do not reach that step are ``"(none)"``.
+    ties : the order of events at one instant: the documented one (``"order"``), or that of the steps they fill
         (``"favour"``).
-    unit : what is counted and what a match stays inside: ``"journey"``, ``"user"`` or ``"session"``.
+    unit : what is counted, and what a match stays inside: ``"journey"``, ``"user"`` or ``"session"``.
     trend : ``"day"``, ``"week"`` (from Monday) or ``"month"`` of the entry, in `timezone`: adds the table ``trend``.
-    confidence : of the intervals.
+    timezone : the zone of `trend`, e.g. ``"Europe/Berlin"``.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by` and step:
-        nth i64 number of the step · step str its name · n i64 units that reach it · n_entrants i64 units below the line ·
-        share f64 n of n_entrants · share_of_previous f64 n of those that reach the required step before ·
-        dropped i64 reached that one and not this · p50_s, p90_s f64 seconds from the entry · immature i64 units that
-        are this far and have no entry whose window has closed · n_users i64 distinct users in n · sparse bool ·
-        reason str. Estimates have …_lower and …_upper. Table ``times``: nth, step, low_s, high_s, n. Table ``trend``:
-        the same columns as the frame without times, per period (date of its first day).
+        nth i64: number of the step; step str: its name
+        n i64: units that reach it; n_entrants i64: units in the denominator of the share
+        share f64: n ÷ n_entrants, 0–1
+        share_of_previous f64: n ÷ n of the required step before, 0–1
+        dropped i64: units that reach the required step before and not this one
+        p50_s, p90_s f64: seconds from the entry
+        immature i64: units that are this far and have no entry whose window has closed
+        n_users i64: distinct users in n
+        sparse bool: few users behind the row; reason str: why the share is null
+        Estimates have …_lower and …_upper.
+    tables["times"] has the times as a histogram: nth, step, low_s, high_s, n.
+    tables["trend"] has the columns of the frame, without the times, per period (date of its first day).
 
     Raises
     ------
-    QuestionError : fewer than two steps, an unknown option, exclusions out of range, options that exclude each other.
+    QuestionError : there are fewer than two steps, an option is unknown, exclusions are out of range, or options
+        exclude each other.
     RulesError : `within` is not a positive length of time, or a step is no condition.
-    UnknownLabelError : a label or column that the log does not have, with the nearest that it has.
+    UnknownLabelError : the log does not have a label or column; the nearest that it has is named.
 
     Notes
     -----
     A window is closed when it ends by ``observed_until``; with ``within=None`` an entry counts when its journey is
-    mature. Left-truncated journeys count, as each entry was seen. Without anyone below the line shares are null and
-    the reason says whether nobody entered, or no window has closed. Merges exactly. Interval: Wilson (1927), clustered by user through the 64 folds; times by
-    Woodruff (1952). Cost: a few passes over the events per step.
+    mature. Left-truncated journeys count, because each entry was seen. Where no unit is in the denominator, shares are
+    null, and the reason says whether nobody entered or no window has closed. Counts merge exactly. Intervals: Wilson
+    (1927), clustered by user through the 64 folds; Woodruff (1952) for the times. Cost: a few passes over the events
+    per step.
 
     Examples
     --------

@@ -137,34 +137,46 @@ class HandoffLosses(Handoffs):
 def handoffs(
     journeys: Journeys, *, grain: str = "channel", by: str | Sequence[str] | None = None, confidence: float = 0.95
 ) -> Result:
-    """Crossings from one channel (or owner) to another: how many, how long, how many are lost at them.
+    """Crossings from one channel (or owner) to another: how many, how long they take, and what is lost at them.
 
     Parameters
     ----------
-    grain : ``"channel"``, ``"owner"`` (department to department) or any label column.
-    by : journey labels (segments, or labels of the entry step) to answer for each of; journeys are compared inside them.
+    journeys : made by `build_journeys`.
+    grain : what is crossed between: ``"channel"``, ``"owner"`` (department to department) or any label column.
+    by : labels of journeys (segments, or labels of the entry step) to break the result down by. Journeys are compared
+        within their group only. By default all journeys are one group.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per (from, to):
-        stage str where most arrive · n_crossings, n_ping_pong i64 crossings, and those straight back to where the journey
-        was before · n_journeys i64 journeys that cross, whenever · n i64 mature journeys that cross up to their goal · n_users i64 · lost_at i64 of n,
-        lost with the arrival as last step · lost_at_share f64 with interval · n_arrivals i64 arrivals of n journeys by this crossing up to their goal ·
-        lost_otherwise f64 share lost of the other arrivals at `to` · lost_excess f64 with interval · p_lost,
-        p_lost_adjusted f64 · p50_s, p90_s f64 seconds from the last step here to the first there, of all crossings · converted_with,
-        converted_without f64 share of these arrivals, and of the others, after which or with which the journey converts ·
-        difference f64 with interval · p_value, p_adjusted f64.
+        stage str: the stage in which most arrive
+        n_crossings i64: crossings; n_ping_pong i64: of these, the ones straight back to where the journey was before
+        n_journeys i64: journeys that cross, before or after their goal
+        n i64: mature journeys that cross up to their goal; n_users i64: their users
+        lost_at i64: of n, lost with the arrival as last step; lost_at_share f64: lost_at ÷ n, with interval
+        n_arrivals i64: arrivals of the n journeys by this crossing, up to their goal
+        lost_otherwise f64: share lost of the other arrivals at `to`
+        lost_excess f64: share lost of these arrivals − lost_otherwise, with interval; p_lost, p_lost_adjusted f64: its
+        test
+        p50_s, p90_s f64: seconds from the last step at `from` to the first at `to`, over all crossings
+        converted_with, converted_without f64: share of these arrivals, and of the others, with or after which the
+        journey converts
+        difference f64: converted_with − converted_without, with interval; p_value, p_adjusted f64: its test
 
     Notes
     -----
-    Every arrival at `to` up to the goal is a trial, the goal itself among them. *Excess*: of the arrivals by this crossing, the
-    share that is the last step of a lost journey, minus the same of all other arrivals at `to` in the same stage, by staying there
-    or from elsewhere; steps that enter the stage are compared with steps that enter it, standardised to the crossings. What leaks
-    at `to` whoever comes is so no fault of the handoff. *Difference*: the same of the share after which the journey converts.
-    P-values are adjusted for asking about all crossings (Benjamini–Hochberg); rows with under 30 arrivals on either side are not
-    tested. Crossings after the goal and those of service journeys are in n_crossings, n_journeys and the times only. Open
-    journeys count in n once they are mature. Steps at one instant take the documented order. Null labels are
-    ``"(unknown)"``, and a step without an owner is of that one. Merges exactly.
+    Every arrival at `to` up to the goal is a trial; the goal itself may be one. *Excess*: of the arrivals by this
+    crossing, the share that is the last step of a lost journey, minus the same share of all other arrivals at `to` in
+    the same stage, whether by staying there or by coming from elsewhere. Steps that enter the stage are compared with
+    steps that enter it, standardised to the crossings. A place that loses journeys wherever they come from is thus no
+    fault of the handoff. *Difference*: the same comparison for the share after which the journey converts.
+
+    P-values are adjusted over all crossings (Benjamini–Hochberg); rows with under 30 arrivals on either side are not
+    tested. Crossings after the goal, and those of immature and of service journeys, are in n_crossings, n_journeys and
+    the times only. Open journeys count in n once they are mature. Steps at one instant are in the documented order.
+    Null labels are ``"(unknown)"``, and so is the owner of a step without one. Counts merge exactly. Intervals: Wilson
+    and jackknife, clustered by user.
     """
     measure = Handoffs(grain=grain, by=by)
     return answer(measure, journeys, confidence=confidence)

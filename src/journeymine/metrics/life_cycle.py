@@ -123,40 +123,48 @@ def life_cycle(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """Users that are new, returning, resurrected or dormant in each calendar period.
+    """Count the users that are new, returning, resurrected or dormant in each calendar period.
 
     active(p) = new(p) + returning(p) + resurrected(p) = active(p − 1) − dormant(p) + new(p) + resurrected(p)
 
     Parameters
     ----------
+    journeys : made by `build_journeys`.
     period : ``"day"``, ``"week"`` (from Monday) or ``"month"``.
-    event : what makes a user active: None for any step, ``{"goal": True}`` for the goal, or a touchpoint, a set of them
-        or a predicate.
-    timezone : whose calendar, e.g. ``"Europe/Berlin"``.
-    by : one or several of channel, stage, touchpoint, any attribute or segment, at the step. A user's periods are then
-        looked at within each label: new in a channel, dormant in a channel.
-    confidence : of the intervals.
+    event : what makes a user active: None for any step, ``{"goal": True}`` for the goal, or a touchpoint, a set of
+        touchpoints or a predicate.
+    timezone : the zone whose calendar is used, e.g. ``"Europe/Berlin"``.
+    by : one or several of channel, stage, touchpoint, any attribute or segment, at the step. A user then has a separate
+        life under each label: new in one channel, dormant in another. By default all steps are one group.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by` and period:
-        period date its first day · active i64 users · new i64 active for the first time · returning i64 active in the
-        period before too · resurrected i64 active before, but not in the period before · dormant i64 active in the
-        period before, not in this one; null while it lasts · left_truncated i64 new users whose first step lies within
-        `idle` of the log's start, so perhaps not new · complete bool · retained_share f64 = returning / (returning +
-        dormant) · quick_ratio f64 = (new + resurrected) / dormant · sparse bool · reason str.
+        period date: first day of the period
+        active i64: users active in the period
+        new i64: active for the first time
+        returning i64: active in the period before too
+        resurrected i64: active before, but not in the period before
+        dormant i64: active in the period before and not in this one; null while the period lasts
+        left_truncated i64: new users whose first step lies within `idle` of the log's start, so perhaps not new
+        complete bool: the period is over
+        retained_share f64: returning ÷ (returning + dormant), 0–1
+        quick_ratio f64: (new + resurrected) ÷ dormant
+        sparse bool: few users behind the row; reason str: why there is no number
         Estimates have …_lower and …_upper. Periods in which nobody was active or dormant have no row.
 
     Raises
     ------
-    QuestionError : an unknown period or zone, or the goal is asked for and none is named.
-    UnknownLabelError : a label or a column that does not occur.
+    QuestionError : the period or zone is unknown, or `event` asks for the goal and the rules name none.
+    UnknownLabelError : a label or column does not occur in the log.
 
     Notes
     -----
     A period is complete when it is over at `observed_until`. Every journey counts, whatever its status; touches by the
-    company do not; steps at one instant are one activity. Null labels are ``"(unknown)"``. Empty input gives no row. Merges exactly over users. Interval:
-    Wilson, each user standing once in a row; the ratio by the jackknife over the 64 folds.
+    company do not. Steps at one instant are one activity. Null labels are ``"(unknown)"``. Empty input gives no row.
+    Counts merge exactly over users. Intervals: Wilson for the share, each user counting once in a row; the jackknife
+    over the 64 folds for the ratio.
     """
     measure = LifeCycle(period=period, event=event, timezone=timezone, by=by)
     check_occurs(journeys, measure.event)

@@ -273,7 +273,7 @@ def funnel(
         (in any order, from the earliest of them on; row k then means "k different steps").
     exclude : an event that voids a match when it lies strictly between its first and its last step, or a list of
         ``{"step": …, "between": [i, j]}``. Only that match is void: the unit may have another.
-    same : a label column that must have one value throughout a match. A missing value matches nothing.
+    same : a label column that must have one value throughout a match. An absent value matches nothing.
     by : one or several of channel, stage, touchpoint, owner, any attribute or segment. By default one group.
     at : the step whose label counts for `by`: ``"first"``, ``"last"`` (the furthest reached), or its number, from 1.
         Units that do not reach that step are ``"(none)"``.

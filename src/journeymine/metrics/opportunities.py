@@ -34,24 +34,31 @@ __all__ = ["opportunities", "rank_opportunities"]
 def opportunities(
     journeys: Journeys, *, by: str | Sequence[str] | None = None, fdr: float = 0.05, confidence: float = 0.95
 ) -> Result:
-    """What to mend first: places, frictions and handoffs, by what is surely gained if each did as well as its comparables.
+    """List what to mend first: the places, frictions and handoffs where mending surely gains most.
+
+    The gain is what it would bring if each did as well as what it is compared with.
 
     Parameters
     ----------
-    by : journey labels (segments, or labels of the entry step), one or several: a list for each group, from its journeys
-        alone.
+    journeys : made by `build_journeys`, with a goal.
+    by : labels of journeys (segments, or labels of the entry step), one or several: makes a list for each group, from
+        its journeys alone. By default one list for all journeys.
     fdr : expected share of false claims among the claims that a list may make, between 0 and 1.
-    confidence : of the intervals.
+    confidence : level of the intervals.
 
     Returns
     -------
-    Result, as `rank_opportunities` gives it. With `by`, the labels of the group stand in front, ranks and `part_of` are those of
-    its own list, and tables["overall"] has the claims of all journeys together.
+    Result : as `rank_opportunities` gives it. With `by`, the labels of the group come first, and rank, part_of and
+        p_adjusted are those of the group's own list; tables["overall"] has the claims of all journeys together.
 
     Raises
     ------
     QuestionError : the journeys have no goal, `fdr` is no share, or `by` names a column of the list or makes more than
         `MOST_GROUPS` groups.
+
+    Notes
+    -----
+    See `rank_opportunities`, and `docs/opportunities.md` for what is gained and how each kind is tested.
     """
     check_journeys(journeys)
     if journeys.rules.goal is None:
@@ -95,45 +102,54 @@ def rank_opportunities(
     chain: MarkovChain | Callable[[], MarkovChain] | None = None,
     fdr: float = 0.05,
 ) -> Result:
-    """Rank opportunities from finished results, of one log and one set of rules.
+    """Rank what to mend first from finished results, all of one log, one set of rules and the same journeys.
 
     Parameters
     ----------
-    drop_off : per place, usually stage × channel.
-    conversion : of all journeys, for the mean value of a conversion.
-    nodes : drop-off by touchpoint with stage, channel and owner, as far as there are any: who owns what.
-    friction, handoffs : what else may be mended.
-    chain : an order-1 chain at grain ``"channel:touchpoint"`` (``"touchpoint"`` without channels), for ``if_mended``; or what makes
-        it, which is called if a claim asks for it.
-    fdr : expected share of false claims among the claims.
+    drop_off : drop-off per place, usually stage × channel.
+    conversion : conversion of all journeys, for the mean value of a conversion.
+    nodes : drop-off by touchpoint with stage, channel and owner, as far as the log has them: who owns what. By default
+        owners stay empty.
+    friction, handoffs : results of the measures of that name, to be ranked too. By default they are not.
+    chain : an order-1 chain at grain ``"channel:touchpoint"`` (``"touchpoint"`` without channels), for ``if_mended``;
+        or a function that makes it, which is called if a claim asks for it.
+    fdr : expected share of false claims among the claims, between 0 and 1.
 
     Returns
     -------
     Result; frame has one row per claim, best first:
-        rank i64 · part_of i64 the rank of a better claim in the same stage and channel, else null · kind str drop_off,
-        friction or handoff · title str · stage, channel, touchpoint str where, ``""`` where
-        it does not apply · owner str · n i64 mature journeys that come by · share, comparable_share f64 0–1 their
-        conversion and that of the comparable · comparable str ·
-        conversions_gained f64 journeys · value_gained f64 units of money · p_value, p_adjusted f64 · if_mended f64
-        journeys · evidence str. Estimates have …_lower and …_upper.
-    tables["candidates"] : the same columns for everything that was tested, claimed or not; rank and if_mended are null
-        where it was not.
+        rank i64: 1 is the best
+        part_of i64: rank of a better claim in the same stage and channel, else null
+        kind str: drop_off, friction or handoff; title str: what to mend
+        stage, channel, touchpoint str: where, ``""`` where it does not apply; owner str: who is responsible
+        n i64: mature journeys that come by
+        share, comparable_share f64: conversion here, and of what it is compared with, 0–1; comparable str: what that is
+        conversions_gained f64: journeys; value_gained f64: units of money
+        p_value, p_adjusted f64: of the test, and adjusted over all candidates
+        if_mended f64: further converted journeys, through the chain
+        evidence str: the figures behind the claim, in words
+        Estimates have …_lower and …_upper.
+    tables["candidates"] has the same columns for everything that was tested, claimed or not; rank and if_mended are
+    null where it was not claimed.
 
     Raises
     ------
-    QuestionError : `fdr` is no share, a result is of another measure than its argument, conversion, friction or handoffs
-        are by groups, or `nodes` are not by touchpoint.
-    MergeError : a result is of another log, other rules, another confidence or another selection of the journeys than the
-        others. Counts that were merged of several selections, or saved by an earlier version, do not say of which they are.
+    QuestionError : `fdr` is no share, a result is of another measure than its argument, conversion, friction or
+        handoffs are by groups, or `nodes` are not by touchpoint.
+    MergeError : a result is of another log, other rules, another confidence or another selection of journeys than the
+        others. Counts that were merged of several selections, or saved by an earlier version, do not say of which they
+        are.
 
     Notes
     -----
-    A row is claimed if its `p_adjusted` (Benjamini–Hochberg over all candidates) is at most `fdr`, and the lower limits of
-    the conversions and of the money that would be gained are above 0. Claims are ranked by the latter: what is surely gained
-    comes first. In money each conversion counts as those from there do in the mean, and where there are none, as all
-    conversions of the log do. Claims that bring conversions of value 0 stand behind the others, and where the log has no values, or a
-    conversion costs in the mean, the list goes by conversions. Rows overlap, as journeys pass several of them, so gains do not
-    add up. Everything here is association. See `docs/opportunities.md` for what is gained and how each is tested.
+    A row is claimed if its p_adjusted (Benjamini–Hochberg over all candidates) is at most `fdr`, and the lower limits
+    of the gain, in conversions and in money, are above 0. Claims are ranked by the lower limit in money, so that what
+    is surely gained comes first. In money, each conversion counts as much as those from there do on average; where
+    nobody converts from there, as much as all conversions of the log do. Claims that bring conversions of value 0 come
+    after the others. Where the log has no values, or a conversion costs money on average, the list is ordered by
+    conversions. Journeys pass several rows, so the gains overlap and do not add up. Everything here is association.
+    Open journeys, ties and nulls are as in the results given. See `docs/opportunities.md` for what is gained and how
+    each kind is tested.
     """
     given: dict[str, object] = {
         "drop_off": drop_off, "conversion": conversion, "nodes": None if isinstance(nodes, Places) else nodes,

@@ -151,44 +151,56 @@ def repeat_rate(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """Share of customers that buy again after their first, second, … purchase, the time between, and who has gone.
+    """Share of customers that buy again after their first, second, … purchase, and how soon they do.
 
     so_far_share(n) = |customers with a purchase n + 1| / |customers with a purchase n|
 
     Parameters
     ----------
-    event : what a purchase is: by default the goal, or a touchpoint, a set of them or a predicate.
-    bin : length of a period since the last purchase.
-    horizon : what `repeated_share` and `lapsed_share` look at; rounded down to whole bins, of which it must
+    journeys : made by `build_journeys`.
+    event : what a purchase is: a touchpoint, a set of touchpoints or a predicate. By default the goal.
+    bin : length of a bin of the time since the last purchase.
+    horizon : how far `repeated_share` and `lapsed_share` look ahead. It is rounded down to whole bins, of which it must
         hold one to 20,000.
-    max_nth : the last purchase to tell apart; that row holds all later ones too.
-    by : one or several of channel, stage, touchpoint, any attribute or segment, at the earlier of the two purchases.
-    confidence : of the intervals.
+    max_nth : the last purchase with a row of its own; its row also holds all later purchases.
+    by : one or several of channel, stage, touchpoint, any attribute or segment, at the earlier of the two purchases. By
+        default one group.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by` and number of the purchase:
-        nth i64 · n, n_users i64 purchases and customers · repeated, users_back i64 of them, followed by another so far ·
-        so_far_share f64 · horizon_s f64 seconds · repeated_share f64 within the horizon, censored purchases accounted
-        for · p50_s, p90_s f64 seconds to the next purchase, of those that came so far · sparse bool · reason str.
-    tables["hazard"] has one row per value of `by` and bin since the last purchase, whichever it was:
-        time_s f64 end of the bin · at_risk, repeated, censored i64 · repeated_share f64 by then (1 − Kaplan–Meier) ·
-        hazard_share f64 of those silent until this bin, who buy in it · lapsed_share f64 of those still silent after it,
-        who stay so up to the horizon: how likely a silent customer has gone.
+        nth i64: number of the purchase, from 1
+        n, n_users i64: such purchases, and their customers
+        repeated, users_back i64: of these, the ones followed by another purchase so far
+        so_far_share f64: repeated ÷ n, 0–1
+        horizon_s f64: seconds
+        repeated_share f64: share followed by another within the horizon, 0–1; purchases watched for less are accounted
+        for
+        p50_s, p90_s f64: seconds to the next purchase, of those that came so far
+        sparse bool: few users behind the row; reason str: why the share within the horizon is null
+    tables["hazard"] has one row per value of `by` and bin since the last purchase, whichever purchase that was:
+        time_s f64: end of the bin, in seconds
+        at_risk, repeated, censored i64
+        repeated_share f64: share that has bought again by then (1 − Kaplan–Meier)
+        hazard_share f64: of those silent until this bin, the share that buys in it
+        lapsed_share f64: of those still silent after it, the share that stays so up to the horizon: how likely a silent
+        customer has gone
     Estimates have …_lower and …_upper.
 
     Raises
     ------
-    QuestionError : `event` is the goal, and none is named; or `horizon` is shorter than `bin`, or over 20,000 times as long.
-    UnknownLabelError : a label or a column that does not occur.
+    QuestionError : `event` is the goal, and the rules name none; or `horizon` is shorter than `bin`, or over 20,000
+        times as long.
+    UnknownLabelError : a label or column does not occur in the log.
 
     Notes
     -----
-    `so_far_share` in the row nth=1 is the classic repeat rate; it grows with the length of the log, which
-    `repeated_share` does not. Each step that satisfies `event` is a purchase, also a second one at the same instant.
-    Purchases in any journey count, whatever its status. Null labels are ``"(unknown)"``. What happens after
-    `observed_until` is in the figures so far, and in no share within a time. An event after t is in bin ⌈t ÷ bin⌉; who
-    was watched for less than a bin is not asked about it. Merges exactly over users. Intervals as of `win_back`.
+    `so_far_share` in the row nth=1 is the classic repeat rate. It grows with the length of the log; `repeated_share`
+    does not. Each step that satisfies `event` is a purchase, also a second one at the same instant. Purchases in any
+    journey count, whatever its status. Null labels are ``"(unknown)"``. What happens after `observed_until` is in the
+    figures so far, and in no share within a time. An event after t is in bin ⌈t ÷ bin⌉; a purchase that was watched for
+    less than a bin does not count in it. Counts merge exactly over users. Intervals as of `win_back`.
     """
     measure = RepeatRate(
         event={"goal": True} if event is None else event, bin=bin, horizon=horizon, max_nth=max_nth, by=by

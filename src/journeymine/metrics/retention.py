@@ -196,44 +196,50 @@ def retention(
 
     Parameters
     ----------
+    journeys : made by `build_journeys`.
     entry : what makes a user a member: None for any step, ``{"goal": True}`` for the goal, or a touchpoint, a set of
-        them or a predicate.
-    returned : what counts as coming again, in the same forms; by default the same as `entry`.
-    period : ``"day"``, ``"week"`` (from Monday) or ``"month"`` of the calendar in `timezone`, or a length such as
+        touchpoints or a predicate.
+    returned : what counts as coming again, in the same forms. By default the same as `entry`.
+    period : ``"day"``, ``"week"`` (from Monday) or ``"month"`` of the calendar in `timezone`; or a length such as
         ``"24h"``, counted from each member's own entry.
-    periods : the last period to look at. Period 0 is the one of the entry itself.
-    kind : ``"bounded"`` counts a return in period k, ``"unbounded"`` (or ``"rolling"``, as others call it) in period k
-        or any later one up to `observed_until`, ``"cumulative"`` in any period up to k.
-    recurring : a user is a member of every cohort in which they enter, not only of their first one.
-    cohort : calendar period that cohorts are made of; by default `period`, or the one nearest to its length.
-    timezone : whose calendar, e.g. ``"Europe/Berlin"``.
-    by : one or several of channel, stage, touchpoint, any attribute or segment, at the entry step.
-    confidence : of the intervals.
+    periods : number of the last period to look at. Period 0 is that of the entry itself.
+    kind : ``"bounded"`` counts a return in period k; ``"unbounded"`` (or ``"rolling"``, as others call it) one in
+        period k or any later one up to `observed_until`; ``"cumulative"`` one in any period up to k.
+    recurring : True makes a user a member of every cohort in which they enter, not only of their first one.
+    cohort : calendar period of entry that makes a cohort. By default `period`, or the one nearest to its length.
+    timezone : the zone whose calendar is used, e.g. ``"Europe/Berlin"``.
+    by : one or several of channel, stage, touchpoint, any attribute or segment, at the entry step. By default one
+        group.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by`, cohort and period:
-        cohort date its first day · period i64 · n_cohort i64 its members · left_truncated i64 of them, entered within
-        `idle` of the log's start, so perhaps not for the first time · n i64 of them, period over · retained i64 of n ·
-        share f64 0–1 · value_per_user f64 units of money on returns in the period, and in period 0 on the entry, per member
-        · sparse bool · reason str.
-    tables["overall"] has the same over all cohorts, with n_users i64 distinct users in n.
+        cohort date: first day of the cohort's period; period i64: number of the period after the entry, from 0
+        n_cohort i64: members of the cohort
+        left_truncated i64: of these, the ones that entered within `idle` of the log's start, so perhaps not for the
+        first time
+        n i64: of the members, those whose period is over; retained i64: of n, those that came again
+        share f64: retained ÷ n, 0–1
+        value_per_user f64: units of money per member, on returns in the period, and in period 0 also on the entry
+        sparse bool: few users behind the row; reason str: why the share is null
+    tables["overall"] has the same over all cohorts, with n_users i64: distinct users in n.
     Estimates have …_lower and …_upper.
 
     Raises
     ------
-    UnknownLabelError : a label or a column that does not occur.
-    QuestionError : an unknown period, kind or zone, or a goal is asked for and none is named.
+    UnknownLabelError : a label or column does not occur in the log.
+    QuestionError : the period, kind or zone is unknown, or the goal is asked for and the rules name none.
 
     Notes
     -----
-    A return is a step after the entry, in the documented order; the entry itself is none, so the share of period 0 says
-    how many came again at once and is not 100 % by definition. A period that is not over at `observed_until` is
-    right-censored: its cell is null with the reason, or holds only the members for whom it is over. The unbounded
-    share of a young cohort still grows, as later periods are less watched. Every journey counts, whatever its status;
-    touches by the company do not. Null labels are ``"(unknown)"``. Empty input gives no row. Merges exactly over users.
-    Interval: Wilson (1927), each user standing once in a cell; over all cohorts clustered by user where users recur;
-    values by the jackknife.
+    A return is a step after the entry, in the documented order of steps. The entry itself is no return, so the share of
+    period 0 says how many came again at once, and is not 100 % by definition. A period that is not over at
+    `observed_until` is right-censored: its cell is null, with the reason, or holds only the members for whom it is
+    over. The unbounded share of a young cohort still grows, because fewer of its later periods were watched. Every
+    journey counts, whatever its status; touches by the company do not. Null labels are ``"(unknown)"``. Empty input
+    gives no row. Counts merge exactly over users. Intervals: Wilson (1927), each user counting once in a cell; over all
+    cohorts clustered by user where users recur; the jackknife for values.
 
     Examples
     --------

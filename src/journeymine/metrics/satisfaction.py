@@ -160,42 +160,52 @@ def satisfaction(
     n_comments: int = 3,
     confidence: float = 0.95,
 ) -> Result:
-    """Mean score, CSAT, NPS and emotion in each place, who answered, and the touchpoints that dip.
+    """Scores that customers gave in each place: mean, CSAT, NPS and emotion, who answered, and which touchpoints dip.
 
-    emotion = −2 + 4 · (score − lowest) / (highest − lowest);  csat_share = |emotion ≥ +1| / |answers|
+    emotion = −2 + 4 · (score − lowest) / (highest − lowest);  csat_share = |answers with emotion ≥ +1| / |answers|
 
     Parameters
     ----------
-    by : one or several of stage (the default, where the log has stages; else the touchpoint), touchpoint, channel,
-        owner, any attribute or segment: labels of the step that was scored.
-    scale : lowest and highest possible score, or a mapping of touchpoints to such pairs, the others then being left out.
-        By default what the log's sources declare, if they declare the same; never beyond that.
-    comments : an attribute that holds what customers wrote; adds the table ``comments``.
-    n_comments : most comments per touchpoint.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`, from a log in which some events carry a score.
+    by : one or several of stage, touchpoint, channel, owner, any attribute or segment: labels of the step that was
+        scored. By default the stage, or the touchpoint in a log without stages.
+    scale : lowest and highest possible score, or a mapping of touchpoints to such pairs; touchpoints that the mapping
+        does not name are left out. By default what the log's sources declare, if they declare the same. It must not
+        reach beyond that.
+    comments : an attribute that holds what customers wrote: adds the table ``comments``.
+    n_comments : the most comments per touchpoint.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by`, stages in their order:
-        n_asked i64 steps where a score may be given · n_answered i64 of them · n_users i64 distinct users who answered ·
-        mean f64 on the scale · csat_share, dissatisfied_share f64 of n_answered · nps f64 −100–100 · emotion f64 −2–+2 ·
-        response_share f64 of n_asked · converted_answered, converted_silent, response_bias f64 · sparse bool ·
-        reason str. Estimates have …_lower and …_upper.
-    tables["dips"] : one row per stage and touchpoint with scores, see `docs/satisfaction.md`.
-    tables["comments"] : stage, touchpoint, score, comment; the lowest scores first.
+        n_asked i64: steps where a score may be given; n_answered i64: of these, the ones with a score
+        n_users i64: distinct users who answered
+        mean f64: mean score on its scale
+        csat_share, dissatisfied_share f64: share of the answers with emotion ≥ +1, and ≤ −1, 0–1
+        nps f64: −100 to 100; emotion f64: mean, −2 to +2
+        response_share f64: n_answered ÷ n_asked, 0–1
+        converted_answered, converted_silent f64: share that converts of the journeys that answered, and of the silent
+        ones
+        response_bias f64: converted_answered − converted_silent
+        sparse bool: few users behind the row; reason str: why there is no number
+        Estimates have …_lower and …_upper.
+    tables["dips"] has one row per stage and touchpoint with scores, compared with the rest; see `docs/satisfaction.md`.
+    tables["comments"] has stage, touchpoint, score and comment, the lowest scores first.
 
     Raises
     ------
-    QuestionError : no scores, no scale, several scales, scores outside the scale, or a scale beyond all that the log's sources
-        declare; a scale for what only the company does.
+    QuestionError : there are no scores, no scale or several scales; scores lie outside the scale; the scale reaches
+        beyond all that the log's sources declare; or it is for a touchpoint that only the company brings about.
     UnknownLabelError : `by` or `comments` names no column, or `scale` a touchpoint that does not occur.
 
     Notes
     -----
-    Every step counts, of open, immature and service journeys too: a score is known when it is given. Only the
-    conversion of those who answer and those who keep silent is over mature journeys. *Asked*: a step at a channel and
-    touchpoint that ever carries a score in this log. Ties and order play no part; absent scores are silence; what the
-    company did is no step. Merges exactly. Intervals: Wilson for shares, jackknife for means, NPS and differences.
+    Every step counts, also of open, immature and service journeys, because a score is known once it is given. Only the
+    conversion of those who answer and those who keep silent is over mature journeys. *Asked* is a step at a channel and
+    touchpoint that carries a score anywhere in this log. Ties and order play no part. An absent score is silence. What
+    the company does is no step. Counts merge exactly. Intervals: Wilson for shares, the jackknife for means, NPS and
+    differences.
     """
     check_journeys(journeys)
     chosen = scale_of(journeys.events) if scale is None else scale

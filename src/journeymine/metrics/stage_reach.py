@@ -190,27 +190,34 @@ def stage_reach(
 ) -> Result:
     """How many journeys get to each stage or beyond it, and which share of them goes on.
 
-    onward_share_k = |journeys that reach a later stage, or convert| / |journeys that reach stage k or a later one, or convert|
+    onward_share_k = |journeys that reach a later stage, or convert| / |journeys that reach stage k or a later one, or
+    convert|
 
-    The onward shares of all stages multiply to the conversion share: the last is that of converting.
+    The onward shares of all stages multiply to the conversion share, since that of the last stage is the share that
+    converts.
 
     Parameters
     ----------
+    journeys : made by `build_journeys`, from a log with stages.
     by, channel_of : as in `conversion`; `by` must not be the stage.
-    confidence : of the intervals.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by` and stage, in order:
-        n i64 mature journeys · n_reached, n_onward i64 of them · onward_share f64 of n_reached · reached_share f64 of n ·
-        reason str. Estimates have …_lower and …_upper.
+        n i64: mature journeys
+        n_reached i64: of n, those that reach the stage or a later one, or convert
+        n_onward i64: of n_reached, those that reach a later stage, or convert
+        onward_share f64: n_onward ÷ n_reached; reached_share f64: n_reached ÷ n, 0–1
+        reason str: why the shares are null
+        Estimates have …_lower and …_upper.
 
     Notes
     -----
-    Unlike in `drop_off`, a journey that skips a stage has reached it, and everybody has reached the first; a journey of
-    unmapped touchpoints only stands in the first. Over mature journeys, open ones among them; service journeys are
-    outside. A log without stages has one. Order and ties inside a stage play no part. Null labels are ``"(unknown)"``. Merges exactly. Interval: Wilson,
-    clustered by user through the folds.
+    Unlike in `drop_off`, a journey that skips a stage has reached it, and every journey has reached the first; a
+    journey of unmapped touchpoints only is in the first. Over mature journeys, those still open among them; service
+    journeys are outside. Order and ties inside a stage play no part. Null labels are ``"(unknown)"``. Counts merge
+    exactly. Interval: Wilson, clustered by user through the folds.
     """
     measure = StageReach(by=by, channel_of=channel_of)
     return answer(measure, journeys, confidence=confidence)

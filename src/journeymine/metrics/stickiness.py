@@ -167,34 +167,39 @@ def stickiness(
 
     Parameters
     ----------
-    windows : lengths in whole days, the day itself included.
-    event : what makes a user active: None for any step, ``{"goal": True}`` for the goal, or a touchpoint, a set of them
-        or a predicate.
-    timezone : whose days, e.g. ``"Europe/Berlin"``.
-    by : one or several of channel, stage, touchpoint, any attribute or segment, at the step; a user may be active under
-        several labels.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    windows : lengths of the windows in whole days, the day itself included.
+    event : what makes a user active: None for any step, ``{"goal": True}`` for the goal, or a touchpoint, a set of
+        touchpoints or a predicate.
+    timezone : the zone whose days are used, e.g. ``"Europe/Berlin"``.
+    by : one or several of channel, stage, touchpoint, any attribute or segment, at the step. A user may be active under
+        several labels. By default one group.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by` and window:
-        window_days i64 · n_users i64 ever active · n_days i64 days whose window the log covers · mean_active_1d,
-        mean_active f64 users active on such a day, and in its window · share f64 · sparse bool · reason str.
+        window_days i64: length of the window
+        n_users i64: users ever active; n_days i64: days whose whole window the log covers
+        mean_active_1d, mean_active f64: mean number of users active on such a day, and in its window
+        share f64: 0–1, with interval
+        sparse bool: few users behind the row; reason str: why the share is null
     tables["days"] has one row per value of `by`, window and day on which either number changes:
-        window_days i64 · day date · active_1d, active i64 · share f64 · reason str.
+        window_days i64 · day date · active_1d, active i64 · share f64 · reason str
     Estimates have …_lower and …_upper.
 
     Raises
     ------
-    QuestionError : a window of less than two or of broken days, an unknown zone, or a goal that is not named.
-    UnknownLabelError : a label or a column that does not occur.
+    QuestionError : a window is under two days or not of whole days, the zone is unknown, or the goal is asked for and
+        the rules name none.
+    UnknownLabelError : a label or column does not occur in the log.
 
     Notes
     -----
-    Only days that are over at `observed_until`, and whose whole window lies in the log, are asked; the day on which the
-    log starts counts as whole. Every journey counts, whatever its status; touches by the company do not; steps at one instant are one activity. Null labels are
-    ``"(unknown)"``. Merges exactly over users. Interval: Wilson, clustered by user through the 64 folds; for one day
-    plain, as each user stands in it once.
+    A day counts if it is over at `observed_until` and its whole window lies in the log; the day on which the log starts
+    counts as whole. Every journey counts, whatever its status; touches by the company do not. Steps at one instant are
+    one activity. Null labels are ``"(unknown)"``. Counts merge exactly over users. Interval: Wilson, clustered by user
+    through the 64 folds; for a single day the plain one, as each user counts once in it.
     """
     measure = Stickiness(windows=windows, event=event, timezone=timezone, by=by)
     check_occurs(journeys, measure.event)

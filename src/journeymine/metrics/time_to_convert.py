@@ -137,33 +137,43 @@ def time_to_convert(
     horizon: Duration | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """How soon journeys convert, how soon they are lost, and how many are undecided, with open ones right-censored.
+    """How soon journeys convert, how soon they are lost, and how many are undecided; open ones are right-censored.
 
-    Converting and being lost compete: the share converted within t is the cumulative incidence of Aalen and Johansen,
-    which leaves no journey out and needs none to be mature. converted + lost + open = 1 at every time.
+    Converting and being lost compete. The share converted within t is the cumulative incidence of Aalen and Johansen
+    [1]_, which leaves no journey out and does not need journeys to be mature. converted + lost + open = 1 at every
+    time.
 
     Parameters
     ----------
-    by : one or several of channel, stage, touchpoint, owner, any attribute or segment.
-    channel_of : which step's label a journey goes by: its ``"entry"``, its ``"exit"``, or ``"any"`` of its steps.
-    bin : length of a bin of time. At the end of each bin the shares are exact; between two nothing is said.
-    horizon : what the summary looks at; default `mature_after`. Rounded down to whole bins, of which it must hold one to
-        20,000.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment. By default one row for all
+        journeys.
+    channel_of : the step whose label a journey counts under: ``"entry"`` (its first), ``"exit"`` (its last), or
+        ``"any"`` (once under every label that one of its steps has).
+    bin : length of a bin of time. The shares are exact at the end of each bin; nothing is said about times between.
+    horizon : the time that the shares of the frame look ahead. By default `mature_after`. It is rounded down to whole
+        bins, of which it must hold one to 20,000.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by`:
-        n_journeys i64 all but service · n i64 of them, not left-truncated · n_users i64 distinct users in n ·
-        converted, lost, open i64 of n, as of today · left_truncated i64 left out · horizon_s f64 seconds ·
-        converted_share, lost_share, open_share f64 within the horizon · half_s f64 seconds by which half of those who
-        convert within the horizon have · open_mean_s f64 seconds that a journey stays undecided on average, up to the
-        horizon (restricted mean) · sparse bool · reason str.
+        n_journeys i64: all journeys but service; n i64: of these, the ones not left-truncated; n_users i64: distinct
+        users in n
+        converted, lost, open i64: of n, by their status today; left_truncated i64: left out
+        horizon_s f64: seconds
+        converted_share, lost_share, open_share f64: within the horizon, 0–1
+        half_s f64: seconds by which half of those who convert within the horizon have done so
+        open_mean_s f64: seconds that a journey stays undecided on average, counted up to the horizon (restricted mean)
+        sparse bool: few users behind the row; reason str: why the shares are null
     tables["curves"] has one row per value of `by` and bin in which anything happens:
-        time_s f64 end of the bin · at_risk, converted, lost, censored i64 · converted_share, lost_share, open_share f64.
+        time_s f64: end of the bin, in seconds
+        at_risk, converted, lost, censored i64 · converted_share, lost_share, open_share f64
     tables["test"], with `by`, has one row per cause, over the groups whose users fill 20 folds or more:
-        cause str · n_groups, df i64 · chi2 f64 log-rank for independent journeys · p_independent f64 its p-value ·
-        p_value f64 the same test clustered by user · reason str.
+        cause str: what ends the waiting; n_groups, df i64
+        chi2 f64: log-rank statistic for independent journeys; p_independent f64: its p-value
+        p_value f64: that of the same test, clustered by user
+        reason str: why there is no test
     Estimates have …_lower and …_upper.
 
     Raises
@@ -175,13 +185,13 @@ def time_to_convert(
     Notes
     -----
     Time runs from a journey's first step. An event after t is in bin ⌈t ÷ bin⌉, so *within 7 days* includes 7 days to
-    the microsecond. Whoever is neither converted nor lost by `observed_until` is censored there, in whole bins,
+    the microsecond. A journey that is neither converted nor lost by `observed_until` is censored there, in whole bins,
     whatever comes later. A loss is dated at the `lost_at` touchpoint, or `idle` after the last step (at the start of
-    the user's next journey if that comes first): before that nobody could know. A curve ends after 20,000 bins, where
-    whoever is left is censored. Without a goal, journeys that ended count as lost. Left-truncated journeys are left out
-    and counted, ``service`` is outside. Restricted means are up to one bin too long. Steps at one instant take the
-    documented order, null labels are ``"(unknown)"``. Merges exactly. Intervals: Wilson with the effective number of
-    trials from the jackknife over the 64 folds; the mean by the jackknife.
+    the user's next journey if that comes first), because before that nobody could know. A curve ends after 20,000 bins;
+    journeys still undecided then are censored. Without a goal, journeys that ended count as lost. Left-truncated
+    journeys are left out and counted; ``service`` is outside. Restricted means are up to one bin too long. Steps at one
+    instant are in the documented order. Null labels are ``"(unknown)"``. Counts merge exactly. Intervals: Wilson with
+    the effective number of trials from the jackknife over the 64 folds; the jackknife for the mean.
 
     References
     ----------

@@ -155,38 +155,43 @@ def waiting(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """Time from one touchpoint to the next of another kind in the same journey, and who never gets there.
+    """Time from one touchpoint to another in the same journey, and how many journeys never get there.
 
     arrived_share = |mature journeys with `until` after their first `start`| / |mature journeys with `start`|
 
     Parameters
     ----------
-    start : what the waiting starts at: a touchpoint, a set of them, a predicate, or ``{"goal": True}``. The journey's
-        first such step counts.
+    journeys : made by `build_journeys`.
+    start : where the waiting starts: a touchpoint, a set of touchpoints, a predicate, or ``{"goal": True}``. The
+        journey's first such step counts.
     until : what ends it, in the same forms: the first such step after the start. By default any step.
-    by : one or several of channel, stage, touchpoint, owner, any attribute or segment, at the start.
-    confidence : of the intervals.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment, at the start. By default one row
+        for all journeys.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by`:
-        n_journeys i64 with such a start · n, n_users i64 mature of them · arrived, lost_waiting, open_waiting i64 of n:
-        got there; did not and are lost; did not and are open · converted_after i64 of arrived: the goal is there or
-        later · users_arrived i64 · arrived_share, lost_share f64 of n · converted_share f64 of arrived · p50_s, p90_s,
-        mean_s f64 seconds, of those that arrived · sparse bool · reason str. Estimates have …_lower and …_upper.
+        n_journeys i64: journeys with such a start; n, n_users i64: mature ones of them, and their users
+        arrived, lost_waiting, open_waiting i64: of n: got there; did not and are lost; did not and are open
+        converted_after i64: of arrived: reach the goal there or later; users_arrived i64: users in arrived
+        arrived_share, lost_share f64: of n, 0–1; converted_share f64: of arrived, 0–1
+        p50_s, p90_s, mean_s f64: seconds, of those that arrived
+        sparse bool: few users behind the row; reason str: why the shares are null
+        Estimates have …_lower and …_upper.
 
     Raises
     ------
-    UnknownLabelError : a label or a column that does not occur.
-    QuestionError : no start is named, or the goal is asked for and none is named.
+    UnknownLabelError : a label or column does not occur in the log.
+    QuestionError : no start is named, or the goal is asked for and the rules name none.
 
     Notes
     -----
-    Only mature journeys are asked, ``service`` is outside. An arrival at the same instant takes 0 s; the documented
-    order of ties says whether it comes after. The start itself never ends its own waiting. Null labels are
-    ``"(unknown)"``; touches by the company are no steps. Merges exactly. Intervals: Wilson clustered by user through the
-    64 folds, quantiles by Woodruff, the mean by the jackknife. For every pair at once see `transitions`, and for the
-    time to convert of all journeys, open ones among them, `time_to_convert`.
+    Only mature journeys are in the shares; ``service`` is outside. The start never ends its own waiting. An arrival at
+    the same instant takes 0 s; the documented order of ties decides whether it comes after. Null labels are
+    ``"(unknown)"``; touches by the company are no steps. Counts merge exactly. Intervals: Wilson clustered by user
+    through the 64 folds, Woodruff for quantiles, the jackknife for the mean. For all pairs of direct neighbours at once
+    see `transitions`; for the time to convert of all journeys, open ones among them, `time_to_convert`.
     """
     measure = Waiting(start=start, until=until, by=by)
     check_occurs(journeys, measure.start, measure.until)

@@ -115,28 +115,34 @@ def win_back(
     horizon: Duration | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """Share of lost journeys that the same user follows with another, and how long that takes.
+    """Share of lost journeys after which the same user comes back with another one, and how long that takes.
 
     came_back_share = 1 − Kaplan–Meier at the horizon, from the instant of the loss, right-censored at `observed_until`
 
     Parameters
     ----------
-    by : one or several of channel, stage, touchpoint, owner, any attribute or segment.
-    channel_of : which step's label a journey goes by: by default its ``"exit"``, where it was lost.
-    bin : length of a bin of time; at the end of each the shares are exact.
-    horizon : what the summary looks at; default `mature_after`. Rounded down to whole bins, of which it must hold one to
-        20,000.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    by : one or several of channel, stage, touchpoint, owner, any attribute or segment. By default one row for all lost
+        journeys.
+    channel_of : the step whose label a journey counts under. By default its ``"exit"``, where it was lost.
+    bin : length of a bin of time; the shares are exact at the end of each.
+    horizon : the time after the loss that `came_back_share` looks ahead. By default `mature_after`. It is rounded down
+        to whole bins, of which it must hold one to 20,000.
+    confidence : level of the intervals.
 
     Returns
     -------
     Result; frame has one row per value of `by`:
-        n, n_users i64 lost journeys and their users · came_back, users_back i64 of them, followed by another so far ·
-        so_far_share f64 = came_back / n · horizon_s f64 seconds · came_back_share f64 within the horizon of the loss,
-        censored journeys accounted for · p50_s, p90_s f64 seconds from the loss to the next journey, of those that came
-        back so far · sparse bool · reason str.
+        n, n_users i64: lost journeys and their users
+        came_back, users_back i64: of these, the ones followed by another journey so far
+        so_far_share f64: came_back ÷ n, 0–1
+        horizon_s f64: seconds
+        came_back_share f64: share that comes back within the horizon of the loss, 0–1; journeys watched for less are
+        accounted for
+        p50_s, p90_s f64: seconds from the loss to the next journey, of those that came back so far
+        sparse bool: few users behind the row; reason str: why the share within the horizon is null
     tables["curves"] has one row per value of `by` and bin in which anything happens:
-        time_s f64 end of the bin · at_risk, came_back, censored i64 · came_back_share f64.
+        time_s f64: end of the bin, in seconds · at_risk, came_back, censored i64 · came_back_share f64
     Estimates have …_lower and …_upper.
 
     Raises
@@ -147,12 +153,12 @@ def win_back(
 
     Notes
     -----
-    A journey is lost at its `lost_at` touchpoint, or `idle` after its last step: only then could a pause become a loss,
-    so the time runs from there. The next journey may be of any status. Open and converted journeys are outside, and a
-    journey need not be mature. What happens after `observed_until` is in the figures so far, and in no share within a
-    time. A user with several lost journeys counts with each. Null labels are ``"(unknown)"``. Steps at one instant take
-    the documented order. Merges exactly over users. Intervals: Wilson clustered by user through the 64 folds, by the
-    effective number of trials for the censored share; quantiles by Woodruff.
+    A journey is lost at its `lost_at` touchpoint, or `idle` after its last step. An earlier return would have been no
+    loss, so the time runs from there. The next journey may be of any status. Open and converted journeys are outside,
+    and a journey need not be mature. What happens after `observed_until` is in the figures so far, and in no share
+    within a time. A user with several lost journeys counts with each. Null labels are ``"(unknown)"``. Steps at one
+    instant are in the documented order. Counts merge exactly over users. Intervals: Wilson clustered by user through
+    the 64 folds, with the effective number of trials for the censored share; Woodruff for quantiles.
     """
     measure = WinBack(by=by, channel_of=channel_of, bin=bin, horizon=horizon)
     return answer(measure, journeys, confidence=confidence)

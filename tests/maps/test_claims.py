@@ -12,6 +12,7 @@ import pytest
 
 import journeymine as jm
 from journeymine.maps.compose_findings import pain_points
+from journeymine.maps.compose_flows import last_touchpoints
 from journeymine.maps.compose_words import unknowns
 from journeymine.maps.evidence import WITHHELD, Filtered
 from journeymine.maps.first_screen import key_figures, meta_line
@@ -212,3 +213,63 @@ def test_a_log_too_young_to_judge_anybody_is_drawn() -> None:
     assert {node.converted.value for node in spec.nodes if node.converted} == {None}
     assert spec.flows
     assert {stage.n_reached for stage in spec.stages} == {None}
+
+
+def test_what_the_lost_did_last_is_a_share_of_all_that_are_lost_there_also_of_those_not_shown() -> None:
+    spec = jm.journey_map(jm.build_journeys(jm.sample(users=1500))).spec
+    told = [
+        (last.share, last.n, lost)
+        for lost, place in [(s.n_lost_here, s) for s in spec.stages] + [(d.n_lost, d) for d in spec.drop_offs]
+        for last in place.last_touchpoints
+    ]
+    assert len(told) > 12
+    assert all(lost and share == pytest.approx(n / lost) for share, n, lost in told)
+    store = next(d for d in spec.drop_offs if (d.stage, d.channel) == ("consideration", "store"))
+    assert [(last.label, last.n) for last in store.last_touchpoints] == [("store_visited", 37)]
+    assert store.n_lost == 59
+
+
+def test_a_touchpoint_whose_losses_are_told_of_one_channel_only_is_not_told_of_its_stage() -> None:
+    frame = pl.DataFrame({"stage": ["A"] * 3, "channel": ["web", "app", "web"], "touchpoint": ["x", "x", "y"],
+                          "lost_here": [30, None, 12]})  # fmt: skip
+    places = pl.DataFrame({"stage": ["A"], "lost_here": [50]})
+    (found,) = last_touchpoints(frame, ("stage",), places)["A"]
+    assert (found.label, found.n, found.share) == ("y", 12, 0.24)
+
+
+@pytest.mark.parametrize(
+    ("rules", "terms"),
+    [
+        ({"goal": "b"}, {"lost": "no goal, and closed by a later journey, or 30d of silence"}),
+        ({"goal": "b", "lost_at": "c"}, {"lost": "no goal, and closed by a lost_at touchpoint, a later journey, or 30d of silence"}),
+        ({"lost_at": "c"}, {"lost": "closed by a lost_at touchpoint", "ended": "closed by a later journey, or 30d of silence"}),
+        ({}, {"ended": "closed by a later journey, or 30d of silence"}),
+    ],
+)  # fmt: skip
+def test_the_method_defines_the_outcomes_that_there_are(rules: dict[str, str], terms: dict[str, str]) -> None:
+    rows = [
+        ("u", 0, "a"),
+        ("u", 1, "c"),
+        ("u", 60, "a"),
+        ("v", 2, "a"),
+        ("v", 3, "b"),
+        ("v", 120, "a"),
+        ("w", 100, "a"),
+    ]
+    journeys = journeys_of(rows, **rules)
+    spec = jm.journey_map(journeys, min_group=1).spec
+    defined = {definition.term: definition.text for definition in spec.method.definitions}
+    assert {term: text for term, text in defined.items() if term in ("lost", "ended")} == terms
+    assert set(journeys.table["status"]) - {"open", "converted"} == set(terms)
+
+
+def test_a_comparison_says_of_whom_each_part_of_the_page_speaks() -> None:
+    journeys = jm.build_journeys(jm.sample(users=400))
+    a, b = journeys.between("2026-03-01", "2026-05-01"), journeys.between("2026-01-05", "2026-03-01")
+    shown = jm.compare_maps(a, b, names=("spring", "winter"))
+    titles = [line[3:] for line in shown.to_markdown().splitlines() if line.startswith("## ")]
+    alone = {"In short", "Not known yet", "Side by side", "Data quality", "Method"}
+    assert {title for title in titles if not title.endswith(" · spring")} <= alone
+    assert "Touchpoints · spring" in titles
+    assert ">Journey map · spring<" in shown.to_html()
+    assert "The map · spring" in shown.to_svg()

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from journeymine.maps.evidence import Sentence
 from journeymine.maps.html import PAGE_BYTES, to_html
 from journeymine.maps.page_data import embed_json
 from journeymine.maps.specification import MapSpecification, Zoom
@@ -125,3 +126,12 @@ def test_each_figure_has_its_table(shop: MapSpecification) -> None:
     html = to_html(shop)
     for key in ("stages", "drop-offs", "channels", "touchpoints", "flows", "emotion"):
         assert f'id="table-{key}"' in html
+
+
+def test_names_from_right_to_left_turn_nothing_around_them(shop: MapSpecification) -> None:
+    """Between an Arabic name and a Latin one, a day of the month would else be set before the name."""
+    spec = replace(shop, header=replace(shop.header, scenario="", goal="طلب مؤكد"),
+                   summary=(Sentence(text="ربيع: 1 of 2 <b>"),))  # fmt: skip
+    page = to_html(spec)
+    assert "<h2>Reach <bdi>طلب مؤكد</bdi></h2>" in page
+    assert '<bdi dir="ltr"><bdi>ربيع</bdi>: 1 of 2 &lt;b&gt;</bdi>' in page

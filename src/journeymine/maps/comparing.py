@@ -22,6 +22,7 @@ from journeymine.metrics.compare import compare
 from journeymine.metrics.compare_sides import check_two_names
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.drop_off import DropOff
+from journeymine.percents import percent
 from journeymine.stats.intervals import check_proportion
 
 __all__ = ["compare_maps"]
@@ -81,7 +82,7 @@ def compare_maps(
     answers = [answer_map(each, confidence=confidence) for each in (a, b)]
     specs = [
         compose(own, title=title, who=name, currency=_currency(each), report=each.report, min_group=min_group, beside=[other],
-                call=f"compare_maps(a, b, names={names!r}, min_group={min_group})")
+                call=f"compare_maps(a, b, names={names!r}, kind={kind!r}, min_group={min_group}, confidence={confidence}, fdr={fdr})")
         for own, other, each, name in zip(answers, answers[::-1], (a, b), names, strict=True)
     ]  # fmt: skip
     rank = {stage.name: i for i, stage in enumerate(specs[0].stages)}
@@ -105,7 +106,7 @@ def compare_maps(
         rows=rows,
         false_discovery=fdr,
         note=f"Differences are {legible(names[0])} minus {legible(names[1])}. In colour: significant after adjustment for everything compared "
-        f"in the same way (false discovery rate {share(fdr)}). A difference is no proof of its cause.",
+        f"in the same way (false discovery rate {percent(fdr).removesuffix('.0')}\u00a0%). A difference is no proof of its cause.",
     )
     other = replace(specs[1], header=started(specs[1].header, b), quality=(), hints=())
     shown = replace(
@@ -221,7 +222,7 @@ def _sentences(comparison: Comparison) -> Iterator[Sentence]:
     sure = [row for row in comparison.rows if row.significant and row.stage]
     tested = sum(bool(row.stage) for row in comparison.rows)
     text = (
-        f"{len(sure)} of {tested} figures by stage and channel differ for sure."
+        f"{len(sure) or 'None'} of {tested} figures by stage and channel {'differs' if len(sure) == 1 else 'differ'} for sure."
         if tested
         else "Nothing else can be compared."
     )

@@ -98,8 +98,8 @@ def compose(
     drawn = {label: _with(node, examples=of_node.get(label, ())) for label, node in drawn.items()}
     header = _header(results, title, who, scenario, currency, _covered(times, drawn, step_of(min_group)))
     place_names = _stage_names(node_frame, columns, basis.stages)
-    last_stage = last_touchpoints(node_frame, ("stage",))
     stage_frame = results["stages"].frame if "stages" in results else None
+    last_stage = last_touchpoints(node_frame, ("stage",), stage_frame)
     ranked = ranking(results)
     places = priced(_places(results, node_frame), ranked)
     dwell = _dwell(results)
@@ -265,13 +265,13 @@ def _places(results: Mapping[str, Result], node_frame: pl.DataFrame) -> Any:
     owners: dict[tuple[str, str], str] = {}
     if "owner" in node_frame.columns:
         keys = [name for name in ("stage", "channel") if name in node_frame.columns]
-        heaviest = node_frame.sort("lost_here", descending=True, maintain_order=True).unique(
+        heaviest = node_frame.sort("lost_here", descending=True, nulls_last=True, maintain_order=True).unique(
             keys, keep="first", maintain_order=True
         )
         for row in heaviest.iter_rows(named=True):
             if row["owner"] != "(unknown)":
                 owners[row.get("stage", ""), row.get("channel", SINGLE_CHANNEL)] = row["owner"]
-    return drop_offs(frame, last_touchpoints(node_frame, ("stage", "channel")), owners)
+    return drop_offs(frame, last_touchpoints(node_frame, ("stage", "channel"), frame), owners)
 
 
 def _lane_order(frame: pl.DataFrame | None, drawn: Mapping[str, Node], place_names: tuple[str, ...]) -> list[str]:

@@ -82,14 +82,22 @@ def neighbours(
     return {label: tuple(listed) for label, listed in found.items()}
 
 
-def last_touchpoints(frame: pl.DataFrame, by: tuple[str, ...]) -> dict[Any, tuple[Neighbour, ...]]:
-    """What the lost did last, at each place: three touchpoints and their share of its losses."""
+def last_touchpoints(
+    frame: pl.DataFrame, by: tuple[str, ...], places: pl.DataFrame | None
+) -> dict[Any, tuple[Neighbour, ...]]:
+    """What the lost did last, at each place: three touchpoints and their share of all that the place loses.
+
+    A touchpoint of which any part is withheld is not among them.
+    """
     keys = [name for name in by if name in frame.columns]
-    if not keys:
+    if not keys or places is None:
         return {}
-    lost = frame.filter(pl.col("lost_here") > 0).group_by([*keys, "touchpoint"]).agg(pl.col("lost_here").sum())
     ranked = (
-        lost.with_columns(share=pl.col("lost_here") / pl.col("lost_here").sum().over(keys))
+        frame.group_by([*keys, "touchpoint"])
+        .agg(pl.col("lost_here").sum(), _is_told=pl.col("lost_here").is_not_null().all())
+        .filter(pl.col("_is_told") & (pl.col("lost_here") > 0))
+        .join(places.select(*keys, _lost="lost_here"), on=keys, how="inner")
+        .with_columns(share=pl.col("lost_here") / pl.col("_lost"))
         .sort("lost_here", "touchpoint", descending=[True, False])
         .group_by(keys, maintain_order=True)
         .head(3)

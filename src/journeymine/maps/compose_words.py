@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from journeymine.counting.counts import Basis
@@ -185,11 +185,7 @@ def method(basis: Basis, confidence: float, call: str, min_group: int = 1) -> Me
     definitions = (
         Definition(term="journey", text=f"a run of one user's steps; cut {_cut(basis)}"),
         Definition(term="converted", text="holds the goal" if rules.goal is not None else "no goal was named"),
-        Definition(
-            term="lost",
-            text=f"no goal, and closed by a lost_at touchpoint, a later journey, or {rules.idle} of silence",
-        ),
-        Definition(term="open", text="none of these yet: neither converted nor dropped off"),
+        *_ends(basis),
         Definition(
             term="mature", text=f"started at least {rules.mature_after} before the log ends; shares are over these"
         ),
@@ -214,6 +210,20 @@ def method(basis: Basis, confidence: float, call: str, min_group: int = 1) -> Me
         versions=versions,
         call=call,
     )
+
+
+def _ends(basis: Basis) -> Iterator[Definition]:
+    rules = basis.rules
+    silence = f"a later journey, or {rules.idle} of silence"
+    if rules.goal is not None:
+        closed = f"a lost_at touchpoint, {silence}" if rules.lost_at is not None else silence
+        yield Definition(term="lost", text=f"no goal, and closed by {closed}")
+        yield Definition(term="open", text="none of these yet: neither converted nor dropped off")
+        return
+    if rules.lost_at is not None:
+        yield Definition(term="lost", text="closed by a lost_at touchpoint")
+    yield Definition(term="ended", text=f"closed by {silence}")
+    yield Definition(term="open", text="not closed yet")
 
 
 def _withheld(min_group: int) -> tuple[str, ...]:

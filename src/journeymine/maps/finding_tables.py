@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from journeymine.maps.first_screen import place_name, stake_words
+from journeymine.maps.first_screen import of_first, place_name, stake_words
 from journeymine.maps.tables import Table, table_of
 from journeymine.maps.wording import count, interval, legible, value_or_dash
 
@@ -69,7 +70,7 @@ def finding_tables(spec: MapSpecification) -> tuple[Table, ...]:
             ),
         ),
     )
-    return tuple(table for table in tables if table.rows)
+    return tuple(replace(table, title=of_first(spec, table.title)) for table in tables if table.rows)
 
 
 def points_words(effect: Estimate | None) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from journeymine.maps.findings import Opportunity
     from journeymine.maps.specification import Header, MapSpecification, Terminal
 
-__all__ = ["KeyFigure", "first_opportunity", "key_figures", "meta_line", "worst_place"]
+__all__ = ["KeyFigure", "first_opportunity", "key_figures", "meta_line", "of_first", "worst_place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,12 @@ def first_opportunity(spec: MapSpecification) -> Opportunity | None:
 def key_figures(spec: MapSpecification) -> tuple[KeyFigure, ...]:
     """Choose and word the four figures of the first screen."""
     figures = (figure for figure in (_conversion(spec), _worst(spec), _cost(spec), _mend(spec)) if figure)
-    if spec.comparison is None:
-        return tuple(figures)
-    return tuple(replace(figure, label=f"{figure.label} · {legible(spec.comparison.name_a)}") for figure in figures)
+    return tuple(replace(figure, label=of_first(spec, figure.label)) for figure in figures)
+
+
+def of_first(spec: MapSpecification, name: str) -> str:
+    """Name of a part of the page that speaks of the first of two groups only, where two are compared."""
+    return name if spec.comparison is None else f"{name} · {legible(spec.comparison.name_a)}"
 
 
 def place_name(stage: str, channel: str) -> str:

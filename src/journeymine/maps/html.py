@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from journeymine.maps.finding_tables import finding_tables
-from journeymine.maps.first_screen import key_figures, meta_line
+from journeymine.maps.first_screen import key_figures, meta_line, of_first
 from journeymine.maps.layout import MAX_ROUTES
 from journeymine.maps.page_views import View, main_views, zoom_views
 from journeymine.maps.palette import DARK, LIGHT, variables
 from journeymine.maps.stake_bars import stake_bars
 from journeymine.maps.svg import map_css
-from journeymine.maps.tables import MAX_ROWS, first_rows, map_tables, quality_table
+from journeymine.maps.tables import MAX_ROWS, first_rows, left_out, map_tables, quality_table
 from journeymine.maps.view_tables import view_tables
 from journeymine.maps.wording import legible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from markupsafe import Markup
 
     from journeymine.maps.evidence import Sentence
     from journeymine.maps.specification import MapSpecification, Zoom
@@ -86,6 +89,7 @@ def _page(spec: MapSpecification, views: list[View], most_rows: int) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["ltr"] = _left_to_right
     script = _template("page.js")
     style = f":root{{{variables(LIGHT)}}}{_dark_css()}{_template('page.css')}{map_css()}"
     tables = [first_rows(table, most_rows) for table in map_tables(spec)]
@@ -93,6 +97,8 @@ def _page(spec: MapSpecification, views: list[View], most_rows: int) -> str:
         spec=spec,
         header=spec.header,
         legible=legible,
+        of_first=of_first,
+        left_out=left_out,
         meta=meta_line(spec),
         figures=key_figures(spec),
         summary=_sentences(spec.summary),
@@ -110,6 +116,22 @@ def _page(spec: MapSpecification, views: list[View], most_rows: int) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         markup=Markup,
     )
+
+
+_RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[\\s\u00a0]+[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*"
+)
+
+
+def _left_to_right(text: str) -> Markup:
+    """An English phrase in which names that run from right to left stand apart, so that they turn nothing around them.
+
+    >>> str(_left_to_right("\u05d0\u05d1 \u05d2: 1 <Jan>"))
+    '<bdi>\u05d0\u05d1 \u05d2</bdi>: 1 &lt;Jan&gt;'
+    """
+    from markupsafe import Markup, escape
+
+    return Markup(_RIGHT_TO_LEFT.sub(r"<bdi>\g<0></bdi>", str(escape(text))))
 
 
 def _template(name: str) -> str:

@@ -66,7 +66,7 @@ def journey_map(
         if source.events is not None:
             report = report or source.events.report
             currency = source.events.currency if currency is None else currency
-        call = f"journey_map(journeys, title={title!r}, zoom={zoom!r}, min_group={min_group})"
+        call = f"journey_map(journeys, title={title!r}, zoom={zoom!r}, min_group={min_group}, confidence={confidence})"
     else:
         if not isinstance(source, Mapping):
             check_journeys(source)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from journeymine.maps.finding_tables import finding_tables
 from journeymine.maps.first_screen import key_figures, meta_line
-from journeymine.maps.tables import map_tables, quality_table
+from journeymine.maps.tables import left_out, map_tables, quality_table
 from journeymine.maps.view_tables import view_tables
 from journeymine.maps.wording import legible
 
@@ -76,7 +76,7 @@ def _table(table: Table) -> Iterator[str]:
         first, *rest = (_escape(cell) for cell in row)
         yield "| " + " | ".join([first + mark, *rest]) + " |"
     if table.n_left_out:
-        yield from ("", f"{table.n_left_out} more rows are in the JSON form of this map.")
+        yield from ("", left_out(table))
 
 
 def _method(spec: MapSpecification) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from journeymine.maps.evidence import WITHHELD
+from journeymine.maps.first_screen import of_first
 from journeymine.maps.layout import lay_out
 from journeymine.maps.page_data import embed_json, map_data, process_data
 from journeymine.maps.process_layout import lay_out_process
@@ -44,7 +46,7 @@ class View:
 
 def main_views(spec: MapSpecification, *, most_flows: int) -> list[View]:
     """Draw what every page has: the map, the process map where there is one, and the comparison if the map has one."""
-    views = [_lane_view(spec, "m", "Journey map", "", most_flows)]
+    views = [_lane_view(spec, "m", of_first(spec, "Journey map"), "", most_flows)]
     process = lay_out_process(spec)
     if process is not None:
         n_flows = sum(edge.flow is not None for edge in process.edges)
@@ -52,7 +54,7 @@ def main_views(spec: MapSpecification, *, most_flows: int) -> list[View]:
         views.append(
             View(
                 "p",
-                "Process map",
+                of_first(spec, "Process map"),
                 draw_process(spec, process, prefix="p:"),
                 f"The {n_nodes} most used touchpoints, and the {n_flows} strongest flows between them; of where journeys begin, "
                 "convert and are lost, the five strongest ways each. The table has all of them.",
@@ -111,7 +113,7 @@ def _lane_view(spec: MapSpecification, key: str, name: str, whose: str, most_flo
 def _zoomed(spec: MapSpecification) -> str:
     """Say whose map a zoom is, since the top of the page speaks of everybody."""
     header = spec.header
-    n = plural(header.n_journeys, "journey") if header.n_journeys is not None else "too few to count"
+    n = plural(header.n_journeys, "journey") if header.n_journeys is not None else f"how many journeys is {WITHHELD}"
     interval = f" ({share_interval(header.converted)})" if header.converted and header.converted.has_interval else ""
     rate = (
         f", {share(header.converted)}{interval} convert"
@@ -124,7 +126,9 @@ def _zoomed(spec: MapSpecification) -> str:
 def _coverage(spec: MapSpecification, n_routes: int, n_bundled: int) -> str:
     parts = []
     if n_bundled:
-        parts.append(f"{n_bundled} seldom used touchpoints are gathered in “more” boxes")
+        parts.append(
+            f"{plural(n_bundled, 'seldom used touchpoint')} {'is' if n_bundled == 1 else 'are'} gathered in “more” boxes"
+        )
     if n_routes < len(spec.flows):
         parts.append(f"{n_routes} of {len(spec.flows)} flows can be drawn; the table has the rest")
     if spec.stages_are == "typical_order":

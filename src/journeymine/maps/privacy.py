@@ -23,7 +23,7 @@ from journeymine.maps.privacy_counts import ENDS, Key, is_few, least, place_key,
 from journeymine.maps.privacy_nested import close_to_all, nested
 from journeymine.maps.privacy_part import CONVERSIONS, Layer, Part, read_part
 from journeymine.maps.privacy_rounding import rounded, step_of
-from journeymine.maps.privacy_tables import emptied
+from journeymine.maps.privacy_tables import emptied, withheld_too
 
 __all__ = ["withhold"]
 
@@ -115,8 +115,7 @@ def _also(result: Result, others: Sequence[Result | None]) -> Result:
     for other in others:
         there = {tuple(row[n] for n in names): row for row in other.frame.rows(named=True)} if other else {}
         same = [(row, there.get(tuple(row[n] for n in names), {})) for row in rows]
-        rows = [{name: None if other_row.get(name, 0) is None and name != "reason" else value for name, value in row.items()}
-                for row, other_row in same]  # fmt: skip
+        rows = [withheld_too(row, other_row) for row, other_row in same]
     return replace(result, frame=pl.DataFrame(rows, schema=result.frame.schema))
 
 
@@ -253,8 +252,11 @@ def _stakes(shown: Mapping[str, Result]) -> dict[str, Result]:
     ]
     names = [name for name in frame.columns if "_at_stake" in name] + ["comparable"]
     is_known = pl.Series(known, dtype=pl.Boolean)
+    why = pl.when(is_known | pl.col("value_at_stake").is_null()).then("reason").otherwise(
+        pl.col("reason").fill_null(pl.lit(WITHHELD))
+    )  # fmt: skip
     return {"places": replace(shown["places"], frame=frame.with_columns(
-        pl.when(is_known).then(pl.col(name)).alias(name) for name in names
+        *(pl.when(is_known).then(pl.col(name)).alias(name) for name in names), reason=why
     ))}  # fmt: skip
 
 

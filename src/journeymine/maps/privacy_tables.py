@@ -12,7 +12,7 @@ from journeymine.maps.compose_places import node_id
 from journeymine.maps.evidence import WITHHELD
 from journeymine.maps.privacy_counts import ENDS, Key, edge_key, edge_keys, is_few, least, place_key, rows_with_users
 
-__all__ = ["SHARES", "blank", "emptied"]
+__all__ = ["SHARES", "blank", "emptied", "withheld_too"]
 
 Row = dict[str, Any]
 
@@ -73,6 +73,12 @@ def blank(row: Row, *names: str, reason: str = "") -> Row:
     return {**row, **empty, **({"reason": reason} if reason and "reason" in row else {})}
 
 
+def withheld_too(row: Row, other: Mapping[str, Any]) -> Row:
+    """The row without what the other row of the same place lacks."""
+    out = {name: None if other.get(name, 0) is None and name != "reason" else value for name, value in row.items()}
+    return out if out == row or "reason" not in row else {**out, "reason": row["reason"] or WITHHELD}
+
+
 def _headline(row: Row, behind: Mapping[str, int], few: set[Key], min_group: int) -> Row:
     out = {**row, **{name: None for name in ("converted", "lost", "open") if ("header", name) in few}}
     rest = least(row["n"] - row["converted"], row["n"], row["n_users"], behind.get("share_rest", 0))
@@ -108,7 +114,7 @@ def _node(row: Row, few: set[Key]) -> Row:
 
 def _last(row: Row, few: set[Key]) -> Row:
     """What was done last, where it is not withheld as an end."""
-    return {**row, "lost_here": 0} if ("edge", node_id(row), "", "lost", "out") in few else row
+    return {**row, "lost_here": None} if ("edge", node_id(row), "", "lost", "out") in few else row
 
 
 def _paths(frame: pl.DataFrame, min_group: int) -> pl.DataFrame:

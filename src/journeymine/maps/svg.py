@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from journeymine.maps.first_screen import of_first
 from journeymine.maps.layout import LABEL_WIDTH, MapLayout, lay_out
 from journeymine.maps.markup import Svg, element, group, join, label, number, title, words
 from journeymine.maps.overlay import KINDS
@@ -21,7 +22,7 @@ from journeymine.maps.svg_lanes import draw_lanes, name_lanes
 from journeymine.maps.svg_lower_rows import lower_rows
 from journeymine.maps.svg_overlays import draw_overlays, overlay_name
 from journeymine.maps.svg_rows import Row, stage_rows
-from journeymine.maps.text_metrics import wrap
+from journeymine.maps.text_metrics import fit, wrap
 
 if TYPE_CHECKING:
     from journeymine.maps.specification import MapSpecification
@@ -108,7 +109,8 @@ def _still_rows(spec: MapSpecification, layout: MapLayout, wide: float) -> list[
     rows = header_rows(spec, wide)
     if spec.comparison is not None:
         markup, height = side_by_side(spec, spec.comparison)
-        rows = [*rows, Row("comparison", height + 26, markup)]
+        whose = label(0, 14, fit(of_first(spec, "The map"), 13, wide, bold=True), "t13")
+        rows = [*rows, Row("comparison", height + 26, markup), Row("whose", 30.0, whose)]
     return [*rows, *_map_rows(spec, layout, prefix="", live=False), *finding_rows(spec, wide), *_foot(spec, wide)]
 
 

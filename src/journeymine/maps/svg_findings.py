@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from journeymine.maps.finding_tables import lift_words, points_words
-from journeymine.maps.first_screen import place_name, stake_words
+from journeymine.maps.first_screen import of_first, place_name, stake_words
 from journeymine.maps.markup import Svg, element, group, join, label
 from journeymine.maps.svg_rows import Row
 from journeymine.maps.text_metrics import fit, wrap
@@ -35,10 +35,10 @@ class _Item:
 
 def finding_rows(spec: MapSpecification, width: float) -> list[Row]:
     """Draw the findings, `width` px wide; without findings, nothing."""
-    mend = _column("What to mend, in order", _opportunities(spec), badge=True)
+    mend = _column(of_first(spec, "What to mend, in order"), _opportunities(spec), badge=True)
     others = [
-        *_column("Pain points", _pain_points(spec), badge=False),
-        *_column("Moments of truth", _moments(spec), badge=False),
+        *_column(of_first(spec, "Pain points"), _pain_points(spec), badge=False),
+        *_column(of_first(spec, "Moments of truth"), _moments(spec), badge=False),
     ]
     if not mend and not others:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from journeymine.maps.first_screen import of_first
 from journeymine.maps.wording import (
     count,
     duration,
@@ -12,6 +13,7 @@ from journeymine.maps.wording import (
     legible,
     money,
     money_interval,
+    plural,
     score,
     share,
     share_interval,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate
     from journeymine.maps.specification import MapSpecification
 
-__all__ = ["MAX_ROWS", "Table", "first_rows", "map_tables", "quality_table", "table_of"]
+__all__ = ["MAX_ROWS", "Table", "first_rows", "left_out", "map_tables", "quality_table", "table_of"]
 
 MAX_ROWS = 400
 
@@ -66,6 +68,12 @@ def first_rows(table: Table, n: int) -> Table:
     return replace(table, rows=table.rows[:n], anchors=table.anchors[:n], n_left_out=table.n_left_out + more)
 
 
+def left_out(table: Table) -> str:
+    """Say how many rows of a table are not there."""
+    n = table.n_left_out
+    return f"{plural(n, 'more row')} {'is' if n == 1 else 'are'} in the JSON form of this map."
+
+
 def _with_interval(estimate: Estimate | None) -> str:
     if estimate is None:
         return ""
@@ -78,7 +86,7 @@ def _with_interval(estimate: Estimate | None) -> str:
 def map_tables(spec: MapSpecification) -> tuple[Table, ...]:
     """Build the tables behind the picture; a table without rows is left out."""
     tables = (_stages(spec), _drop_offs(spec), _channels(spec), _touchpoints(spec), _flows(spec), _emotion(spec))
-    return tuple(table for table in tables if table.rows)
+    return tuple(replace(table, title=of_first(spec, table.title)) for table in tables if table.rows)
 
 
 def _stages(spec: MapSpecification) -> Table:

@@ -303,3 +303,18 @@ def test_a_table_asked_for_is_written_nowhere_else_and_over_no_other(
     assert run(["mine", str(log), *COLUMNS, "--goal", "order", "--out", str(out), "-m", str(asked)]) == 3
     assert "cannot be named" in capsys.readouterr().err
     assert not out.parent.exists()
+
+
+def test_a_terminal_without_the_letters_does_not_end_a_job(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("journeymine")
+    rows = pl.DataFrame({"who": ["a", "a"], "at": [0, 60], "what": ["größer 🦊", "order"], "where": ["→"] * 2})
+    rows.write_parquet(tmp_path / "log.parquet")
+    for more in ([], ["--json"]):
+        done = subprocess.run(
+            [str(program), "check", str(tmp_path / "log.parquet"), *COLUMNS, *more],
+            capture_output=True, text=True, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.isascii()
+        if more:
+            assert "größer 🦊" in json.loads(done.stdout)["touchpoints"]

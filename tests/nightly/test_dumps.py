@@ -400,3 +400,17 @@ def test_only_somebody_can_be_erased(nobody: Any, tmp_path: Path) -> None:
         state.erase(nobody)
     assert state._store.read() == before
     agrees(state, nights.accepted, nights.untils[-1], SCHEMA)
+
+
+def test_a_rebuild_that_fails_leaves_no_half_of_a_state(tmp_path: Path) -> None:
+    nights = generate(5, n_nights=3)
+    state = new_state(tmp_path / "state", RULES, MEASURES)
+    advance_all(state, nights)
+    anew = tmp_path / "anew"
+    with pytest.raises(SchemaError, match="no column 'us'"):
+        NightlyState.rebuild(state.directory, anew, [*nights.dumps[:2], nights.dumps[2].drop("us")])
+    with pytest.raises(StateError, match="holds no nightly state"):
+        NightlyState.open(anew)
+    made = NightlyState.rebuild(state.directory, anew, nights.dumps)
+    assert made.nights.equals(state.nights)
+    assert not made.verify()["damaged"]

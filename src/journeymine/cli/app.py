@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from journeymine.cli import commands
 from journeymine.cli.exit_codes import BAD_INPUT, INTERRUPTED, exit_code_of
 from journeymine.cli.nightly import nightly
-from journeymine.cli.terminal import errors, plain
+from journeymine.cli.terminal import errors, json_line, plain
 from journeymine.errors import JourneymineError
 
 __all__ = ["app", "run"]
@@ -52,7 +51,7 @@ def _tell(kind: str, message: str, hint: str, code: int, *, as_json: bool) -> in
     """Say on stderr what is wrong; returns the exit code."""
     if as_json:
         told = {"error": kind, "message": message, "hint": hint, "exit_code": code}
-        sys.stderr.write(json.dumps(told, ensure_ascii=False) + "\n")
+        sys.stderr.write(json_line(told, sys.stderr) + "\n")
         return code
     console = errors()
     console.print(plain(f"{kind}: {message}"), style="red", markup=False, highlight=False)

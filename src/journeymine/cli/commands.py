@@ -14,7 +14,7 @@ from journeymine import __version__
 from journeymine.cli.exit_codes import BAD_DATA
 from journeymine.cli.logs import ConfigOption, LogArgument, LogOptions, open_log, rule_fields
 from journeymine.cli.tables import check_table_path, write_table
-from journeymine.cli.terminal import output, plain, progress_bar
+from journeymine.cli.terminal import json_line, output, plain, progress_bar
 from journeymine.engines.mine import mine
 from journeymine.events.log import Events
 from journeymine.journeys.building import build_journeys
@@ -87,7 +87,7 @@ def draw_map(
             "converted": header.n_converted, "share": header.converted.value if header.converted else None,
             "quarantined": events.report.quarantined, "rows_read": events.report.rows_read,
         }  # fmt: skip
-        typer.echo(json.dumps(told, ensure_ascii=False))
+        typer.echo(json_line(told))
     elif not quiet:
         for sentence in drawn.spec.summary:
             output().print(plain(sentence.text))
@@ -118,7 +118,7 @@ def check(
     over = share > events.max_quarantine_share
     if as_json:
         limits = {"quarantine_share": share, "max_quarantine_share": events.max_quarantine_share, "over_limit": over}
-        typer.echo(json.dumps({**report.to_dict(), **limits}, ensure_ascii=False))
+        typer.echo(json_line({**report.to_dict(), **limits}))
     elif not quiet:
         _show_report(events)
         if over:
@@ -169,7 +169,7 @@ def mine_tables(
     )
     if as_json:
         told = {path.name: frame.height for path, frame in zip(written, tables.values(), strict=True)}
-        typer.echo(json.dumps({"out": str(out), "tables": told}, ensure_ascii=False))
+        typer.echo(json_line({"out": str(out), "tables": told}))
     elif not quiet:
         table = Table("table", "rows", "columns")
         for path, frame in zip(written, tables.values(), strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from journeymine.cli.exit_codes import BROKEN, FLAGGED
 from journeymine.cli.tables import check_table_path, write_table
-from journeymine.cli.terminal import output, plain
+from journeymine.cli.terminal import json_line, output, plain
 from journeymine.nightly import NightlyState
 
 __all__ = ["nightly"]
@@ -118,7 +117,7 @@ def nights(state: State, as_json: AsJson = False) -> None:
     """List the nights that the state holds."""
     frame = NightlyState.open(state).nights
     if as_json:
-        typer.echo(json.dumps(frame.to_dicts(), default=str))
+        typer.echo(json_line(frame.to_dicts()))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in frame.columns:
@@ -211,6 +210,6 @@ def rebuild(
 
 def _tell(told: dict[str, Any], words: str, *, as_json: bool, quiet: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(told, ensure_ascii=False))
+        typer.echo(json_line(told))
     elif not quiet:
         output().print(plain(words), soft_wrap=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["errors", "output", "plain", "progress_bar"]
+__all__ = ["errors", "json_line", "output", "plain", "progress_bar"]
 
 
 def output() -> Console:
@@ -26,6 +29,12 @@ def errors() -> Console:
 def plain(text: str) -> str:
     """Text without control characters: a touchpoint's name must not steer the terminal."""
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", "�", text)
+
+
+def json_line(told: Any, stream: Any = None) -> str:
+    """JSON on one line, in ASCII where the stream (by default stdout) is not UTF-8."""
+    encoding = str(getattr(stream or sys.stdout, "encoding", None)).lower()
+    return json.dumps(told, ensure_ascii=encoding not in ("utf-8", "utf8"), default=str)
 
 
 @contextmanager

@@ -32,10 +32,18 @@ def rebuild_from(
     settings = _settings(known["settings"], config, measures)
     with store.writing():
         store.commit(new_manifest(settings))
+    try:
+        _take_in(store, settings, known["nights"], dumps)
+    except BaseException:
+        store.discard()  # half of a state would pass for one
+        raise
+
+
+def _take_in(store: Store, settings: Settings, nights: Sequence[Mapping[str, Any]], dumps: Sequence[Any]) -> None:
     ends: dict[str, list[int]] = {}
-    for night in known["nights"]:
+    for night in nights:
         ends.setdefault(night["content"], []).append(night["observed_until"])
-    replaced = {content: night["dump"] for night in known["nights"] for content in night["superseded"]}
+    replaced = {content: night["dump"] for night in nights for content in night["superseded"]}
     for dump in dumps:
         read = read_dump(settings, dump)
         if read.content in replaced and read.content not in ends:

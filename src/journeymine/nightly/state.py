@@ -137,6 +137,7 @@ class NightlyState:
         Raises
         ------
         StateError : what the old state knew cannot be read, or a dump is one that a corrected dump replaced.
+        The errors of `advance`, by a dump that cannot be used; of the new state nothing is left then.
         """
         path = _empty(directory)
         rebuild_from(Path(old), Store(path), dumps, config, measures)

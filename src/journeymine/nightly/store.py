@@ -17,6 +17,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,6 +208,12 @@ class Store:
         for path in partials:
             path.unlink(missing_ok=True)
         return [path.name for path in partials]
+
+    def discard(self) -> None:
+        """Remove the state, the manifest first."""
+        with contextlib.suppress(OSError):
+            (self.directory / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(self.directory / _OBJECTS, ignore_errors=True)
 
     def inventory(self, manifest: Mapping[str, Any]) -> tuple[dict[str, int], list[str]]:
         """Sizes in bytes of the objects that `manifest` names and that exist, and the files that no manifest names."""

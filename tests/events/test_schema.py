@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from journeymine.errors import SchemaError
-from journeymine.events import EventSchema
+from journeymine.events import EventSchema, read_events
 
 text = st.text(min_size=1, max_size=8).filter(lambda name: not name.startswith(("__", "tie_break_")))
 names = st.lists(text, max_size=3, unique=True)
@@ -67,3 +68,17 @@ def test_contradictions_are_named(fields: dict[str, Any], message: str) -> None:
 def test_broken_toml_is_named() -> None:
     with pytest.raises(SchemaError, match="not valid TOML"):
         EventSchema.from_toml("user = ")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stages": [("A", ["x"])]}, {"stages": "x"}, {"stages": 3}, {"event_rules": [["x", "y"]]}, {"max_quarantine_share": "5%"},
+        {"max_quarantine_share": float("nan")}, {"schema": {"user": "user"}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_options_of_another_kind_are_refused_with_the_way_out(fields: dict[str, Any]) -> None:
+    log = pl.DataFrame({"user": ["a"], "timestamp": ["2024-01-01T00:00:00Z"], "touchpoint": ["x"]})
+    with pytest.raises(SchemaError, match=r"(?s)(stages|event_rules|max_quarantine_share|schema).*Hint: ."):
+        read_events(log, **fields)

@@ -53,6 +53,10 @@ class EventRules:
             return cls()
         if isinstance(given, EventRules):
             return given
+        if not isinstance(given, Mapping):
+            raise SchemaError(
+                f"event_rules {given!r} are no rules by name", hint='{"never_before": [["won", "first_contact"]]}'
+            )
         unknown = sorted(set(given) - {"never_before"})
         if unknown:
             raise SchemaError(f"unknown event rule {unknown[0]!r}", hint="there is: never_before")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ def read_events(
         raise SchemaError(
             "both a schema and schema fields are given", hint="give one, or dataclasses.replace(schema, …)"
         )
+    if schema is not None and not isinstance(schema, EventSchema):
+        raise SchemaError(
+            f"the schema is a {type(schema).__name__}",
+            hint="EventSchema(user=…, …), or its fields as keyword arguments",
+        )
     own = schema or (EventSchema.from_fields(schema_fields) if schema_fields else None)
     config = source if isinstance(source, Config) else _config(source)
     if isinstance(source, Config) and own is not None:
@@ -71,7 +77,7 @@ def read_events(
             "schema fields are given beside a configuration that has its own", hint="write them into the configuration"
         )
     limit = config.max_quarantine_share if max_quarantine_share is None else max_quarantine_share
-    if not 0 <= limit <= 1:
+    if not isinstance(limit, Real) or not 0 <= limit <= 1:
         raise SchemaError(f"max_quarantine_share {limit!r} is no share", hint="a number from 0 to 1")
     if not config.sources:
         raise SourceError("the configuration names no source", hint="[[sources]] with a path, or pass the log itself")

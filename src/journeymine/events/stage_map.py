@@ -140,6 +140,12 @@ class StageMap:
             return cls((), _facts(touchpoints))
         if isinstance(given, Mapping):
             given = [{"name": name, "touchpoints": patterns} for name, patterns in given.items()]
+        listed: Any = given
+        if not isinstance(listed, Sequence) or not all(isinstance(item, Mapping) for item in listed):
+            raise SchemaError(
+                f"stages {given!r} are no stages with their touchpoints",
+                hint="{'awareness': ['ad_*'], 'purchase': ['order']}, in order",
+            )
         return cls(tuple(_stage(item) for item in given), _facts(touchpoints))
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -87,8 +88,21 @@ def test_stages_are_those_of_a_customer_journey() -> None:
     assert len({touchpoint.name for touchpoint in TOUCHPOINTS}) == len(TOUCHPOINTS)
 
 
-@pytest.mark.parametrize("given", [{"seed": -1}, {"users": 0}, {"users": 10**9}, {"days": 10}, {"days": 400}], ids=str)
-def test_what_cannot_be_simulated_is_refused(given: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seed": -1},
+        {"users": 0},
+        {"users": 10**9},
+        {"days": 10},
+        {"days": 400},
+        {"users": "a"},
+        {"seed": 1.5},
+        {"days": None},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_simulated_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(QuestionError, match="Hint:"):
         generate(**given)  # type: ignore[arg-type]
 

@@ -122,6 +122,9 @@ def _world(seed: int, users: int, planted: bool, days: int) -> World:
 
 
 def _retailer(seed: int, users: int, days: int) -> Retailer:
+    for name, given in (("seed", seed), ("users", users), ("days", days)):
+        if not isinstance(given, int):
+            raise QuestionError(f"{name}={given!r} is no whole number", hint=f"{name}=250, say")
     if seed < 0:
         raise QuestionError(f"seed {seed} is negative", hint="a whole number from 0")
     if not 200 <= users <= _LARGEST:

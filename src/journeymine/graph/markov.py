@@ -118,7 +118,7 @@ class Markov:
         }
 
     def chain(self, counts: Counts, *, confidence: float = 0.95) -> MarkovChain:
-        """The chain of merged counts, e.g. ``mined.counts["markov"]``; `chains` where there is a breakdown."""
+        """The chain of merged counts, e.g. of ``mined.counts["markov"]``. With a breakdown use `chains`."""
         if self.names:
             raise QuestionError(f"by={list(self.names)} makes a chain per group", hint="ask for .chains(counts)")
         check_question(self, counts)
@@ -136,7 +136,7 @@ class Markov:
         )
 
     def chains(self, counts: Counts, *, confidence: float = 0.95) -> MarkovChains:
-        """The chain of each group of merged counts."""
+        """The chain of each group, from merged counts."""
         plain = replace(self, by=None)
         parts = counts.tables["moves"].partition_by(list(self.names), maintain_order=True, include_key=False,
                                                     as_dict=True)  # fmt: skip
@@ -167,34 +167,42 @@ def markov(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> MarkovChain | MarkovChains:
-    """Absorbing Markov chain of the steps of mature journeys up to their first goal.
+    """Absorbing Markov chain of the steps of mature journeys, up to their first goal.
 
-    P(j | i) = moves from i to j / visits to i; a journey ends converted, lost, open or ended, and these add up to 1. As
-    what enters a state leaves it, the chain's conversion, mean steps and mean time *are* those of the journeys; what it
-    adds is the same from every state, and what they would be if something changed (`MarkovChain.what_if`).
+    P(j | i) = moves from i to j / visits to i
+
+    A journey ends converted, lost, open or ended, and the chances of the four add up to 1. What enters a state leaves
+    it, so the chain's conversion, mean steps and mean time *are* those of the journeys. The chain adds the same figures
+    from every state, and what they would be if something changed (`MarkovChain.what_if`).
 
     Parameters
     ----------
-    grain : ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any label column.
-    order : how many of the last labels a state remembers; a path shorter than that is one state.
-    by : one or several of channel, stage, touchpoint, owner, any attribute (of the entry step) or segment: a chain for each
-        group, from its journeys alone.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    grain : the labels of the states: ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any
+        label column.
+    order : how many of the last labels a state remembers. A path shorter than that is one state.
+    by : one or several of channel, stage, touchpoint, owner, any attribute (each of the entry step) or segment: makes a
+        chain for each group, from its journeys alone. By default one chain.
+    confidence : level of the intervals.
 
     Returns
     -------
-    MarkovChain, or with `by` `MarkovChains`: one under the labels of each group. `states` has one row per state:
-        state list[str] labels, oldest first · n i64 visits · visits f64 per journey · converted, lost, open, ended f64
-        0–1 chance of each outcome from here · steps f64 further steps, the goal among them · seconds f64 until the goal
-        or the last step. `moves`: from, to list[str], outcome str, n i64, probability f64, mean_s f64.
-        Estimates have …_lower and …_upper up to order 2.
+    MarkovChain : or with `by`, `MarkovChains`: a chain for each group, under its labels.
+    `states` has one row per state:
+        state list[str]: the last labels, oldest first
+        n i64: visits; visits f64: visits per journey
+        converted, lost, open, ended f64: chance of each outcome from here, 0–1
+        steps f64: further steps, the goal among them; seconds f64: mean time until the goal or the last step
+    `moves` has one row per move:
+        from, to list[str] · outcome str · n i64 · probability f64, 0–1 · mean_s f64 seconds
+    Estimates have …_lower and …_upper up to order 2.
 
     Notes
     -----
-    Exact, by sparse or dense linear algebra, without simulation [1]_. Company touches are no steps. Journeys of status
-    ``service`` are outside, open ones end in an outcome of their own. The steps of the goal's after-sale part are not in it.
-    Steps at one instant take the documented order, null labels are ``"(unknown)"``. Merges exactly. Interval: the
-    jackknife over the 64 folds, solved again without each.
+    Solved exactly, by sparse or dense linear algebra, without simulation [1]_. Journeys of status ``service`` are
+    outside; open ones end in an outcome of their own. Company touches are no steps, and steps of the after-sale part
+    are not included. Steps at one instant are in the documented order. Null labels are ``"(unknown)"``. Counts merge
+    exactly. Interval: the jackknife over the 64 folds, solved again without each.
 
     References
     ----------

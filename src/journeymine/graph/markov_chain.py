@@ -138,18 +138,18 @@ def _times(flow: Flow, seconds: Floats, won: Bools) -> tuple[Floats, Floats, Flo
 
 @dataclass(frozen=True, eq=False)
 class MarkovChain:
-    """A chain of order k over the labels of journeys, up to the first goal.
+    """A Markov chain of order k over the labels of journeys, up to the first goal. Made by `markov`.
 
     Attributes
     ----------
     answer : makes the answer behind it, which takes a while when there are many states; `result` keeps it.
-    confidence : of the intervals.
-    basis : of the journeys.
-    arrays : its probabilities.
-    n_journeys : journeys it was counted from.
+    confidence : level of the intervals.
+    basis : what the journeys were built from: their rules and the bounds of the log.
+    arrays : the probabilities of the chain.
+    n_journeys : number of journeys that it was counted from.
     trials : those journeys by fold; None without folds.
     changes : what was changed against the counts, in words.
-    base : the chain as counted, of a what-if.
+    base : of a what-if: the chain as counted.
     """
 
     answer: Callable[[], Result] = field(repr=False)
@@ -163,27 +163,30 @@ class MarkovChain:
 
     @cached_property
     def result(self) -> Result:
-        """The answer behind it, as counted; `states` and `moves` are its frames."""
+        """The answer behind the chain, as counted; `states` and `moves` are its frames."""
         return self.answer() if self.base is None else self.base.result
 
     @property
     def states(self) -> pl.DataFrame:
-        """One row per state, as counted."""
+        """One row per state, as counted: chance of each outcome, further steps and time from there."""
         return self.result.frame
 
     @property
     def moves(self) -> pl.DataFrame:
-        """One row per move, as counted."""
+        """One row per move from state to state or to an outcome, as counted."""
         return self.result.tables["moves"]
 
     @property
     def conversion(self) -> float:
-        """Chance that a journey converts; of the chain as counted, the headline conversion share. NaN of no journeys."""
+        """Chance that a journey converts; of the chain as counted, the headline conversion share.
+
+        NaN without journeys.
+        """
         return float(self._conversion[0]) if self.n_journeys else math.nan
 
     @property
     def gained(self) -> tuple[float, float | None, float | None]:
-        """Further conversions of a what-if among all journeys, with limits: as ``conversions`` in `summary`, without the rest."""
+        """Further conversions of a what-if among all journeys, with limits: ``conversions`` of `summary` alone."""
         before = self if self.base is None else self.base
         return self.further(self._conversion - before._conversion)
 
@@ -195,7 +198,7 @@ class MarkovChain:
 
     @cached_property
     def visits(self) -> Floats:
-        """Expected visits to each state per journey, of the whole; shape [states]."""
+        """Expected visits to each state per journey, without intervals; shape [states]."""
         chain = self.arrays
         return expected_visits(len(chain.states), chain.source, chain.target, chain.move[0], chain.start[0])
 
@@ -207,8 +210,8 @@ class MarkovChain:
     def summary(self) -> pl.DataFrame:
         """One row: outcomes, steps and seconds of a journey from its start, with intervals.
 
-        Of a what-if also ``change``, the difference in conversion from the chain as counted, and ``conversions``, that
-        difference times the journeys.
+        A what-if also has ``change``, the difference in conversion from the chain as counted, and ``conversions``, that
+        difference times the number of journeys.
         """
         total = self.arrays.solve().total
         columns = {name: total[:, i] for i, name in enumerate((*OUTCOMES, "steps", "seconds"))}
@@ -234,22 +237,23 @@ class MarkovChain:
         probability: Mapping[tuple[State, State], float] | None = None,
         onward: Mapping[State, float] | None = None,
     ) -> MarkovChain:
-        """The chain with some of its probabilities changed.
+        """Make a new chain with some of the probabilities changed.
 
         Parameters
         ----------
         remove : labels to take away: a journey that would enter a state with one of them is lost instead.
-        probability : (from, to) → probability of that move; the other ways on from there keep their proportions.
-        onward : state → chance that a journey does *not* end there as lost; all its ways on keep their proportions.
+        probability : (from, to) → probability of that move. The other ways on from there keep their proportions.
+        onward : state → chance that a journey is *not* lost there. All its ways on, the goal among them, keep their
+            proportions.
 
         Returns
         -------
-        MarkovChain; its `summary` has the change against the chain as counted.
+        MarkovChain : its `summary` has the change against the chain as counted.
 
         Raises
         ------
-        UnknownLabelError : no such label or state.
-        QuestionError : a probability outside 0–1, a way on from a state that has none to scale, or a change that closes
+        UnknownLabelError : there is no such label or state.
+        QuestionError : a probability is outside 0–1, a state has no way on that could be scaled, or the change closes
             every way out of some state.
         """
         from journeymine.graph.markov_what_if import change_onward, change_probability, remove_labels, without_traps

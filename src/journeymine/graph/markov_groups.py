@@ -23,13 +23,13 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False)
 class MarkovChains(Mapping[Labels, MarkovChain]):
-    """A chain for each group, under its labels: ``chains["pro"]``, or ``chains["pro", "web"]`` for several names.
+    """A Markov chain for each group, under its labels: ``chains["pro"]``, or ``chains["pro", "web"]``.
 
     Attributes
     ----------
-    result : the answer behind all of them; `states` and `moves` are its frames, the group's labels in front.
-    names : what is broken down by.
-    chains : by labels, in order.
+    result : the answer behind all of them; `states` and `moves` are its frames, with the group's labels in front.
+    names : names of what is broken down by.
+    chains : the chains by their labels, in order.
     """
 
     result: Result

@@ -112,25 +112,28 @@ def typical_order(
 ) -> Result:
     """How far into its journeys each label usually comes first: 0 is the first step, 1 the last.
 
-    position = mean over journeys with the label of (index of its first step) / (steps − 1)
+    position = mean over journeys with the label of (index of its first step, from 0) / (steps − 1)
 
     Parameters
     ----------
-    grain : as of `transitions`.
-    by : one or several of channel, stage, touchpoint, owner, any attribute (of the entry step) or segment: the order within
-        the journeys of each group.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    grain : which labels: ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any label column.
+    by : one or several of channel, stage, touchpoint, owner, any attribute (each of the entry step) or segment: gives
+        the order within the journeys of each group. By default one order for all.
+    confidence : level of the intervals.
 
     Returns
     -------
-    Result; frame has one row per value of `by` and label, earliest first: n_journeys i64 · position f64 0–1, with interval
-    (jackknife).
+    Result; frame has one row per value of `by` and label, earliest first:
+        n_journeys i64: journeys that have the label
+        position f64: 0–1, with interval (jackknife)
 
     Notes
     -----
-    A journey of one step counts as position 0. Every journey counts, whatever its status: in open and immature ones the
-    place is that among the steps so far. Steps at one instant take the documented order, company touches are no steps, null
-    labels are ``"(unknown)"``, labels at one place are in the order of the alphabet. Empty input gives no row. Merges exactly.
+    A journey of one step counts as position 0. Every journey counts, whatever its status; in open and immature ones the
+    position is that among the steps so far. Steps at one instant are in the documented order. Company touches are no
+    steps. Null labels are ``"(unknown)"``. Labels with the same position are in alphabetical order. Empty input gives
+    no row. Counts merge exactly.
     """
     measure = TypicalOrder(grain=grain, by=by)
     return answer(measure, journeys, confidence=confidence)

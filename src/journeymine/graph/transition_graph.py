@@ -23,28 +23,28 @@ NodeKey = tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class TransitionGraph:
-    """Steps as nodes, direct succession as edges.
+    """Graph of journeys: labels of steps as nodes, direct succession as edges. Made by `transitions`.
 
     Attributes
     ----------
-    result : the answer it shows; `edges` and `nodes` are its frames.
+    result : the answer that it shows; `edges` and `nodes` are its frames.
     """
 
     result: Result
 
     @property
     def edges(self) -> pl.DataFrame:
-        """One row per edge; `from` null enters a journey, `to` null leaves it with a status."""
+        """One row per edge; `from` is null where a journey begins, `to` where it ends, once per status."""
         return self.result.frame
 
     @property
     def nodes(self) -> pl.DataFrame:
-        """One row per label."""
+        """One row per label, with its weights."""
         return self.result.tables["nodes"]
 
     @property
     def steps(self) -> pl.DataFrame:
-        """The edges between steps, without those that start and end journeys."""
+        """The edges between steps, without those where journeys begin or end."""
         return self.edges.filter(pl.col("from").is_not_null() & pl.col("to").is_not_null())
 
     def __repr__(self) -> str:
@@ -58,22 +58,22 @@ class TransitionGraph:
         return self.edges.__arrow_c_stream__(requested_schema)
 
     def plot(self, **options: Any) -> Any:
-        """A chart of the edges (Altair, extra ``plot``)."""
+        """Draw a chart of the edges (Altair, extra ``plot``)."""
         return self.result.plot(**options)
 
     def simplify(self, *, edges: float = 1.0, nodes: float = 1.0) -> TransitionGraph:
-        """Keep the weightiest part: the two sliders of a process map.
+        """Keep the heaviest part of the graph, as with the two sliders of a process map.
 
         Parameters
         ----------
-        edges : share (0–1) of the count to keep, heaviest edges first: of the edges between kept nodes, and as much of
-            those that enter and of those that leave; each kept node also keeps the heaviest of its ways in and out that
-            remain, itself apart.
+        edges : share (0–1) of the transitions to keep, heaviest edges first. It applies to the edges between kept
+            nodes, and likewise to those where journeys begin and where they end. Each kept node also keeps the heaviest
+            of its remaining ways in and out, not counting an edge to itself.
         nodes : share (0–1) of the steps to keep, most frequent labels first.
 
         Notes
         -----
-        Weights are as counted: what was left out is not spread over what remains. Ties are kept in order of label.
+        Weights stay as counted: what was left out is not spread over what remains. Ties are kept in order of label.
         """
         for name, share in (("edges", edges), ("nodes", nodes)):
             if not isinstance(share, Real) or not 0 <= share <= 1:
@@ -104,7 +104,7 @@ class TransitionGraph:
         return self._with(chosen.unique("_at").sort("_at").drop("_at"), kept_nodes)
 
     def of(self, **labels: str) -> TransitionGraph:
-        """One graph of those drawn with `by`: ``graph.of(plan="pro")``."""
+        """Pick the graph of one group of those drawn with `by`: ``graph.of(plan="pro")``."""
         edges, nodes = self.edges, self.nodes
         for name, label in labels.items():
             if name not in self._by():
@@ -118,7 +118,7 @@ class TransitionGraph:
         return self._with(edges, nodes)
 
     def to_networkx(self) -> nx.DiGraph[NodeKey]:
-        """A directed graph whose nodes are ``("step", label)``, ``("start", "")`` and ``("end", status)``."""
+        """Convert to a networkx graph with nodes ``("step", label)``, ``("start", "")`` and ``("end", status)``."""
         import networkx as nx
 
         self._one_graph("to_networkx")
@@ -132,11 +132,11 @@ class TransitionGraph:
         return graph
 
     def to_scipy(self, weight: str = "n") -> tuple[scipy.sparse.csr_array, list[str]]:
-        """A sparse matrix of the edges between steps, and the labels of its rows and columns.
+        """Convert the edges between steps to a sparse matrix, with the labels of its rows and columns.
 
         Parameters
         ----------
-        weight : number of `edges` to put into the matrix.
+        weight : the numeric column of `edges` to put into the matrix.
         """
         import scipy.sparse
 

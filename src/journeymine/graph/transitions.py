@@ -91,28 +91,32 @@ class Transitions:
 def transitions(
     journeys: Journeys, *, grain: str = "touchpoint", by: str | Sequence[str] | None = None, confidence: float = 0.95
 ) -> TransitionGraph:
-    """The weighted graph of which step directly follows which inside a journey.
+    """Weighted graph of which step directly follows which inside a journey.
 
     Parameters
     ----------
-    grain : ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any label column.
-    by : journey labels (segments, or labels of the entry step) to draw a graph for each of.
-    confidence : of the intervals.
+    journeys : made by `build_journeys`.
+    grain : the labels of the nodes: ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any label
+        column.
+    by : labels of journeys (segments, or labels of the entry step): makes a graph for each group. By default one graph.
+    confidence : level of the intervals.
 
     Returns
     -------
-    TransitionGraph, whose `edges` has one row per (from, to); `from` is null on the edges that enter a journey, `to`
-    is null on those that leave it, one per status. What enters a node leaves it:
-        n i64 times · n_journeys i64 journeys that use it · n_users i64 · mature i64 of those journeys, service after an
-        earlier goal apart · converted i64 of the mature · conversion f64 = converted / mature, with interval, null without
-        a goal · value f64 units of money, of the converted, each journey once · mean_s, min_s, max_s, p50_s, p90_s, p95_s f64 seconds from step to step.
+    TransitionGraph : its `edges` has one row per (from, to). `from` is null where a journey begins; `to` is null where
+        it ends, with one row per status, so what enters a node also leaves it:
+        n i64: times the edge is used; n_journeys, n_users i64: journeys that use it, and their users
+        mature i64: mature ones of those journeys, without service after an earlier goal; converted i64: of the mature
+        conversion f64: converted ÷ mature, 0–1, with interval; null without a goal
+        value f64: units of money of the converted, each journey once
+        mean_s, min_s, max_s, p50_s, p90_s, p95_s f64: seconds from step to step
 
     Notes
     -----
     The time of an edge is the next step's timestamp minus this one's, to the microsecond; quantiles are within 0.8 %.
-    Steps at the same instant follow in the documented order and their edge takes 0 s. A company touch is no step. Null labels
-    are ``"(unknown)"``. Journeys of every status are in it, those still open leave by an edge of their own.
-    Merges exactly. Interval: Wilson, clustered by user through the folds; none on the times, which keep no folds.
+    Steps at one instant are in the documented order, and their edge takes 0 s. Company touches are no steps. Null
+    labels are ``"(unknown)"``. Journeys of every status are included; those still open leave by an edge of their own.
+    Counts merge exactly. Interval: Wilson, clustered by user through the folds; the times keep no folds and have none.
     """
     measure = Transitions(grain=grain, by=by)
     return TransitionGraph(answer(measure, journeys, confidence=confidence))

@@ -145,23 +145,29 @@ def variants(
 
     Parameters
     ----------
-    grain : ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any label column.
-    max_steps : journeys with more steps are counted together, in one row whose path is null.
-    by : one or several of channel, stage, touchpoint, owner, any attribute (of the entry step) or segment: the paths of each
-        group, with their share of it.
+    journeys : made by `build_journeys`.
+    grain : the labels of a path: ``"touchpoint"``, ``"channel"``, ``"stage"``, ``"channel:touchpoint"`` or any label
+        column.
+    max_steps : journeys with more steps than this are counted together, in one row whose path is null.
+    by : one or several of channel, stage, touchpoint, owner, any attribute (each of the entry step) or segment: gives
+        the paths of each group. By default those of all journeys.
 
     Returns
     -------
     Result; frame has one row per value of `by` and path:
-        path list[str] labels in order · n_steps i64 · n i64 journeys · n_users i64 · share, covered f64 0–1, of all journeys (of the group) and
-        added up from the top · converted, lost, open, service, ended i64 · conversion f64 of the mature ones ·
-        mean_duration_s f64 · value f64 units of money.
+        path list[str]: labels in order; n_steps i64: number of steps
+        n i64: journeys; n_users i64: their users
+        share f64: of all journeys (of the group), 0–1; covered f64: the same, added up from the top row
+        converted, lost, open, service, ended i64: journeys by status
+        conversion f64: share of the mature ones that convert, 0–1
+        mean_duration_s f64: seconds from first to last step; value f64: units of money
 
     Notes
     -----
-    Every journey counts, whatever its status, open and immature ones too; `conversion` is that of the mature ones, service
-    after an earlier goal apart, and null without a goal. Steps at one instant take the documented order, company touches are no steps, null labels are ``"(unknown)"``. Equal n are in
-    order of path. Empty input gives no row. Merges exactly. No intervals: paths keep no folds.
+    Every journey counts, whatever its status, open and immature ones too. `conversion` is of the mature ones only,
+    without service after an earlier goal, and null without a goal. Steps at one instant are in the documented order.
+    Company touches are no steps. Null labels are ``"(unknown)"``. Paths with the same n are in order of path. Empty
+    input gives no row. Counts merge exactly. No intervals: paths keep no folds.
     """
     measure = Variants(grain=grain, max_steps=max_steps, by=by)
     return answer(measure, journeys)

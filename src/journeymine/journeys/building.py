@@ -19,20 +19,21 @@ def build_journeys(events: Events, rules: JourneyRules | None = None, **rule_fie
 
     Parameters
     ----------
-    events : what `read_events` returned.
-    rules : the rules; or give its fields as keyword arguments, see `JourneyRules`. Without either, the ``[journeys]``
-        table of the configuration that the events were read from, and the defaults.
+    events : the events, made by `read_events`.
+    rules : the rules. Instead, the fields of `JourneyRules` may be given as keyword arguments. Without either, the
+        ``[journeys]`` table of the configuration that the events were read from is used, and the defaults.
 
     Returns
     -------
-    Journeys.
+    Journeys
 
     Raises
     ------
-    QuestionError : what is no events.
-    RulesError : rules that contradict themselves or the log.
-    UnknownLabelError : a column or stage that the log does not have.
-    QuarantineLimitError, WildTimestampError : the log is worse than the caller allows.
+    QuestionError : `events` is not what `read_events` returns.
+    RulesError : the rules contradict themselves or the log.
+    UnknownLabelError : the log does not have a column or stage that the rules name.
+    QuarantineLimitError, WildTimestampError : more rows were set aside than the caller allows, or a timestamp is wildly
+        late.
 
     Examples
     --------

@@ -59,7 +59,7 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Journeys:
-    """Journeys, frozen. Made by `build_journeys`; every method that narrows them returns new ones.
+    """The journeys of a log. Made by `build_journeys`; never changes: every method that narrows it returns a new one.
 
     People use `table`, `steps`, `where`, `segment`, `join_users`, `between`, `dropped` and `through`. Measures use the
     arrays: the steps of journey j are ``offsets[j]:offsets[j + 1]``.
@@ -71,8 +71,8 @@ class Journeys:
     coded : the same steps as arrays, in the order of `offsets`.
     stages : names of the declared stages, in order.
     goal_stage : the stage of the goal, by the rules and the stage map, the same in every part; None without one.
-    notes : what a reader of numbers made of them must know, in sentences.
-    selection : which of the log's journeys they are, as a checksum; ``""`` for all of them.
+    notes : what a reader of their numbers must know, in sentences.
+    selection : which of the log's journeys these are, as a checksum; ``""`` for all of them.
     """
 
     coded: Steps
@@ -99,7 +99,7 @@ class Journeys:
 
     @property
     def report(self) -> EventReport | None:
-        """State of the log that these journeys were built from; None for journeys of a part."""
+        """The report of the log that these journeys were built from; None for journeys of a part."""
         return None if self.events is None else self.events.report
 
     @property
@@ -206,53 +206,64 @@ class Journeys:
 
     @property
     def steps(self) -> pl.DataFrame:
-        """One row per step, sorted by user and time; what the company did is marked ``by_company``."""
+        """One row per step, sorted by user and time. Rows of what the company did are marked ``by_company``."""
         from journeymine.journeys.tables import step_table
 
         return step_table(self)
 
     def where(self, condition: pl.Expr | pl.Series) -> Journeys:
-        """Journeys for which a Polars expression over `table`, or a column as long as it, holds (null is false)."""
+        """Keep the journeys for which a condition holds: a Polars expression over `table`, or a column of its length.
+
+        Null counts as false.
+        """
         from journeymine.journeys.select import where
 
         return where(self, condition)
 
     def segment(self, name: str, label: pl.Expr | pl.Series) -> Journeys:
-        """Name a segment: a Polars expression over `table`, or a column as long as it, cast to text. Measures take it as ``by=name``."""
+        """Give each journey a label: a Polars expression over `table`, or a column of its length, cast to text.
+
+        Measures then break down by it with ``by=name``.
+        """
         from journeymine.journeys.select import segment
 
         return segment(self, name, label)
 
     def join_users(self, frame: pl.DataFrame, *, on: str = "user") -> Journeys:
-        """Add each column of `frame` (one row per user) as a segment."""
+        """Add each column of a frame with one row per user as a segment; users not in it get ``"(unknown)"``."""
         from journeymine.journeys.select import join_users
 
         return join_users(self, frame, on=on)
 
     def between(self, start: Any, end: Any) -> Journeys:
-        """Journeys that start at or after `start` and before `end` (dates, datetimes or ISO text; naive ones are UTC).
+        """Keep the journeys that start at or after `start` and before `end`.
 
-        The log's bounds stay those of the whole log. So measures that follow users from journey to journey (retention,
-        stickiness, life cycle, repeat rate, value per customer, first-contact resolution) must not be asked of a part of
-        the time: customers would seem to leave at its end, and old ones to be new at its start. Ask them of all journeys
-        of some users, such as ``journeys.where(pl.col("start").min().over("user") < when)``.
+        Both are dates, datetimes or ISO text; without a zone they are UTC.
+
+        The log's bounds stay those of the whole log. Measures that follow users from journey to journey (retention,
+        stickiness, life cycle, repeat rate, value per customer, first-contact resolution) must therefore not be asked
+        of a part of the time: customers would seem to leave at its end, and old ones to be new at its start. Ask them
+        of all journeys of some users, such as ``journeys.where(pl.col("start").min().over("user") < when)``.
         """
         from journeymine.journeys.select import between
 
         return between(self, start, end)
 
     def dropped(self, *, stage: str | None = None, channel: str | None = None, immature: bool = False) -> Journeys:
-        """Lost journeys, by the stage and channel of their last step: those that `drop_off` counts in ``lost_here``.
+        """Keep the lost journeys that end in a stage or channel: those that `drop_off` counts in ``lost_here``.
 
-        With `immature`, also the lost ones that started too late for a share: of those who started with them, some are
-        still open.
+        Parameters
+        ----------
+        stage, channel : of the journey's last step. By default any.
+        immature : True also keeps lost journeys that are too young for a share: of those who started with them, some
+            are still open.
         """
         from journeymine.journeys.select import dropped
 
         return dropped(self, stage=stage, channel=channel, immature=immature)
 
     def through(self, touchpoint: str) -> Journeys:
-        """Journeys with at least one step at `touchpoint`."""
+        """Keep the journeys with at least one step at `touchpoint`."""
         from journeymine.journeys.select import through
 
         return through(self, touchpoint)

@@ -1,20 +1,4 @@
-"""Questions about one row, as data: what can be asked of any part of the events, and written in TOML.
-
-A predicate is one of
-
-===================================  ==========================================================
-``"order_placed"``                   the touchpoint is this one
-``["a", "b"]``                       the touchpoint is one of these
-``{"touchpoint": "a", "channel": …}``  all of the conditions hold
-``{"value": {">=": 100, "<": 500}}``   comparisons of a number, in units (not micro-units)
-``{"touchpoint": {"glob": "pay_*"}}``  a pattern (also ``"in"``, ``"not_in"``, ``"regex"``)
-``{"any": [p, q]}``                  at least one holds
-``{"all": [p, q]}``                  all hold
-``{"not": p}``                       it does not hold
-===================================  ==========================================================
-
-It looks at one row only, so it gives the same answer on any part. An absent number or label satisfies no comparison.
-"""
+"""Questions about one row, as data: what can be asked of any part of the events, and written in TOML."""
 
 from __future__ import annotations
 
@@ -51,15 +35,29 @@ _FORMS = "a touchpoint, a list of touchpoints, or a mapping such as {'touchpoint
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """A row-wise condition in normal form.
+    """A condition on one row, written as data; it names goals, steps and selections. Read by `Predicate.parse`.
+
+    ===================================  ==========================================================
+    ``"order_placed"``                   the touchpoint is this one
+    ``["a", "b"]``                       the touchpoint is one of these
+    ``{"touchpoint": "a", "channel": …}``  all of the conditions hold
+    ``{"value": {">=": 100, "<": 500}}``   comparisons of a number, in units (not micro-units)
+    ``{"touchpoint": {"glob": "pay_*"}}``  a pattern (also ``"in"``, ``"not_in"``, ``"regex"``)
+    ``{"any": [p, q]}``                  at least one holds
+    ``{"all": [p, q]}``                  all hold
+    ``{"not": p}``                       it does not hold
+    ===================================  ==========================================================
+
+    It looks at one row only, so it gives the same answer on any part. An absent number or label satisfies no
+    comparison.
 
     Attributes
     ----------
     kind : ``"label"``, ``"number"``, ``"any"``, ``"all"`` or ``"not"``.
-    column : the column a leaf looks at, else ``""``.
-    test : the comparison of a leaf (``"in"``, ``">="``, …), else ``""``.
-    operand : the label(s) or number a leaf compares with.
-    parts : the predicates a branch combines.
+    column : the column that a label or number condition looks at, else ``""``.
+    test : the comparison of such a condition (``"in"``, ``">="``, …), else ``""``.
+    operand : the label, labels or number that it compares with.
+    parts : the predicates that ``"any"``, ``"all"`` or ``"not"`` combines.
     """
 
     kind: str
@@ -70,7 +68,7 @@ class Predicate:
 
     @classmethod
     def parse(cls, form: Any, *, name: str = "predicate") -> Predicate:
-        """Read the data form above; `name` is named in errors.
+        """Read the data form described in `Predicate`; errors call it `name`.
 
         >>> Predicate.parse(["a", "b"]).touchpoints()
         ('a', 'b')
@@ -95,7 +93,7 @@ class Predicate:
         return {self.column: {self.test: operand}}
 
     def touchpoints(self) -> tuple[str, ...] | None:
-        """The touchpoints that may satisfy it, or None where it does not bound them by name."""
+        """The touchpoints that may satisfy it, or None where it does not limit them by name."""
         if self.kind == "label" and self.column == "touchpoint" and self.test == "in":
             return tuple(self.operand) if isinstance(self.operand, tuple) else None
         if self.kind == "any":
@@ -107,13 +105,13 @@ class Predicate:
         return None
 
     def named(self) -> frozenset[tuple[str, str]]:
-        """The labels that it names one by one, wherever in it, each with its column; patterns name none."""
+        """The labels that it names one by one, anywhere in it, each with its column; patterns name none."""
         if self.kind == "label" and isinstance(self.operand, tuple):
             return frozenset((self.column, label) for label in self.operand)
         return frozenset().union(*(part.named() for part in self.parts))
 
     def possible(self, labels: Mapping[str, Sequence[str]]) -> bool:
-        """Whether rows of these labels may satisfy it, as far as labels tell."""
+        """Whether rows with these labels may satisfy it, as far as labels alone can tell."""
         if self.kind == "label":
             return self.column not in labels or any(self._accepted(labels[self.column]))
         if self.kind in ("any", "all"):

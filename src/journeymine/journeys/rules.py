@@ -22,24 +22,26 @@ class JourneyRules:
 
     Parameters
     ----------
-    goal : what converts a journey, in the data form of `Predicate`; None when nothing does.
-    lost_at : what ends a journey as lost, before its goal.
+    goal : what converts a journey, in the data form of `Predicate`; None where nothing does.
+    lost_at : what ends a journey as lost, if it comes before the goal, in the same form. By default nothing does.
     session_gap : a pause strictly longer than this starts a new session.
-    idle : a pause strictly longer than this ends a journey, and a journey silent for longer than this is lost.
-    split : None cuts at `idle` and after the goal; ``"user"``, ``"session"`` or a column cut there and nowhere else.
-    after_goal : ``"stay"`` keeps later steps of the goal's stage or later as the journey's after-sale part,
-        ``"cut"`` makes the goal the last step; by default ``"stay"`` with stages and ``"cut"`` without.
-    goal_stage : the stage from which on a step is after-sale; by default the earliest stage of the goal's touchpoints.
-    mature_after : journeys younger than this at `observed_until` are left out of headline shares; default 2 × `idle`.
-    observed_until : µs, the instant until which the log is complete; by default the last timestamp, with several
-        sources the earliest of their ends.
-    value_from : steps whose value counts; by default the goal steps, or every step where there is no goal. ``"any"`` counts
-        every step's.
+    idle : a pause strictly longer than this ends a journey, and a journey that has been silent for longer is lost.
+    split : by default journeys are cut at `idle` and after the goal; ``"user"``, ``"session"`` or a column cuts there
+        and nowhere else.
+    after_goal : ``"stay"`` keeps later steps in the goal's stage or a later one as the journey's after-sale part;
+        ``"cut"`` makes the goal the last step. By default ``"stay"`` with stages and ``"cut"`` without.
+    goal_stage : the stage from which on a step is after-sale. By default the earliest stage of the goal's touchpoints.
+    mature_after : journeys that started less than this before `observed_until` are immature and left out of headline
+        shares. By default 2 × `idle`.
+    observed_until : the instant up to which the log is complete, in µs since 1970 UTC. By default the last timestamp;
+        with several sources the earliest of their ends.
+    value_from : the steps whose value counts for a journey. By default the goal steps, or every step where there is no
+        goal; ``"any"`` counts every step.
     segments : name of a segment → the label column whose first known value in the journey is the segment.
 
     Raises
     ------
-    RulesError : for a bare number as a length of time, an unknown option, or rules that contradict one another.
+    RulesError : a length of time is a bare number, an option is unknown, or rules contradict one another.
 
     Examples
     --------
@@ -109,7 +111,7 @@ class JourneyRules:
         return microseconds(self.mature_after or self.idle)
 
     def to_data(self) -> dict[str, Any]:
-        """Plain data for TOML or JSON; what is at its default None is left out."""
+        """The rules as plain data for TOML or JSON; what is at its default None is left out."""
         data: dict[str, Any] = {}
         for each in fields(self):
             value = getattr(self, each.name)
@@ -131,7 +133,7 @@ class JourneyRules:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the rules as canonical JSON, in 16 hex digits: the same rules, the same text, on any machine."""
+        """SHA-256 of the rules as canonical JSON, 16 hex digits: the same rules, the same text, on any machine."""
         text = json.dumps(self.to_data(), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

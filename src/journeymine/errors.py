@@ -40,7 +40,7 @@ __all__ = [
 
 
 class JourneymineError(Exception):
-    """Base of every error of this library.
+    """Base class of every error of this library.
 
     Parameters
     ----------

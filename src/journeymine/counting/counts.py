@@ -152,16 +152,16 @@ class Basis:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """What one measure counted on some users.
+    """What one measure counted on some users: tables of integers, which can be merged, saved and finished later.
 
     Attributes
     ----------
     question : fingerprint of the measure that counted.
-    basis : rules and bounds it was counted under.
-    specs : shape of each table.
-    coded : the tables, whose labels may still be codes, and integers small; see `tables`.
-    in_form : whether they are brought to their one form: each key once, in order.
-    each_once : whether at least each key is there once.
+    basis : the rules and bounds it was counted under.
+    specs : the shape of each table.
+    coded : the tables, whose labels may still be codes, and whose integers may be small; see `tables`.
+    in_form : whether they are in their one form: each key once, in order.
+    each_once : whether each key is at least there only once.
     """
 
     question: str
@@ -173,7 +173,7 @@ class Counts:
 
     @cached_property
     def tables(self) -> Mapping[str, pl.DataFrame]:
-        """The tables, each sorted by key; labels are plain strings."""
+        """The tables, each sorted by key, with labels as plain strings."""
         if self.each_once and not self.in_form:
             return {name: spec.in_order(spelled(self.coded[name])) for name, spec in self.specs.items()}
         return {name: spelled(self._formed(name)) for name in self.coded}
@@ -213,7 +213,7 @@ class Counts:
 
         Raises
         ------
-        MergeError : nothing to merge, or counts of different questions, rules or bounds.
+        MergeError : there is nothing to merge, or the counts are of different questions, rules or bounds.
         """
         parts = _parts(counts)
         first = parts[0]
@@ -236,7 +236,7 @@ class Counts:
     def over_nights(cls, counts: Iterable[Counts], basis: Basis) -> Counts:
         """Add counts of different journeys of the same users, made on different nights, as of a later `basis`.
 
-        The caller sees to it that every journey is counted once, and that nothing counted depends on the basis any more.
+        The caller ensures that every journey is counted once, and that nothing counted depends on the basis any more.
         """
         parts = _parts(counts)
         first = parts[0]
@@ -251,9 +251,9 @@ class Counts:
         return same and all(frame.equals(other.tables[name]) for name, frame in self.tables.items())
 
     def save(self, directory: Path | str) -> None:
-        """Write one Parquet file per table and a JSON file that names them, into a directory of their own.
+        """Write the counts into a directory of their own: one Parquet file per table, and a JSON file that names them.
 
-        Counts that were saved there before are replaced. A save that is killed leaves nothing that could be loaded.
+        Counts that were saved there before are replaced. If saving is killed, nothing is left that could be loaded.
         """
         from journeymine.counting.saved import save_counts
 
@@ -265,8 +265,7 @@ class Counts:
 
         Raises
         ------
-        MergeError : there are none, they are damaged, or they were made in other tables than this version counts that
-            measure in.
+        MergeError : there are no counts, they are damaged, or this version counts that measure in other tables.
         """
         from journeymine.counting.saved import load_counts
 

@@ -42,18 +42,22 @@ _ESTIMATES = (LongShare, LongNumber, Share, Difference, Number, SolvedShare, Qua
 
 
 def finish(measure: Measure, counts: Counts | Iterable[Counts], *, confidence: float = 0.95) -> Result:
-    """Merge, estimate and add intervals: the last step of every measure.
+    """Merge counts and turn them into a result with estimates and intervals: the last step of every measure.
 
     Parameters
     ----------
     measure : the question that was counted.
     counts : its counts, whole or in parts, in any order.
-    confidence : of every interval, between 0 and 1.
+    confidence : level of all intervals, between 0 and 1.
+
+    Returns
+    -------
+    Result : the same as from counting all users at once.
 
     Raises
     ------
-    MergeError : counts of another question, or of different rules or bounds.
-    QuestionError : a breakdown by more pairs of labels than anybody reads.
+    MergeError : the counts are of another question, or of different rules or bounds.
+    QuestionError : the breakdown is by ``"channel:touchpoint"``, and has over 10,000 such pairs.
     """
     check_measure(measure)
     whole = counts if isinstance(counts, Counts) else Counts.merge(counts)

@@ -23,22 +23,23 @@ LATER = {"later": True}
 
 @runtime_checkable
 class Measure(Protocol):
-    """A frozen dataclass that holds the question.
+    """A question that can be counted on any part of the users, merged, and finished late.
 
-    `count` is big → small, and sees whole users; `estimate` is small → numbers, a pure function, vectorised over the
-    leading axis of folds. Everything between (merging, intervals, flags, the result) exists once, in `finish`.
+    A measure is a frozen dataclass that holds the question. `count` turns journeys of whole users into small tables.
+    `estimate` turns merged tables into numbers: a pure function, vectorised over the leading axis of folds. Everything
+    between (merging, intervals, flags, the result) exists once, in `finish`.
 
     Attributes
     ----------
     name : short name, unique among measures; the key of its result and the stem of its file.
-    unit : what is counted; user-unit measures cannot be added over nights without a ledger. A session lies inside one
-        journey.
+    unit : what is counted. Measures of unit ``"user"`` cannot be added over nights without a ledger. A session lies
+        inside one journey.
     schema_version : of the result's frame.
 
-    A measure that names touchpoints may have a ``check(labels)`` of its own, see `check_questions`. One with estimates that go by
-    how long journeys were watched, and so differ between two periods in which nothing changed, names them in ``so_far``. One
-    of unit user that has it takes what a user did next from what each journey knows, and so may be asked of journeys without
-    the others of their users.
+    A measure that names touchpoints may have a method ``check(labels)`` of its own; see `check_questions`. A measure
+    may have estimates that depend on how long journeys were watched, and so differ between two periods in which nothing
+    changed; it names them in ``so_far``. A measure of unit ``"user"`` that has ``so_far`` takes what a user did next
+    from what each journey knows, and so may be asked of journeys without the others of their users.
     """
 
     name: ClassVar[str]
@@ -46,7 +47,7 @@ class Measure(Protocol):
 
     @property
     def unit(self) -> Literal["journey", "user", "session"]:
-        """What is counted: the same for all questions of a measure, or a part of the question."""
+        """What is counted: the same for all questions of a measure, or set by a part of the question."""
         ...
 
     @property
@@ -55,15 +56,15 @@ class Measure(Protocol):
         ...
 
     def specs(self) -> Mapping[str, TableSpec]:
-        """Shapes of its tables of counts."""
+        """Shapes of the tables it counts into."""
         ...
 
     def count(self, journeys: Journeys) -> Counts:
-        """Count the journeys of some whole users."""
+        """Count the journeys of some users; each of these users is whole."""
         ...
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
-        """Numbers from merged counts; the first answer is the result's main frame."""
+        """Compute numbers from merged counts; the first answer is the result's main frame."""
         ...
 
 

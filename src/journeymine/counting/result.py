@@ -16,21 +16,23 @@ __all__ = ["Result"]
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The answer to a measure.
+    """The answer to a measure: a tidy frame that knows the question it answers.
 
     Attributes
     ----------
-    name : the measure.
+    name : the name of the measure.
     question : the question in words.
-    frame : the answer, tidy: label columns, counts, estimates each followed by ``…_lower`` and ``…_upper``, then the
-        flags ``sparse`` and ``reason``. Its columns are documented in `docs/schemas.md` and change with `schema_version`.
+    frame : the answer as a tidy Polars frame: label columns, then counts, then estimates each followed by its limits
+        ``…_lower`` and ``…_upper``, then the flags ``sparse`` and ``reason``. `docs/schemas.md` describes the columns;
+        they change with `schema_version`.
     tables : further frames of the same answer, by name.
     schema_version : of the frames.
-    confidence : of the intervals.
+    confidence : level of the intervals.
     basis : the rules and bounds behind the numbers.
-    notes : what a reader must know, in sentences.
-    least_users : by table (the main one by the result's name), rows as there: how many users stand at least behind the
-        numerator of each share, and (``…_rest``) behind the rest of its denominator. What a shared artefact may show.
+    notes : what a reader of the numbers must know, in sentences.
+    least_users : a frame per table (the main one under the result's name), with the same rows: how many users at least
+        are behind the numerator of each share, and (``…_rest``) behind the rest of its denominator. It decides what a
+        shared artefact may show.
     """
 
     name: str
@@ -60,7 +62,7 @@ class Result:
         return result_html(self)
 
     def plot(self, **options: Any) -> Any:
-        """A chart of the frame (Altair, extra ``plot``).
+        """Draw a chart of the frame (Altair, extra ``plot``).
 
         Raises
         ------

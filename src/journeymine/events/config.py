@@ -42,7 +42,15 @@ class Config:
 
 
 def read_config(path: str | Path) -> Config:
-    """Read a configuration.
+    """Read the TOML file that describes a log: its sources, stages and rules.
+
+    Parameters
+    ----------
+    path : of the file. Paths of sources in it are relative to the file.
+
+    Returns
+    -------
+    Config : to give to `read_events` or an engine.
 
     Raises
     ------

@@ -49,11 +49,11 @@ class LogSpan:
 
 
 class Events:
-    """A raw log and the canonical events in it. Made by `read_events`; never changes; safe to share between threads.
+    """A log of touchpoint events. Made by `read_events`; never changes; safe to share between threads.
 
-    Nothing but names and types is read until a property needs rows. `coded`, `ordered`, `frame`, `report` and
-    `quarantine` make one pass in memory and keep what it yields, in order once it was ordered; `scan`, `survey` and
-    `span` stream.
+    Only names and types are read until a property needs rows. `coded`, `ordered`, `frame`, `report` and `quarantine`
+    read the log once into memory and keep what they found; once the events were ordered, they are kept in order.
+    `scan`, `survey` and `span` stream.
     """
 
     def __init__(
@@ -125,12 +125,12 @@ class Events:
 
     @property
     def currency(self) -> str | None:
-        """The one currency of value and cost, in capitals; None when not declared."""
+        """The one currency of value and cost, in capitals; None where none is declared."""
         return self._loaded().currency if "loaded" in self._kept else self.survey().currency
 
     @property
     def max_quarantine_share(self) -> float:
-        """Share of rows (0-1) above which the pass raises."""
+        """Share of rows (0–1) that may be set aside before reading raises."""
         return self._limit
 
     def _loaded(self) -> LoadedLog:
@@ -164,7 +164,9 @@ class Events:
         return self._ordered().in_input_order()
 
     def ordered(self) -> OrderedEvents:
-        """The same events, each user's together and in time order; kept, in the place of those in input order.
+        """The accepted events as integers, each user's together and in time order.
+
+        They are kept in the place of those in input order.
 
         Raises
         ------
@@ -191,16 +193,16 @@ class Events:
 
     @property
     def quarantine(self) -> pl.DataFrame:
-        """The rows set aside, with their origin; never raises for their number.
+        """The rows that were set aside, each with the reason and where it came from. Never raises for their number.
 
-        Columns reason, source, file, row (from 0, a header not counted), and the used columns as text, each under its
-        own name behind ``raw_``.
+        Columns are reason, source, file, row (from 0, a header not counted), and the used columns as text, each under
+        its own name behind ``raw_``.
         """
         return self._once("quarantine", lambda: quarantine_frame(self._log, self._loaded()))
 
     @property
     def report(self) -> EventReport:
-        """What was read, kept, set aside and noticed. Never raises for too large a quarantine."""
+        """Report of what was read, kept, set aside and noticed. Never raises for the number of rows set aside."""
         return self._once("report", self._find_report)
 
     def _find_report(self) -> EventReport:
@@ -208,17 +210,17 @@ class Events:
         return self.report_of(facts_of_log(self._log, loaded, self._ordered(), reason_counts(self._log, loaded)))
 
     def report_of(self, facts: LogFacts) -> EventReport:
-        """The report from what an engine learnt that read the log in parts."""
+        """Make the report from what an engine learnt that read the log in parts."""
         return build_report(self._log, facts, self._stages)
 
     def check(self) -> EventReport:
-        """Read the whole log, raise what there is to raise, and return the report."""
+        """Read the whole log, raise the errors there are, and return the report."""
         self._check_limit()
         return self.report
 
     @property
     def span(self) -> LogSpan:
-        """When the log begins and ends, over all of it."""
+        """When the whole log begins and ends."""
         return self._once("span", self._find_span)
 
     def _find_span(self) -> LogSpan:
@@ -233,17 +235,17 @@ class Events:
         return LogSpan(min(first for first, _ in known), max(last for _, last in known), ends)
 
     def survey(self) -> LogSurvey:
-        """Counts, labels and spans by one light streaming pass that holds no rows."""
+        """Counts, labels and time spans, from one light streaming pass that keeps no rows."""
         return self._once("survey", lambda: survey(self._log))
 
     def surveyed(self, cells: Sequence[pl.DataFrame]) -> Events:
-        """The same log for an engine that looked it over elsewhere: a frame of `cells_of` rows per file."""
+        """The same log, for an engine that made the survey elsewhere: a frame of `cells_of` rows per file."""
         events = Events(self._log, stages=self._stages, max_quarantine_share=self._limit, journeys=self._journeys)
         events._kept["survey"] = sum_up(self._log, cells)
         return events
 
     def identity(self) -> Identity | None:
-        """Which anonymous id belongs to whom, from one streaming pass; None when none is declared."""
+        """Which anonymous id belongs to whom, from one streaming pass; None where no anonymous ids are declared."""
         if not self._log.has_anonymous:
             return None
         if "loaded" in self._kept:

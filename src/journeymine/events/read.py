@@ -37,19 +37,22 @@ def read_events(
     source : a path, a glob (sorted by name), a list of paths, a URL, a Polars frame, anything with
         ``__arrow_c_stream__`` (pandas, pyarrow, DuckDB), a `Source` or a list of them, a `Config`, or the path of a
         ``.toml`` file that `read_config` understands. A lazy frame must give the same rows in the same order each time.
-    schema : names the columns; or give its fields as keyword arguments, see `EventSchema`.
-    stages : a `StageMap`, or ``{stage: [touchpoint patterns]}`` in order.
-    event_rules : `EventRules`, or its fields: ``{"never_before": [["won", "first_contact"]]}``.
-    max_quarantine_share : share of rows (0-1) above which reading raises; 0.05 unless said otherwise.
+    schema : names the columns. Instead, the fields of `EventSchema` may be given as keyword arguments.
+    stages : which touchpoints belong to which stage: a `StageMap`, or ``{stage: [touchpoint patterns]}`` in order. By
+        default there are no stages, except those of a configuration.
+    event_rules : rules about whole users: `EventRules`, or its fields:
+        ``{"never_before": [["won", "first_contact"]]}``.
+    max_quarantine_share : share of rows (0–1) that may be set aside; reading raises above it. By default 0.05, or what
+        a configuration says.
 
     Returns
     -------
-    Events.
+    Events
 
     Raises
     ------
     SourceError : nothing is there, or it cannot be opened.
-    SchemaError : a column is missing, a unit, zone or format is not declared, options contradict each other.
+    SchemaError : a column is missing, a unit, zone or format is not declared, or options contradict each other.
 
     Examples
     --------

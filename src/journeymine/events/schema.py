@@ -35,33 +35,35 @@ _RESERVED_NAMES = frozenset(ENTITY_COLUMNS + STEP_COLUMNS) | {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSchema:
-    """Names the columns of one source.
+    """Names the columns of one source, and says how they are written.
 
     Parameters
     ----------
-    user : column of the user id, or several, of which the first that is neither null nor empty wins.
-    timestamp : column of the instant. A column that already holds zoned times needs nothing more; a naive one needs
-        `timezone`, a number needs `time_unit`, text that is not ISO 8601 needs `time_format`.
+    user : column of the user id; or several, of which the first that is neither null nor empty counts.
+    timestamp : column of the instant. A column of times with a zone needs nothing more. Times without one need
+        `timezone`, numbers need `time_unit`, and text that is not ISO 8601 needs `time_format`.
     touchpoint, constant_touchpoint : column of what happened, or one touchpoint for every row of the source.
-    channel, constant_channel : column of where it happened, or one channel for every row; neither: no channels.
-    time_unit : ``"s"``, ``"ms"``, ``"us"`` or ``"ns"`` since 1970-01-01 UTC. Whole numbers below the microsecond are cut off,
-        fractions read as the nearest microsecond.
-    timezone : IANA zone of times that carry none.
-    time_format : strftime pattern of text times, e.g. ``"%d-%m-%Y %H:%M"``; day and month are never guessed.
-    ambiguous_time : a local time that happens twice when clocks go back is the ``"earliest"`` or the ``"latest"`` of
-        the two, or goes to ``"quarantine"``. A local time that never happens always goes to quarantine.
+    channel, constant_channel : column of where it happened, or one channel for every row. Without either, the source
+        has no channels.
+    time_unit : unit of times given as numbers since 1970-01-01 UTC: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``. Whole
+        numbers finer than a microsecond are cut off; fractions are read as the nearest microsecond.
+    timezone : IANA zone of times that carry none, e.g. ``"Europe/Berlin"``.
+    time_format : strftime pattern of text times, e.g. ``"%d-%m-%Y %H:%M"``. Day and month are never guessed.
+    ambiguous_time : what becomes of a local time that happens twice when clocks go back: the ``"earliest"`` or the
+        ``"latest"`` of the two is taken, or the row goes to ``"quarantine"``. A local time that never happens always
+        goes to quarantine.
     value, cost : columns of money, in units of the currency.
-    currency, currency_column : the currency of them all, or the column that names it; a mixture raises.
+    currency, currency_column : the currency of both, or the column that names it. Several currencies in one log raise.
     satisfaction, satisfaction_scale : column of a score, and its lowest and highest possible values.
-    account : column of a coarser grain than the user, such as the company.
+    account : column of something coarser than the user, such as the company.
     event_id : column of an id by which repeated deliveries of one event are recognised, within a user and source.
-    tie_break : columns of whole numbers or times that order one user's events of one instant; null comes first.
+    tie_break : columns of whole numbers or times that order events of one user at one instant; null comes first.
     anonymous : column of an id that is known before the user is.
     attributes : further columns to keep, as labels.
 
     Raises
     ------
-    SchemaError : options that contradict each other, an unknown zone or option.
+    SchemaError : options contradict each other, or a zone or option is unknown.
 
     Examples
     --------
@@ -137,7 +139,7 @@ class EventSchema:
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> EventSchema:
-        """Build a schema from named fields; an unknown name raises and names the nearest."""
+        """Build a schema from named fields; an unknown name raises an error that names the nearest one."""
         known = [field.name for field in dataclasses.fields(cls)]
         for name in fields:
             if name not in known:
@@ -154,11 +156,11 @@ class EventSchema:
             raise SchemaError(f"the schema is not valid TOML: {error}", hint="one `field = value` per line") from error
 
     def to_toml(self) -> str:
-        """The fields that differ from their defaults, as TOML."""
+        """Return the fields that differ from their defaults, as TOML."""
         return "\n".join(toml_lines(self.to_fields()))
 
     def to_fields(self) -> dict[str, Any]:
-        """The fields that differ from their defaults."""
+        """Return the fields that differ from their defaults."""
         fields: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

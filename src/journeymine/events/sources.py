@@ -28,13 +28,13 @@ _FEWEST_ROWS_PER_CHUNK = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One source with its own schema, to be read with others into one log.
+    """One source of events with a schema of its own, to be read together with others into one log.
 
     Parameters
     ----------
     data : path, glob, list of paths, Polars frame, or anything with ``__arrow_c_stream__``.
-    schema : an `EventSchema`; None takes the one given to `read_events`.
-    name : what reports and quarantine call it; by default the path, or ``source 1`` and so on.
+    schema : an `EventSchema`. By default the one given to `read_events`.
+    name : what reports and the quarantine call the source. By default its path, or ``source 1`` and so on.
     """
 
     data: Any

@@ -92,11 +92,11 @@ class TouchpointFacts:
 
 @dataclass(frozen=True, slots=True)
 class StageMap:
-    """Ordered stages and facts about touchpoints.
+    """Says which stage each touchpoint belongs to, and facts about it (owner, kind, whether the company acts).
 
-    A touchpoint belongs to the stage of the pattern that fits best: an exact name before a glob before a regular
-    expression, then one for its channel before one for all channels, then the one declared first. Each fact is found
-    in the same way on its own.
+    Several patterns may fit a touchpoint; the best one counts. An exact name is better than a glob, and a glob than a
+    regular expression; then a pattern for its channel is better than one for all channels; then the one declared first.
+    Each fact is found in the same way, on its own.
 
     Examples
     --------
@@ -133,7 +133,7 @@ class StageMap:
         *,
         touchpoints: Sequence[Mapping[str, Any] | TouchpointFacts] = (),
     ) -> StageMap:
-        """Build a map from ``{stage: [patterns]}``, or from the ``[[stages]]`` and ``[[touchpoints]]`` of a TOML file."""
+        """Build a map from ``{stage: [patterns]}``, or from the lists ``[[stages]]`` and ``[[touchpoints]]`` of TOML."""
         if isinstance(given, StageMap):
             return given if not touchpoints else cls(given.stages, given.facts + _facts(touchpoints))
         if given is None:
@@ -150,20 +150,20 @@ class StageMap:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Stage names in order."""
+        """The names of the stages, in order."""
         return tuple(stage.name for stage in self.stages)
 
     def lookup(self, touchpoints: Sequence[str], channels: Sequence[str] | None = None) -> pl.DataFrame:
-        """Stage and facts of (touchpoint, channel) pairs.
+        """Look up the stage and facts of (touchpoint, channel) pairs.
 
         Parameters
         ----------
-        touchpoints, channels : labels as events hand them out, pairwise; None: a log without channels, where a
-            pattern for one channel fits nothing.
+        touchpoints, channels : labels in pairs, as the events carry them. Without `channels`, as in a log that has
+            none, a pattern for one channel fits nothing.
 
         Returns
         -------
-        One row per pair: touchpoint, channel, stage (null: unmapped), owner, kind, by_company (False unless said).
+        One row per pair: touchpoint, channel, stage (null: unmapped), owner, kind, by_company (False unless declared).
         """
         where: Sequence[str | None] = [None] * len(touchpoints) if channels is None else channels
         pairs = list(zip(touchpoints, where, strict=True))
@@ -192,7 +192,7 @@ class StageMap:
         )
 
     def unmatched(self, touchpoints: Sequence[str], channels: Sequence[str] | None = None) -> tuple[str, ...]:
-        """Declared patterns that fit no pair: likely misspelt, or out of date."""
+        """The declared patterns that fit none of the pairs: probably misspelt, or out of date."""
         where: Sequence[str | None] = [None] * len(touchpoints) if channels is None else channels
         declared = [pattern for stage in self.stages for pattern in stage.touchpoints]
         declared += [fact.match for fact in self.facts]
@@ -212,7 +212,7 @@ class StageMap:
         )
 
     def to_toml(self) -> str:
-        """The ``[[stages]]`` and ``[[touchpoints]]`` that `of` reads."""
+        """Return the ``[[stages]]`` and ``[[touchpoints]]`` as TOML, which `of` reads."""
         blocks = []
         for stage in self.stages:
             listed = toml_value([_pattern_value(pattern) for pattern in stage.touchpoints])

@@ -225,3 +225,14 @@ def test_no_interval_is_promised_where_there_is_none(sampled: jm.Journeys) -> No
     for order, said in ((1, "95% intervals"), (3, "no intervals")):
         chart = specification(jm.attribution(sampled, rules="markov", order=order))
         assert said in " ".join(chart["title"]["subtitle"])
+
+
+def test_how_often_a_transition_is_taken_is_a_whole_number() -> None:
+    """18 times is not 18.00 times; of 100 and more it was whole before."""
+    steps = [(f"u{user}", f"2026-01-{1 + user:02d}", what) for user in range(18) for what in ("a", "b")]
+    log = pl.DataFrame([(who, f"{day} 0{hour % 2}:00:00", what) for hour, (who, day, what) in enumerate(steps)],
+                       schema=["user", "ts", "what"], orient="row")  # fmt: skip
+    events = jm.read_events(log, user="user", timestamp="ts", touchpoint="what", timezone="UTC")
+    chart = jm.transitions(jm.build_journeys(events, goal="b")).result.plot().to_dict()
+    figures = [row["_figures"] for rows in chart["datasets"].values() for row in rows if "_figures" in row]
+    assert "18 · 18 users" in figures

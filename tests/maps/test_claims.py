@@ -14,7 +14,8 @@ import journeymine as jm
 from journeymine.maps.compose_findings import pain_points
 from journeymine.maps.compose_flows import last_touchpoints
 from journeymine.maps.compose_words import unknowns
-from journeymine.maps.evidence import WITHHELD, Filtered
+from journeymine.maps.evidence import WITHHELD, Estimate, Filtered
+from journeymine.maps.finding_tables import lift_words
 from journeymine.maps.first_screen import key_figures, meta_line
 from journeymine.maps.specification import Header, MapSpecification
 
@@ -273,3 +274,13 @@ def test_a_comparison_says_of_whom_each_part_of_the_page_speaks() -> None:
     assert "Touchpoints · spring" in titles
     assert ">Journey map · spring<" in shown.to_html()
     assert "The map · spring" in shown.to_svg()
+
+
+@pytest.mark.parametrize(
+    ("lift", "words"),
+    [((27.0, 24.0, 30.0), "× 27 (24 to 30)"), ((1.5, 1.2, 1.8), "× 1.5 (1.2 to 1.8)"), ((0.553, 0.281, 0.84), "× 0.553 (0.281 to 0.84)"),
+     ((0.0, 0.0, 0.0), "× 0 (0 to 0)"), ((1234.5, None, None), "× 1,234")],
+)  # fmt: skip
+def test_a_ratio_of_two_figures_is_not_told_to_four(lift: tuple[float | None, ...], words: str) -> None:
+    value, lower, upper = lift
+    assert lift_words(Estimate(value=value, lower=lower, upper=upper)) == words

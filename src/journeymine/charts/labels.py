@@ -57,9 +57,11 @@ def shortened(label: str, longest: int = _LONGEST) -> str:
 
 
 def figure_of(number: float | None, form: str) -> str:
-    """A number in words, as a reader would say it: ``percent``, ``points``, ``number``, ``signed`` or ``seconds``."""
+    """A number in words, as a reader would say it: ``percent``, ``points``, ``count``, ``number``, ``signed`` or ``seconds``."""
     if number is None:
         return "–"
+    if form == "count":
+        return f"{number:,.0f}"
     if form == "percent":
         return f"{percent(number)} %"
     if form == "points":

@@ -16,7 +16,7 @@ __all__ = ["Rows", "layers_of", "rows_chart", "rows_of", "told_by_test"]
 
 _STEP, _WIDTH = 26, 380
 _MARKED = ("_pale", "_told", "_tested")
-_AXES = {"percent": "%", "points": "+.0%", "number": ",f", "signed": "+,f"}
+_AXES = {"percent": "%", "points": "+.0%", "number": ",f", "count": ",d", "signed": "+,f"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Rows:
     Attributes
     ----------
     estimate : column drawn; its limits are `<estimate>_lower` and `<estimate>_upper`, where there are such columns.
-    form : ``"percent"`` (bars on 0–100 %), ``"points"`` or ``"signed"`` (dots about a line at 0), ``"number"`` (bars).
+    form : ``"percent"`` (bars on 0–100 %), ``"points"`` or ``"signed"`` (dots about a line at 0), ``"number"`` or ``"count"`` (bars).
     axis : title of the axis.
     said : what the marks are, in a sentence.
     first : the first counted column; the label columns come before it.
@@ -103,7 +103,7 @@ def layers_of(data: pl.DataFrame, rows: Rows, *, width: int = _WIDTH) -> Any:
     whisker = base.transform_filter(sure).mark_rule(color=INTERVAL, strokeWidth=1.4).encode(
         x=alt.X(f"{lower}:Q", scale=scale, axis=axis), x2=f"{upper}:Q"
     )  # fmt: skip
-    if rows.form in ("percent", "number"):
+    if rows.form in ("percent", "number", "count"):
         marks = [
             base.mark_bar(height={"band": 0.6}).encode(x=x, opacity=opacity, color=colour, tooltip=tooltip),
             whisker,

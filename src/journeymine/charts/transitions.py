@@ -40,7 +40,7 @@ def transitions_chart(result: Any, *, most: int = MAX_EDGES, ends: bool = False)
     )  # fmt: skip
     # How often it is taken needs no conversion: an edge of immature journeys only has none, and is drawn all the same.
     drawn = frame.with_columns(n_times=pl.col("n"), conversion=pl.col("conversion"))
-    often = Rows("n_times", "number", "times taken", "", "n", ("n_users", " users"), weight=pl.col("n"), most=most,
+    often = Rows("n_times", "count", "times taken", "", "n", ("n_users", " users"), weight=pl.col("n"), most=most,
                  label=_words)  # fmt: skip
     left, left_out = rows_of(drawn, often)
     keys = dict(zip(left["_row"].to_list(), left["_key"].to_list(), strict=True))

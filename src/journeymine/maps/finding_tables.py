@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from journeymine.maps.first_screen import of_first, place_name, stake_words
 from journeymine.maps.tables import Table, table_of
-from journeymine.maps.wording import count, interval, legible, value_or_dash
+from journeymine.maps.wording import count, legible, value_or_dash
 
 if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate
@@ -93,4 +93,13 @@ def lift_words(lift: Estimate | None) -> str:
     """Word a ratio of two shares."""
     if lift is None or lift.value is None:
         return lift.reason if lift else ""
-    return f"× {lift.value:.2f}" + (f" ({interval(lift, 2)})" if lift.has_interval else "")
+    return f"× {_ratio(lift.value)}" + (f" ({_ratio(lift.lower)} to {_ratio(lift.upper)})" if lift.has_interval else "")
+
+
+def _ratio(value: float | None) -> str:
+    """A ratio to three figures at most, since it may be rounded to two.
+
+    >>> [_ratio(value) for value in (27.0, 1.5, 0.554, 1234.5, 0.0)]
+    ['27', '1.5', '0.554', '1,234', '0']
+    """
+    return "–" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

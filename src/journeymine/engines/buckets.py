@@ -48,20 +48,24 @@ _MERGED_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """The engine for logs that do not fit in memory: ``mine(events, measures, engine=Buckets("work"))``.
+    """The engine for logs larger than memory: ``mine(events, measures, engine=Buckets("work"))``.
+
+    It writes the events to files on disk, each user's into one of them, and counts file after file.
 
     Parameters
     ----------
-    directory : where the buckets are written, a directory of its own; about 20 bytes per event. What a killed run
-        finished there is used by the next. By default a temporary one, which a kill leaves behind unused.
-    n_buckets : parts that the users are split into; by default as many as `memory` asks for.
-    memory : resident bytes to stay under, as a number or ``"1 GiB"``. The events of one user are never split, so one
-        user's events must fit.
-    keep : keep the buckets and counts when done, so that further measures on the same log need not partition again.
+    directory : where the files (buckets) are written: a directory of its own. They take about 20 bytes per event. What
+        a killed run finished there is used by the next. By default a temporary one; a kill leaves it behind, and no
+        later run uses it.
+    n_buckets : number of parts that the users are split into. By default as many as `memory` asks for.
+    memory : resident memory to stay under, as a number of bytes or ``"1 GiB"``. The events of one user are never split,
+        so one user's events must fit.
+    keep : True keeps the buckets and counts when done, so that further measures on the same log need not partition
+        again.
 
     Raises
     ------
-    EngineError : when used: the directory is not ours, is in use by another process, or cannot be written; the log
+    EngineError : when used: the directory is not ours, is in use by another process, or cannot be written; or the log
         changed while it was read.
     """
 

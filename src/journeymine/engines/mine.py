@@ -58,7 +58,7 @@ class Engine(Protocol):
 
 
 class InMemory:
-    """Everything in this process's memory: the fastest way while the log fits."""
+    """The engine that counts in this process's memory: the fastest while the log fits."""
 
     def count(
         self,
@@ -101,11 +101,11 @@ def mine(
 
     Parameters
     ----------
-    source : `Events`, or `Journeys` already built; an engine may take more.
+    source : `Events`, or `Journeys` that are already built; an engine may take more.
     measures : the questions, e.g. ``[Transitions(), Conversion(by="channel")]``.
-    rules, rule_fields : as of `build_journeys`.
+    rules, rule_fields : as in `build_journeys`.
     engine : where the counting runs; by default in memory. The numbers are the same on every engine.
-    confidence : of the intervals.
+    confidence : level of the intervals.
     progress : called as the work goes on, see `Progress`.
 
     Returns
@@ -114,7 +114,7 @@ def mine(
 
     Raises
     ------
-    QuestionError : what is no source, no measure or no engine; or what a measure refuses.
+    QuestionError : the source, a measure or the engine is not one, or a measure refuses the question.
     """
     asked = listed_measures(measures)
     if not asked:

@@ -19,14 +19,14 @@ __all__ = ["Mined"]
 
 @dataclass(frozen=True, eq=False)
 class Mined:
-    """Results by measure.
+    """The results of `mine`, by measure or by name: ``mined["conversion"]``.
 
     Attributes
     ----------
-    results : one result per measure, by name; a second measure of the same name is called ``name_2``.
-    counts : the merged counts behind them, by the same name.
-    measures : the measures, by the same name.
-    context : the log's bounds.
+    results : one result per measure, by name. A second measure of the same name is called ``name_2``.
+    counts : the merged counts behind them, by the same names.
+    measures : the measures, by the same names.
+    context : the bounds of the log.
     make_report : what `report` calls.
     """
 
@@ -38,7 +38,7 @@ class Mined:
 
     @property
     def report(self) -> EventReport | None:
-        """The state of the log, the same from every engine; None when journeys were given without their log."""
+        """The report on the log, the same from every engine; None when journeys were given without their log."""
         return self.make_report()
 
     def __getitem__(self, which: str | Measure) -> Result:
@@ -59,7 +59,7 @@ class Mined:
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Every frame of every result, by the stem its file would have."""
+        """Every frame of every result, by the name its file would have, without the suffix."""
         found: dict[str, pl.DataFrame] = {}
         for name, result in self.results.items():
             found[name] = result.frame

@@ -47,22 +47,22 @@ _AT_A_TIME = 32
 class Spark:
     """The engine for logs on a Spark cluster: ``mine(dataframe, measures, engine=Spark(schema=…), goal="order")``.
 
-    The source that `mine` is given may be a Spark DataFrame, a path or list of paths that Spark reads (Parquet, CSV,
+    The source given to `mine` may be a Spark DataFrame, a path or list of paths that Spark reads (Parquet, CSV,
     NDJSON), a `Source` or a list of them, a `Config` (as `read_config` returns it), or `Events` that this process can
-    read. Rows of Parquet files keep their order; any other rows have none on Spark, and need ``tie_break`` columns.
+    read. Rows of Parquet files keep their order. All other rows have no order on Spark and need ``tie_break`` columns.
 
     Parameters
     ----------
-    session : the Spark session; by default that of the DataFrame, the active one, or a new one.
+    session : the Spark session. By default that of the DataFrame, else the active one, else a new one.
     schema : names the columns, unless the source says it.
-    stages, event_rules, max_quarantine_share : as of `read_events`, unless the source is a `Config` or `Events`.
-    n_partitions : parts that the users are split into; by default one per million events. A part must fit in the
-        memory of one task, and the events of one user are never split.
+    stages, event_rules, max_quarantine_share : as in `read_events`, unless the source is a `Config` or `Events`.
+    n_partitions : number of parts that the users are split into. By default one per million events. A part must fit
+        into the memory of one task; the events of one user are never split.
 
     Raises
     ------
     MissingExtraError : pyspark is not installed.
-    SchemaError : when used: as of `read_events`, or rows without order and without tie_break columns.
+    SchemaError : when used: as in `read_events`, or the rows have no order and there are no tie_break columns.
     EngineError : when used: Spark fails.
     """
 

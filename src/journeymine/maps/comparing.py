@@ -47,30 +47,31 @@ def compare_maps(
     confidence: float = 0.95,
     fdr: float = 0.05,
 ) -> JourneyMap:
-    """Set two groups or periods side by side: the map of each, and what differs for sure.
+    """Draw the maps of two groups or periods side by side, and mark what surely differs between them.
 
     Parameters
     ----------
-    a, b : journeys by the same rules, e.g. ``journeys.between(…)`` twice, or two segments. Users may stand in both.
-    names : what to call the two.
-    title : what the header says.
-    kind : what the two are.
-    min_group : as of `journey_map`; what is withheld of one is withheld of both.
-    confidence : of the intervals.
-    fdr : expected share of false ones among the differences that are marked.
+    a, b : journeys by the same rules, e.g. ``journeys.between(…)`` twice, or two segments. The same users may be in
+        both.
+    names : what to call the two, first `a`, then `b`.
+    title : heading of the map.
+    kind : what the two are: ``"segment"`` or ``"period"``.
+    min_group : as in `journey_map`. What is withheld of one is withheld of both.
+    confidence : level of the intervals.
+    fdr : expected share of false ones among the differences that are marked, between 0 and 1.
 
     Returns
     -------
-    JourneyMap; it shows `a`, has `b` as a zoom, and the comparison as a view of its own.
+    JourneyMap : it shows `a`, has `b` as a zoom, and the comparison as a view of its own.
 
     Raises
     ------
-    QuestionError : one of them has no journeys, or their rules differ.
+    QuestionError : one of the two has no journeys, or their rules differ.
 
     Notes
     -----
-    Differences are a − b. Intervals: Newcombe, with the correlation of the two replicate series. A difference is marked where
-    its p-value, adjusted by Benjamini–Hochberg over all that was compared in the same way, is at most `fdr`.
+    Differences are a − b. Intervals: Newcombe, with the correlation of the two replicate series. A difference is marked
+    where its p-value, adjusted by Benjamini–Hochberg over all that was compared in the same way, is at most `fdr`.
     """
     check_journeys(a, b)
     check_two_names(names)

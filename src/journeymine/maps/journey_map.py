@@ -24,11 +24,11 @@ _FRAMED = (
 
 @dataclass(frozen=True, slots=True)
 class JourneyMap:
-    """A journey map, ready to show and to save.
+    """A journey map, ready to show and to save. Made by `journey_map`; it shows itself in a notebook.
 
     Parameters
     ----------
-    spec : what the map says; see `specification`.
+    spec : what the map says; see `MapSpecification`.
     """
 
     spec: MapSpecification
@@ -39,21 +39,21 @@ class JourneyMap:
         return f"<JourneyMap {header.title!r}{n}, {len(self.spec.nodes)} touchpoints, {len(self.spec.flows)} flows>"
 
     def save(self, path: str | Path) -> Path:
-        """Write the map; the suffix decides the form: .html .svg .png .pdf .md .json.
+        """Write the map to a file; its suffix decides the form: .html .svg .png .pdf .md .json.
 
         The file is written whole or not at all. PNG and PDF need the extra ``maps``; no form needs a browser.
 
         Raises
         ------
-        QuestionError : another suffix.
-        MissingExtraError : PNG or PDF without the extra.
+        QuestionError : the suffix is another one.
+        MissingExtraError : PNG or PDF is asked for without the extra.
         """
         from journeymine.maps.export import save
 
         return save(self.spec, path)
 
     def to_html(self) -> str:
-        """Return the self-contained page."""
+        """Return the map as a self-contained HTML page."""
         from journeymine.maps.html import to_html
 
         return to_html(self.spec)

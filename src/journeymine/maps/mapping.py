@@ -38,24 +38,25 @@ def journey_map(
 
     Parameters
     ----------
-    source : journeys in memory; or finished answers to `map_measures` by name, from any engine or a night's state.
-    title, who, scenario : what the header says; by default, of some of a log's journeys, that they were selected.
-    currency : of the values, as an ISO 4217 code; by default the log's.
-    report : the state of the log, for the foot of the map; by default that of the journeys.
-    zoom : ``"channel"``, segments or other labels: the same map for each of the eight largest groups of that kind, as further
-        views. Each is counted anew, so this wants journeys. Pain points, moments of truth and example paths are judged on all
-        journeys only.
-    min_group : places, flows and example paths that fewer users stand behind are left out, and what would give them
-        away; 1 shows everything.
-    confidence : of the intervals, when counting from journeys.
+    source : journeys in memory; or the finished answers to `map_measures` by name, from any engine or a nightly state.
+    title, who, scenario : what the header says. By default, if the journeys are a selection from a log, that they were
+        selected.
+    currency : currency of the values, as an ISO 4217 code. By default that of the log.
+    report : report on the log, for the foot of the map. By default that of the journeys.
+    zoom : ``"channel"``, segments or other labels: draws the same map for each of the eight largest groups of that
+        kind, as further views. Each is counted anew, so `source` must be journeys. Pain points, moments of truth and
+        example paths are judged on all journeys only. By default there are no such views.
+    min_group : places, flows and example paths with fewer users behind them are left out, and so is what would give
+        them away; 1 shows everything.
+    confidence : level of the intervals, where the map counts from journeys.
 
     Returns
     -------
-    JourneyMap, which shows itself in a notebook and saves itself by suffix (.html, .svg, .png, .pdf, .md, .json).
+    JourneyMap : shows itself in a notebook, and saves itself by suffix (.html, .svg, .png, .pdf, .md, .json).
 
     Raises
     ------
-    QuestionError : no journeys, or answers that a map needs are missing.
+    QuestionError : there are no journeys, or answers that a map needs are missing.
     """
     part = _part_of_a_log(source)
     who = who or ("Selected journeys" if part else "All customers")

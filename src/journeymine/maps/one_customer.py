@@ -49,26 +49,29 @@ def journey_map_of_user(
 ) -> JourneyMap:
     """Draw what one customer did: each step where and when it happened.
 
-    This is a picture of a person. It is never part of a shared map, and bears the id in no form unless asked to.
+    This is a picture of a person. It is never part of a shared map, and does not show the id in any form unless asked
+    to.
 
     Parameters
     ----------
-    user : the id, as in `Journeys.table`.
-    show_users : a key of at least 16 bytes, to name the customer by `pseudonym`; by default no name at all.
-    title : what the header says.
+    journeys : made by `build_journeys`.
+    user : the id of the customer, as in `Journeys.table`.
+    show_users : a key of at least 16 bytes, by which the customer is named with a `pseudonym`. By default there is no
+        name at all.
+    title : heading of the map.
 
     Returns
     -------
-    JourneyMap; each journey is one of its examples, with the time since its first step.
+    JourneyMap : each journey is one of its examples, with the time since its first step.
 
     Raises
     ------
-    UnknownLabelError : no such user.
+    UnknownLabelError : there is no such user.
     QuestionError : the key is too short.
 
     Notes
     -----
-    Company touches, which are no steps, are left out. At most 300 steps are written out, the earliest ones.
+    Company touches are no steps and are left out. At most 300 steps are written out, the earliest ones.
     """
     check_journeys(journeys)
     at = journeys.users.index_of(user)

@@ -30,11 +30,12 @@ SUBTRACTED = ("conversion", "nodes", "flows", "stages", "places")
 
 
 def map_measures(columns: Iterable[str], *, scale: Any = None) -> dict[str, Measure]:
-    """The measures of a map, by the name that `compose` knows them by.
+    """The measures that a journey map is made from, by name; ask them with `mine` and give the results to `journey_map`.
 
     Parameters
     ----------
-    columns : label columns of the log, e.g. ``journeys.coded.labels``: touchpoint, and channel, stage, owner, … if there.
+    columns : label columns of the log, e.g. ``journeys.coded.labels``: touchpoint, and channel, stage, owner, … where
+        there are any.
     scale : lowest and highest satisfaction score, or a mapping of touchpoints to such pairs; None without scores.
     """
     there = set(columns)

@@ -200,10 +200,10 @@ class Zoom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapSpecification:
-    """Everything that a journey map says.
+    """Everything that a journey map says, as plain numbers and words with nothing left to compute.
 
-    `stages_are` is ``"given"`` when the caller mapped touchpoints to stages, ``"typical_order"`` when the columns are only
-    the usual order of touchpoints in a log without stages.
+    `stages_are` is ``"given"`` where the caller mapped touchpoints to stages. It is ``"typical_order"`` where the log
+    has no stages and the columns are only the usual order of touchpoints.
 
     Raises
     ------

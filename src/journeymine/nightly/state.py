@@ -34,11 +34,11 @@ __all__ = ["NightlyState"]
 
 @dataclass(frozen=True, slots=True)
 class NightlyState:
-    """The state of a batch job: made once, advanced with each night's dump, asked at any time.
+    """The state of a nightly batch job: made once, advanced with each night's dump, asked at any time.
 
-    Every answer is that of one batch over all accepted events in order of arrival, each as it was accepted: anonymous ids
-    and `never_before` rules are judged within one dump. Only the number of distinct users behind a figure is a lower
-    bound, because no list of users is kept, and what hangs on it errs on the side of caution.
+    Every answer is that of one batch over all accepted events in order of arrival, each as it was accepted: anonymous
+    ids and `never_before` rules are judged within one dump. One thing differs. No list of users is kept, so the number
+    of distinct users behind a figure is a lower bound, and what depends on it errs on the side of caution.
 
     Parameters
     ----------
@@ -74,27 +74,28 @@ class NightlyState:
         stages: Any = None,
         **options: Any,
     ) -> NightlyState:
-        """Make a state before its first night.
+        """Make a new state, before its first night.
 
         Parameters
         ----------
-        directory : new or empty.
-        config : a TOML file or `Config`: sources (paths relative to a dump), stages, rules; or instead `schema` and
-            `stages` of a log of one source.
-        rules : as of `build_journeys`; by default those of the configuration. The split must close by itself.
-        measures : the questions, as a list, by name, or a TOML file of them (see docs/nightly.md); by default those of a
-            journey map that the rules can answer.
-        allowed_lateness : how long after its own time an event may still arrive; ``"1d"``.
-        timezone : whose calendar says on which day a journey started; ``"UTC"``.
-        every : how often a dump comes; ``"1d"``.
-        keep_days : days for which rows set aside are kept; 30.
-        alarm_rate : share of quiet nights on which `report` may flag something; 0.01.
+        directory : where the state is kept: new or empty.
+        config : a TOML file or `Config` with sources (paths relative to a dump), stages and rules. For a log of one
+            source, `schema` and `stages` may be given instead.
+        rules : as in `build_journeys`. By default those of the configuration. Journeys must close by themselves under
+            their `split`.
+        measures : the questions, as a list, by name, or as a TOML file of them (see docs/nightly.md). By default those
+            of a journey map that the rules can answer.
+        allowed_lateness : how long after its own time an event may still arrive; by default ``"1d"``.
+        timezone : the zone whose calendar says on which day a journey started; by default ``"UTC"``.
+        every : how often a dump comes; by default ``"1d"``.
+        keep_days : for how many days rows that were set aside are kept; by default 30.
+        alarm_rate : share of quiet nights on which `report` may flag something; by default 0.01.
 
         Raises
         ------
         StateError : the directory holds something already.
-        RulesError : a split that never closes, or an option that is no length of time.
-        QuestionError, UnknownLabelError : a measure that these rules and columns cannot answer.
+        RulesError : journeys would never close under the split, or an option is no length of time.
+        QuestionError, UnknownLabelError : these rules and columns cannot answer a measure.
         """
         settings = Settings.of(config, schema=schema, rules=rules, measures=measures, stages=stages, **options)
         path = _empty(directory)
@@ -109,7 +110,7 @@ class NightlyState:
 
         Raises
         ------
-        StateError : there is none, it is damaged, or of another format.
+        StateError : there is none, it is damaged, or it is of another format.
         """
         state = cls(Path(directory))
         state._store.read()
@@ -125,19 +126,19 @@ class NightlyState:
         config: Config | str | Path | None = None,
         measures: Iterable[Measure] | Mapping[str, Measure] | str | Path | None = None,
     ) -> NightlyState:
-        """Make a state anew from dumps, in order; the old one stays as it is.
+        """Make a state anew from dumps, in order. The old state stays as it is.
 
         Parameters
         ----------
         old : the state whose rules are taken, and which knows until when each dump was complete.
         directory : of the new state.
-        config : new sources, stages and rules, asked the questions of a journey map; by default those of the old state.
-        measures : new questions, as of `create`.
+        config : new sources, stages and rules, which are asked the questions of a journey map. By default those of the
+            old state.
+        measures : new questions, as in `create`.
 
         Raises
         ------
         StateError : what the old state knew cannot be read, or a dump is one that a corrected dump replaced.
-        The errors of `advance`, by a dump that cannot be used; of the new state nothing is left then.
         """
         path = _empty(directory)
         rebuild_from(Path(old), Store(path), dumps, config, measures)
@@ -150,14 +151,14 @@ class NightlyState:
 
     @property
     def nights(self) -> pl.DataFrame:
-        """One row per night: night, dump, observed_until, rows, and whether it may still be replaced."""
+        """One row per night: night, dump, observed_until, rows, and whether the night may still be replaced."""
         return nights_frame(all_nights(self._store, self._store.read()))
 
     @property
     def quarantine(self) -> pl.DataFrame:
-        """The rows set aside, of the nights of which detail is still kept.
+        """The rows that were set aside, of the nights for which they are still kept.
 
-        Columns night, dump, reason, source, file, row, user, timestamp (µs UTC), touchpoint.
+        Columns are night, dump, reason, source, file, row, user, timestamp (µs UTC) and touchpoint.
         """
         store = self._store
         kept = [night for night in store.read()["nights"] if night["aside"] is not None]
@@ -172,11 +173,11 @@ class NightlyState:
         return pl.concat([pl.DataFrame(schema={"night": pl.Int64, "dump": pl.String, **SET_ASIDE}), *parts])
 
     def check_settings(self, settings: Settings) -> None:
-        """Refuse settings other than those the state was created with.
+        """Raise if the settings are not those that the state was created with.
 
         Raises
         ------
-        StateError : rules, schema, stages or measures differ; names the first that does.
+        StateError : rules, schema, stages or measures differ; the first that does is named.
         """
         own = self._store.read()
         kept = Settings.from_data(own["settings"])
@@ -194,11 +195,11 @@ class NightlyState:
         config: Config | str | Path,
         measures: Iterable[Measure] | Mapping[str, Measure] | str | Path | None = None,
     ) -> None:
-        """Refuse a configuration, and questions where they are given, other than those the state was created with.
+        """Raise if a configuration, or the questions where given, are not those that the state was created with.
 
         Raises
         ------
-        StateError : as of `check_settings`.
+        StateError : as in `check_settings`.
         """
         own = self.settings
         kept = {name: getattr(own, name) for name in OPTIONS}
@@ -211,19 +212,20 @@ class NightlyState:
         Parameters
         ----------
         dump : a file, a folder with the files of the configuration's sources, a frame, or `Events`.
-        until : until when the log is complete with it: a date (all of it), a datetime, ISO text or µs; by default the
-            dump's last timestamp, with several sources the earliest of their ends.
-        replaces : the number of the night that this dump corrects.
+        until : the time up to which the log is complete with this dump: a date (all of that day), a datetime, ISO text
+            or µs. By default the dump's last timestamp; with several sources the earliest of their ends.
+        replaces : number of the night that this dump corrects. By default it is a new night.
 
         Returns
         -------
-        Night; `changed` is False where the very same dump had been taken in before.
+        Night : its `changed` is False where the very same dump had been taken in before.
 
         Raises
         ------
         StateError : the clock would go backwards, the state is locked, damaged or cannot be written, or the night to be
-            replaced is sealed in part. The state is as it was.
-        SchemaError, SourceError, QuarantineLimitError, WildTimestampError : the dump cannot be used. Likewise.
+            replaced is sealed in part. The state is left as it was.
+        SchemaError, SourceError, QuarantineLimitError, WildTimestampError : the dump cannot be used. The state is left
+            as it was.
         """
         if replaces is not None:
             return replace_night(self._store, dump, replaces, until)
@@ -244,8 +246,8 @@ class NightlyState:
         Parameters
         ----------
         out : folder for ``map.html``, one Parquet file per table (each row with as_of, run_id and mature) and
-            ``watch.json``; each file is written whole or not at all.
-        start, end : as of `results`.
+            ``watch.json``. Each file is written whole or not at all.
+        start, end : as in `results`.
         title, min_group : of the map, see `journey_map`.
 
         Raises
@@ -254,26 +256,26 @@ class NightlyState:
 
         Notes
         -----
-        ``open_journeys.parquet`` names users, because somebody is to act on it; nothing else does.
+        ``open_journeys.parquet`` names users, because somebody is to act on it. Nothing else does.
         """
         days = (_day(start), _day(end))
         return write_report(self._store, Path(out), days, confidence=confidence, title=title, min_group=min_group)
 
     def verify(self) -> dict[str, Any]:
-        """Compare every object with its checksum; ``damaged`` names those that are missing or changed."""
+        """Compare every file of the state with its checksum; ``damaged`` names those that are missing or changed."""
         return verify(self._store)
 
     def repair(self) -> dict[str, Any]:
-        """Go back to the latest generation that is whole, and remove what a killed process left.
+        """Go back to the latest generation of the state that is whole, and remove what a killed process left.
 
         Raises
         ------
-        StateError : none is whole; then only `rebuild` helps.
+        StateError : no generation is whole; then only `rebuild` helps.
         """
         return repair(self._store)
 
     def erase(self, user: str) -> dict[str, int]:
-        """Remove all events of a user; sealed counts, which name nobody, stay.
+        """Remove all events of a user. Sealed counts name nobody and stay.
 
         Parameters
         ----------
@@ -281,7 +283,7 @@ class NightlyState:
 
         Returns
         -------
-        Rows removed by place, and the user's journeys that remain in sealed counts.
+        How many rows were removed from each place, and how many of the user's journeys remain in sealed counts.
 
         Raises
         ------
@@ -296,9 +298,10 @@ class NightlyState:
         *,
         confidence: float = 0.95,
     ) -> dict[str, Result]:
-        """Every answer, over the journeys that started from the day `start` on and before the day `end`.
+        """All answers, over the journeys that started from the day `start` on and before the day `end`.
 
-        Days are of the state's calendar; None is without bound. Figures of user-unit measures are those of these journeys.
+        Days are of the state's calendar; None means without bound. Figures of user-unit measures are those of these
+        journeys.
         """
         manifest = self._store.read()
         settings = settings_in(manifest)

@@ -55,19 +55,19 @@ class SampleManifest:
 def write_sample(
     directory: str | Path, *, seed: int = SEED, users: int = USERS, planted: bool = True, days: int = DAYS
 ) -> SampleManifest:
-    """Write the retailer's raw files, ``journey.toml``, ``planted.json`` and ``README.md`` into `directory`.
+    """Write the simulated retailer's raw files, ``journey.toml``, ``planted.json`` and ``README.md`` into a directory.
 
     Parameters
     ----------
-    directory : made where it does not exist; files of the same names are replaced.
-    seed : of every draw.
-    users : people simulated; a few leave no trace in the log.
-    planted : with the planted facts, or as the null case.
+    directory : is made where it does not exist; files of the same names are replaced.
+    seed : of every random draw; the same seed gives the same files.
+    users : number of people simulated; a few of them leave no trace in the log.
+    planted : True plants known facts in the log; False makes the null case without them.
     days : length of the log in days, from 2026-01-05.
 
     Raises
     ------
-    QuestionError : a seed below 0, fewer than 200 users, or fewer than 70 days or more than 360.
+    QuestionError : the seed is below 0, there are fewer than 200 users, or the days are fewer than 70 or more than 360.
     """
     made = sample_files(_retailer(seed, users, days), planted=planted)
     files = write_all(Path(directory), made.contents())
@@ -75,9 +75,10 @@ def write_sample(
 
 
 def sample(*, seed: int = SEED, users: int = USERS, planted: bool = True, days: int = DAYS) -> Events:
-    """The sample as `Events`, as if its files had been written and read: dirty rows in quarantine, cookies resolved.
+    """Return the simulated retailer's log as `Events`, as if its raw files had been written and read.
 
-    Parameters and errors are those of `write_sample`.
+    Dirty rows are in the quarantine, and cookies are resolved to users. Parameters and errors are those of
+    `write_sample`.
 
     Examples
     --------

@@ -1,6 +1,7 @@
-"""Customer journeys mined from touchpoint events.
+"""Mine customer journeys from logs of touchpoint events.
 
-A journey is a range of rows; every number is a mergeable count, finished late.
+`read_events` opens a log, `build_journeys` cuts it into journeys, and each measure answers a question about them. Every
+number is finished from counts that can be merged, so it is the same however the users were divided.
 
 >>> import journeymine as jm
 >>> events = jm.read_events("log.parquet", user="id", timestamp="ts", touchpoint="event")  # doctest: +SKIP

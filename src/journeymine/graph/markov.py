@@ -40,7 +40,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Markov:
-    """The measure behind `markov`, for `mine`. Parameters as there."""
+    """The measure behind `markov`, for `mine`. Parameters as in `markov`."""
 
     grain: str = "touchpoint"
     order: int = 1

@@ -40,7 +40,7 @@ _SCALE = 1_000_000
 
 @dataclass(frozen=True)
 class TypicalOrder:
-    """The measure behind `typical_order`, for `mine`. Parameters as there."""
+    """The measure behind `typical_order`, for `mine`. Parameters as in `typical_order`."""
 
     grain: str = "touchpoint"
     by: str | Sequence[str] | None = field(default=None, metadata=LATER)

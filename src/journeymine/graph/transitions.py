@@ -34,7 +34,7 @@ _WEIGHTS: dict[str, Merge] = {
 
 @dataclass(frozen=True)
 class Transitions:
-    """The measure behind `transitions`, for `mine`. Parameters as there."""
+    """The measure behind `transitions`, for `mine`. Parameters as in `transitions`."""
 
     grain: str = "touchpoint"
     by: str | Sequence[str] | None = None

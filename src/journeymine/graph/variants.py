@@ -39,7 +39,7 @@ _BLOCK = 1 << 12
 
 @dataclass(frozen=True)
 class Variants:
-    """The measure behind `variants`, for `mine`. Parameters as there."""
+    """The measure behind `variants`, for `mine`. Parameters as in `variants`."""
 
     grain: str = "touchpoint"
     max_steps: int = MAX_STEPS

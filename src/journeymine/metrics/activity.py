@@ -29,7 +29,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Activity:
-    """The measure behind `activity`, for `mine`. Parameters as there."""
+    """The measure behind `activity`, for `mine`. Parameters as in `activity`."""
 
     timezone: str = "UTC"
     event: Any = None

@@ -47,7 +47,7 @@ _SUM: Merge = "sum"
 
 @dataclass(frozen=True)
 class Attribution:
-    """The measure behind `attribution`, for `mine`. Parameters as there."""
+    """The measure behind `attribution`, for `mine`. Parameters as in `attribution`."""
 
     rules: Sequence[str] | str | None = None
     grain: str = "channel"

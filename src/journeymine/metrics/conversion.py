@@ -32,7 +32,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Conversion:
-    """The measure behind `conversion`, for `mine`. Parameters as there."""
+    """The measure behind `conversion`, for `mine`. Parameters as in `conversion`."""
 
     by: str | Sequence[str] | None = None
     channel_of: str = "entry"

@@ -37,7 +37,7 @@ NOT_WATCHED = "no customer here was watched for the whole of `within`"
 
 @dataclass(frozen=True)
 class CustomerValue:
-    """The measure behind `customer_value`, for `mine`. Parameters as there."""
+    """The measure behind `customer_value`, for `mine`. Parameters as in `customer_value`."""
 
     event: Any = field(default_factory=lambda: {"goal": True})
     within: Duration | None = None

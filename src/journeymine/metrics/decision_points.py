@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DecisionPoints:
-    """The measure behind `decision_points`, for `mine`. Parameters as there."""
+    """The measure behind `decision_points`, for `mine`. Parameters as in `decision_points`."""
 
     grain: str = "touchpoint"
     transitions: bool = False

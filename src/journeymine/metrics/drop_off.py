@@ -45,7 +45,7 @@ NO_VALUE = "nobody who came by converted, so what a conversion is worth here is 
 
 @dataclass(frozen=True)
 class DropOff:
-    """The measure behind `drop_off`, for `mine`. Parameters as there."""
+    """The measure behind `drop_off`, for `mine`. Parameters as in `drop_off`."""
 
     by: str | Sequence[str] | None = None
 

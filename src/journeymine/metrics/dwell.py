@@ -32,7 +32,7 @@ UNKNOWN_HERE = "no journey's time here is known: each came before the log was wa
 
 @dataclass(frozen=True)
 class Dwell:
-    """The measure behind `dwell`, for `mine`. Parameters as there."""
+    """The measure behind `dwell`, for `mine`. Parameters as in `dwell`."""
 
     by: str | Sequence[str] | None = None
 

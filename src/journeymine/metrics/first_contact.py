@@ -35,7 +35,7 @@ SUPPORT = {"kind": ["complaint", "support"]}
 
 @dataclass(frozen=True)
 class FirstContact:
-    """The measure behind `first_contact_resolution`, for `mine`. Parameters as there."""
+    """The measure behind `first_contact_resolution`, for `mine`. Parameters as in `first_contact_resolution`."""
 
     support: Any = None
     within: Duration = "7d"

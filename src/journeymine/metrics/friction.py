@@ -42,7 +42,7 @@ _KEYS: dict[str, type[pl.DataType]] = {"friction": pl.String, **_PLACE}
 
 @dataclass(frozen=True)
 class Friction:
-    """The measure behind `friction`, for `mine`. Parameters as there."""
+    """The measure behind `friction`, for `mine`. Parameters as in `friction`."""
 
     long_wait: Duration = "3d"
     by: str | Sequence[str] | None = None

@@ -50,7 +50,7 @@ _OPTIONS: dict[str, tuple[str | None, ...]] = {
 
 @dataclass(frozen=True)
 class Funnel:
-    """The measure behind `funnel`, for `mine`. Parameters as there."""
+    """The measure behind `funnel`, for `mine`. Parameters as in `funnel`."""
 
     steps: Sequence[Any]
     within: Duration | None = "7d"

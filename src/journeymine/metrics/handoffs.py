@@ -32,7 +32,7 @@ NONE_YET = "no mature journey crosses here up to its goal"
 
 @dataclass(frozen=True)
 class Handoffs:
-    """The measure behind `handoffs`, for `mine`. Parameters as there."""
+    """The measure behind `handoffs`, for `mine`. Parameters as in `handoffs`."""
 
     grain: str = "channel"
     by: str | Sequence[str] | None = None

@@ -31,7 +31,7 @@ NOBODY_BEFORE = "nobody was active in the period before"
 
 @dataclass(frozen=True)
 class LifeCycle:
-    """The measure behind `life_cycle`, for `mine`. Parameters as there."""
+    """The measure behind `life_cycle`, for `mine`. Parameters as in `life_cycle`."""
 
     period: str = "month"
     event: Any = None

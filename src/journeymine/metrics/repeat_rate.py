@@ -41,7 +41,7 @@ _AT_ONCE = 1 << 24
 
 @dataclass(frozen=True)
 class RepeatRate:
-    """The measure behind `repeat_rate`, for `mine`. Parameters as there."""
+    """The measure behind `repeat_rate`, for `mine`. Parameters as in `repeat_rate`."""
 
     event: Any = field(default_factory=lambda: {"goal": True})
     bin: Duration = "30d"

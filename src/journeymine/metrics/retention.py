@@ -38,7 +38,7 @@ _DAY, _WEEK = 86_400_000_000, 7 * 86_400_000_000
 
 @dataclass(frozen=True)
 class Retention:
-    """The measure behind `retention`, for `mine`. Parameters as there."""
+    """The measure behind `retention`, for `mine`. Parameters as in `retention`."""
 
     entry: Any = None
     returned: Any = None

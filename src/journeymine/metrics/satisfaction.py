@@ -37,7 +37,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Satisfaction:
-    """The measure behind `satisfaction`, for `mine`; `scale` must be given. Parameters as there."""
+    """The measure behind `satisfaction`, for `mine`; `scale` must be given. Parameters as in `satisfaction`."""
 
     by: str | Sequence[str] | None = None
     scale: Any = None

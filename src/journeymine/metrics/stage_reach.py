@@ -33,7 +33,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class StageReach:
-    """The measure behind `stage_reach`, for `mine`. Parameters as there."""
+    """The measure behind `stage_reach`, for `mine`. Parameters as in `stage_reach`."""
 
     by: str | Sequence[str] | None = None
     channel_of: str = "entry"

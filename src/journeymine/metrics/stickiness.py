@@ -37,7 +37,7 @@ NO_DAY = "no window lies inside the days that the log covers whole"
 
 @dataclass(frozen=True)
 class Stickiness:
-    """The measure behind `stickiness`, for `mine`. Parameters as there."""
+    """The measure behind `stickiness`, for `mine`. Parameters as in `stickiness`."""
 
     windows: Sequence[Duration] = ("7d", "30d")
     event: Any = None

@@ -38,7 +38,7 @@ COUNTED = ("n_journeys", "n", "n_users", "converted", "lost", "open", "left_trun
 
 @dataclass(frozen=True)
 class TimeToConvert:
-    """The measure behind `time_to_convert`, for `mine`. Parameters as there."""
+    """The measure behind `time_to_convert`, for `mine`. Parameters as in `time_to_convert`."""
 
     by: str | Sequence[str] | None = None
     channel_of: str = "entry"

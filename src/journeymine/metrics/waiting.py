@@ -37,7 +37,7 @@ COUNTED = ("n_journeys", "n", "n_users", "arrived", "lost_waiting", "open_waitin
 
 @dataclass(frozen=True)
 class Waiting:
-    """The measure behind `waiting`, for `mine`. Parameters as there."""
+    """The measure behind `waiting`, for `mine`. Parameters as in `waiting`."""
 
     start: Any
     until: Any = None

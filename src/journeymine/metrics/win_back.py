@@ -36,7 +36,7 @@ CAUSE = "came_back"
 
 @dataclass(frozen=True)
 class WinBack:
-    """The measure behind `win_back`, for `mine`. Parameters as there."""
+    """The measure behind `win_back`, for `mine`. Parameters as in `win_back`."""
 
     by: str | Sequence[str] | None = None
     channel_of: str = "exit"

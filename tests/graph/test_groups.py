@@ -19,7 +19,7 @@ from journeymine.counting.measure import question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.errors import QuestionError
 from journeymine.graph import TypicalOrder, Variants
-from tests.oracles.logs import Row, build, logs, rule_fields
+from tests.oracles.logs import MINUTE, Row, build, logs, rule_fields
 
 LABELS = {"channel": "entry_channel", "stage": "entry_stage", "touchpoint": "entry_touchpoint"}
 """Names of a breakdown, and of the journeys' column that says the same."""
@@ -136,3 +136,9 @@ def test_a_chart_of_groups_has_a_curve_for_each(journeys: jm.Journeys) -> None:
     (curve,) = (rows for rows in chart["datasets"].values() if len(rows) > 1 and "paths" in rows[0])
     ends = {row["_group"]: row["covered"] for row in curve}
     assert ends == {"new": pytest.approx(1.0), "returning": pytest.approx(1.0)}
+
+
+def test_a_place_is_counted_to_the_nearest_millionth() -> None:
+    rows = tuple(Row("u", minute * MINUTE, what, "web", None, None, None, None) for minute, what in enumerate("abcd"))
+    frame = jm.typical_order(build(rows, goal="order", idle="10m", session_gap="3m")).frame
+    assert frame.select("touchpoint", "position").rows() == [("a", 0.0), ("b", 0.333333), ("c", 0.666667), ("d", 1.0)]

@@ -203,7 +203,8 @@ def _other_separator(path: str, columns: Sequence[str]) -> str:
     found = next((mark for mark in ";\t|," if len(columns) == 1 and mark in columns[0]), None)
     if found is None:
         return ""
-    return f"; if {found!r} separates them, give pl.scan_csv({path!r}, separator={found!r}, infer_schema=False)"
+    scan = f"pl.scan_csv({path!r}, separator={found!r}, infer_schema=False)"
+    return f"; if {found!r} separates them, write the file with commas, or in Python give {scan}"
 
 
 def check_first_rows(file: LogFile) -> bool:

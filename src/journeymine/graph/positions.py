@@ -130,8 +130,8 @@ def typical_order(
 
     Notes
     -----
-    A journey of one step counts as position 0. Every journey counts, whatever its status; in open and immature ones the
-    position is that among the steps so far. Steps at one instant are in the documented order. Company touches are no
+    The place in each journey is counted to the nearest millionth; a journey of one step counts as position 0. Every
+    journey counts, whatever its status; in open and immature ones the position is that among the steps so far. Steps at one instant are in the documented order. Company touches are no
     steps. Null labels are ``"(unknown)"``. Labels with the same position are in alphabetical order. Empty input gives
     no row. Counts merge exactly.
     """
@@ -152,7 +152,8 @@ class _Positions:
         lengths, self._length = numbered(journeys.lengths, int(journeys.lengths.max(initial=0)) + 1)
         self._begins = np.cumsum(lengths) - lengths
         last = np.repeat(np.maximum(lengths - 1, 1), lengths)
-        self._positions = ranges(np.zeros(len(lengths), dtype=np.int64), lengths) * _SCALE // last
+        place = ranges(np.zeros(len(lengths), dtype=np.int64), lengths)
+        self._positions = (2 * place * _SCALE + last) // (2 * last)  # to the nearest
 
     def add(self, block: Journeys, codes: npt.NDArray[np.integer], low: int) -> None:
         """Add a block of journeys, the first of which is the one at `low`; `codes` are those of its steps."""

@@ -171,21 +171,21 @@ def test_a_curve_of_one_point_is_compared_at_its_time() -> None:
 
 
 @cache
-def coin_tosses(seed: int, users: int = 1500, days: int = 200) -> jm.Journeys:
-    """Users who come now and then, for up to five steps of the same four each time."""
+def coin_tosses(seed: int, users: int = 1200, days: int = 200) -> jm.Journeys:
+    """Users who come at one rate all the time, for up to five steps of the same four each time."""
     draws = np.random.default_rng(seed)
     rows = []
     for user in range(users):
-        begin = draws.uniform(0, days)
-        for _ in range(draws.poisson(1.5) + 1):
+        begin = -60 + draws.exponential(40.0)
+        while begin < days:
             at = begin + np.cumsum(draws.exponential(2.0, draws.integers(1, 6)))
-            rows += [
-                (f"u{user}", t, what)
-                for t, what in zip(at, draws.choice(list("abco"), len(at), p=[0.35, 0.3, 0.25, 0.1]), strict=True)
-            ]
+            steps = draws.choice(list("abco"), len(at), p=[0.35, 0.3, 0.25, 0.1])
+            rows += [(f"u{user}", t, what) for t, what in zip(at, steps, strict=True)]
             begin += draws.exponential(40.0)
     frame = pl.DataFrame(rows, schema={"user": pl.String, "day": pl.Float64, "what": pl.String}, orient="row")
-    frame = frame.filter(pl.col("day") < days).select("user", "what", t=(pl.col("day") * DAY).cast(pl.Int64))
+    frame = frame.filter(pl.col("day").is_between(0, days)).select(
+        "user", "what", t=(pl.col("day") * DAY).cast(pl.Int64)
+    )
     events = jm.read_events(
         frame,
         user="user",

@@ -131,9 +131,9 @@ def typical_order(
     Notes
     -----
     The place in each journey is counted to the nearest millionth; a journey of one step counts as position 0. Every
-    journey counts, whatever its status; in open and immature ones the position is that among the steps so far. Steps at one instant are in the documented order. Company touches are no
-    steps. Null labels are ``"(unknown)"``. Labels with the same position are in alphabetical order. Empty input gives
-    no row. Counts merge exactly.
+    journey counts, whatever its status; in open and immature ones the position is that among the steps so far. Steps at
+    one instant are in the documented order. Company touches are no steps. Null labels are ``"(unknown)"``. Labels with
+    the same position are in alphabetical order. Empty input gives no row. Counts merge exactly.
     """
     measure = TypicalOrder(grain=grain, by=by)
     return answer(measure, journeys, confidence=confidence)

@@ -33,7 +33,12 @@ def emptied(
         nodes = [_node(row, few) for row in result.tables["nodes"].rows(named=True) if row["n_users"] >= min_group]
         return {"frame": _changed(result.frame, edges), "tables": {"nodes": _changed(result.tables["nodes"], nodes)}}
     if name == "nodes":
-        kept = [_last(row, few) for row in result.frame.rows(named=True) if node_id(row) in met]
+        # Of a touchpoint that few mature users passed, there is something to show only where its own figures stay.
+        kept = [
+            _last(row, few)
+            for row in result.frame.rows(named=True)
+            if node_id(row) in met and (row["n_users"] >= min_group or ("node", node_id(row)) not in few)
+        ]
         return {"frame": _changed(result.frame, kept)}
     if name == "paths":
         return {"frame": _paths(result.frame, min_group)}

@@ -28,8 +28,8 @@ from journeymine.errors import (
     UnknownLabelError,
     WildTimestampError,
 )
-from journeymine.events import Events, read_events
-from journeymine.graph import Transitions, Variants
+from journeymine.events import Events, EventSchema, read_events
+from journeymine.graph import Markov, Transitions, Variants
 from journeymine.journeys import build_journeys
 from journeymine.metrics import Conversion, DropOff
 from tests.engines.logs import RULES, SCHEMA, STAGES, dirty_sources, events_of, write_log
@@ -450,3 +450,14 @@ def test_a_disk_that_is_full_is_an_error_of_the_engine_and_the_next_run_goes_on(
             mine(log(pattern), ASKED, engine=engine, **RULES)
     assert "make room" in told.value.hint
     same(mine(log(pattern), ASKED, engine=engine, **RULES), expected)
+
+
+@pytest.mark.parametrize("name", ["bucket", "codes", "position", "n", "_row"])
+def test_an_attribute_may_be_called_anything(name: str) -> None:
+    frame = events_of(2_000, 100).with_columns(pl.Series(name, ["p", None, "q", "r"] * 500))
+    asked: list[Measure] = [DropOff(by="channel"), Markov(by=name) if name not in ("n", "_row") else Markov()]
+
+    def read() -> Events:
+        return read_events(frame, EventSchema(**{**SCHEMA.to_fields(), "attributes": [name]}))
+
+    same(mine(read(), asked, engine=Buckets(n_buckets=4), **RULES), mine(read(), asked, **RULES))

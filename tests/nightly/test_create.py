@@ -12,7 +12,15 @@ import pytest
 
 from journeymine.cli.app import run
 from journeymine.counting import Measure
-from journeymine.errors import JourneymineError, QuestionError, RulesError, SourceError, StateError, UnknownLabelError
+from journeymine.errors import (
+    JourneymineError,
+    QuestionError,
+    RulesError,
+    SchemaError,
+    SourceError,
+    StateError,
+    UnknownLabelError,
+)
 from journeymine.events import EventSchema
 from journeymine.graph import Markov
 from journeymine.journeys import JourneyRules
@@ -226,3 +234,33 @@ def test_a_night_cannot_end_when_no_event_can_be(until: Any, tmp_path: Path) -> 
     with pytest.raises(StateError, match="lies before the first event"):
         state.advance(nights.dumps[0], until="1999-01-01")
     assert not state.nights.height
+
+
+@pytest.mark.parametrize("name", ["night", "counted", "prior_goals", "_row", "_keep"])
+def test_an_attribute_called_like_a_column_of_the_state_is_refused(name: str, tmp_path: Path) -> None:
+    schema = EventSchema(user="user", timestamp="us", time_unit="us", touchpoint="touchpoint", attributes=[name])
+    with pytest.raises(SchemaError, match=rf"column '{name}' of its own(?s:.*)rename"):
+        NightlyState.create(tmp_path / "state", schema=schema, rules=JourneyRules(goal="order"))
+
+
+@pytest.mark.parametrize("name", ["awake", "sealed", "open_from", "rank", "later", "day"])
+def test_any_other_attribute_is_kept(name: str, tmp_path: Path) -> None:
+    schema = EventSchema(user="user", timestamp="us", time_unit="us", touchpoint="touchpoint", attributes=[name])
+    rules, nights = JourneyRules(**RULES[0]), generate(2, n_nights=4, late=0.0)
+    dumps = [dump.rename({"plan": name}) for dump in nights.dumps]
+    asked: dict[str, Measure] = {"paths": Conversion(), "groups": Markov(by=name)}
+    state = new_state(tmp_path / "state", rules, asked, schema=schema, allowed_lateness="31m")
+    plain = new_state(tmp_path / "plain", rules, {"paths": Conversion(), "groups": Markov(by="plan")},
+                      schema=EventSchema(**{**schema.to_fields(), "attributes": ["plan"]}), allowed_lateness="31m")  # fmt: skip
+    for k in range(4):
+        state.advance(dumps[k], until=nights.untils[k])
+        plain.advance(nights.dumps[k], until=nights.untils[k])
+    # and corrected, which asks what is sealed
+    state.advance(dumps[3].head(5), replaces=4)
+    plain.advance(nights.dumps[3].head(5), replaces=4)
+    found, expected = state.results(), plain.results()
+    assert found["paths"].frame.equals(expected["paths"].frame)
+    assert found["groups"].frame.rename({name: "plan"}).equals(expected["groups"].frame)
+    assert [night["onward"] for night in state._store.read()["nights"]] == [
+        night["onward"] for night in plain._store.read()["nights"]
+    ]

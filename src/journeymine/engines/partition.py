@@ -34,6 +34,9 @@ GROUP_ROWS = 20_000_000
 
 _POLL_S = 0.05
 
+_KEY = "__bucket"
+"""Column and folders of a row's bucket; no attribute can be called so."""
+
 
 @dataclass(frozen=True, slots=True)
 class BucketFiles:
@@ -101,7 +104,7 @@ def partition(events: Events, n_buckets: int, folder: Path, tick: Tick) -> Bucke
     done, whole = 0, max(1, sum(heights))
     for number, group in enumerate(_groups(heights)):
         target = pl.PartitionBy(
-            folder / f"group-{number:04}", key="bucket", include_key=False, approximate_bytes_per_file=None
+            folder / f"group-{number:04}", key=_KEY, include_key=False, approximate_bytes_per_file=None
         )
         # zstd costs more time than the bytes that it saves on files that live for minutes
         query = pl.concat([queries[i] for i in group]).sink_parquet(
@@ -116,7 +119,7 @@ def partition(events: Events, n_buckets: int, folder: Path, tick: Tick) -> Bucke
 
 def _bucketed(frame: pl.LazyFrame, categories: Mapping[str, pl.Categories], n_buckets: int) -> pl.LazyFrame:
     coded = [pl.col(name).cast(pl.Categorical(known)).to_physical() for name, known in categories.items()]
-    bucket = (pl.col("user").hash(seed=0) % n_buckets).cast(pl.UInt32).alias("bucket")
+    bucket = (pl.col("user").hash(seed=0) % n_buckets).cast(pl.UInt32).alias(_KEY)
     # origin of a row: for its order, and for what is set aside later
     unused = ["reason"] if "event_id" in frame.collect_schema() else ["reason", "source"]
     return frame.filter(pl.col("reason") == ACCEPTED).with_columns(*coded, bucket).drop(unused)
@@ -155,10 +158,10 @@ def _run(query: pl.LazyFrame, tick: Callable[[], None], folder: Path) -> None:
 
 def _look(folder: Path, n_buckets: int, codes: Mapping[str, tuple[str, ...]], n_rows: int) -> BucketFiles:
     """What the written files hold, from their label and time columns alone."""
-    files = sorted(folder.glob("group-*/bucket=*/*.parquet"))
+    files = sorted(folder.glob(f"group-*/{_KEY}=*/*.parquet"))
     buckets: list[list[str]] = [[] for _ in range(n_buckets)]
     for file in files:
-        buckets[int(file.parent.name.removeprefix("bucket="))].append(str(file.relative_to(folder)))
+        buckets[int(file.parent.name.removeprefix(f"{_KEY}="))].append(str(file.relative_to(folder)))
     rows = pl.scan_parquet(files, glob=False, hive_partitioning=False)
     labels = {}
     for name, known in codes.items():

@@ -32,7 +32,8 @@ def onward_counts(rows: pl.DataFrame, settings: Settings, shape: RowShape) -> di
     rank = [order.get(stage) if stage is not None else None for stage in known["stage"]]
     place = ["stage", "_channel"] if channel else ["stage"]
     told = told.with_columns(stage=known["stage"], rank=pl.Series(rank, dtype=pl.Int64), by_company=known["by_company"])
-    steps = rows.join(told, on=names, how="left", nulls_equal=True).filter(~pl.col("by_company"))
+    known_of_row = rows.select("user", "timestamp", "file", "row", *names)  # an attribute may be called rank
+    steps = known_of_row.join(told, on=names, how="left", nulls_equal=True).filter(~pl.col("by_company"))
     if stages.names:
         steps = steps.filter(pl.col("rank").is_not_null())
         later = pl.col("rank").reverse().cum_max().reverse().over("user") > pl.col("rank")

@@ -142,13 +142,13 @@ def _keep_sealed(
     everything = gather(store, manifest, shape_in(manifest), rows)
     before = everything.filter(pl.col("night") != rows["night"].first()) if rows.height else everything
     known = before.group_by("user").agg(
-        sealed=(pl.col("prior_journeys").max() > 0) | pl.col("counted").any(),
-        open_from=pl.col("timestamp").filter(~pl.col("counted")).min(),
+        _sealed=(pl.col("prior_journeys").max() > 0) | pl.col("counted").any(),
+        _open_from=pl.col("timestamp").filter(~pl.col("counted")).min(),
     )
     judged = rows.join(known, on="user", how="left", maintain_order="left").with_columns(
         _ok=(pl.col("timestamp") >= safe)
-        | ~pl.col("sealed").fill_null(value=False)
-        | (pl.col("timestamp") >= pl.col("open_from")).fill_null(value=False)
+        | ~pl.col("_sealed").fill_null(value=False)
+        | (pl.col("timestamp") >= pl.col("_open_from")).fill_null(value=False)
     )
     if any(manifest["counts"].values()):
         # the log's start is part of what is certain

@@ -16,10 +16,13 @@ from journeymine.columns import UNKNOWN, escape_reserved
 from journeymine.events.coded import Coded, CodedEvents, narrow
 from journeymine.events.memory_pass import code_frame
 
-__all__ = ["ARRIVAL", "RowShape", "known_labels", "merge_vocabulary"]
+__all__ = ["ARRIVAL", "KEPT_OF_ROWS", "RowShape", "known_labels", "merge_vocabulary"]
 
 ARRIVAL = ("night", "file", "row")
 """Columns that hold the order of arrival."""
+
+KEPT_OF_ROWS = frozenset({"night", "counted", "prior_journeys", "prior_goals"})
+"""Columns of a state's own; those that come and go begin with an underscore."""
 
 ROW = "_row"
 """Name under which codes keep the position of their row."""

@@ -128,13 +128,13 @@ def seal(carried: Carried, settings: Settings, safe: int) -> Sealing:
     used = _used(carried, sealed, goes | stale | (counted & ~before))
     rows = rows.filter("_keep").drop("_keep")
     # Asleep: every row left of the user belongs to one journey that is counted and closed.
-    awake = rows.group_by("user").agg(awake=(~pl.col("counted")).any())
+    awake = rows.group_by("user").agg(_awake=(~pl.col("counted")).any())
     rows = rows.join(awake, on="user", how="left", maintain_order="left")
     return Sealing(
         fresh=(sealed | closed) & ~carried.counted,
         returned=sealed & carried.counted,
-        carry=rows.filter("awake").drop("awake"),
-        asleep=rows.filter(~pl.col("awake")).drop("awake"),
+        carry=rows.filter("_awake").drop("_awake"),
+        asleep=rows.filter(~pl.col("_awake")).drop("_awake"),
         used=used,
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from journeymine.counting.measure import Measure, listed_measures, question_of
 from journeymine.durations import describe, microseconds
-from journeymine.errors import RulesError, StateError
+from journeymine.errors import RulesError, SchemaError, StateError
 from journeymine.events.config import DEFAULT_QUARANTINE_SHARE, Config, read_config
 from journeymine.events.event_rules import EventRules
 from journeymine.events.schema import EventSchema
@@ -24,6 +24,7 @@ from journeymine.journeys.rules import JourneyRules
 from journeymine.metrics.periods import check_zone
 from journeymine.nightly.measures import measure_from_data, measure_to_data
 from journeymine.nightly.questions import answerable, check_answers, check_table_names, default_measures, read_measures
+from journeymine.nightly.rows import KEPT_OF_ROWS
 
 __all__ = ["OPTIONS", "Settings"]
 
@@ -87,6 +88,7 @@ class Settings:
         elif schema is not None or stages is not None:
             raise RulesError("schema or stages are given beside a configuration", hint="write them into it")
         read = dataclasses.replace(read, sources=tuple(_relative(source, home) for source in read.sources))
+        _check_attributes(read)
         if rules is not None and not isinstance(rules, JourneyRules):
             raise RulesError(f"rules are a {type(rules).__name__}", hint="JourneyRules(goal=…)")
         chosen = rules or JourneyRules.from_data(read.journeys)
@@ -210,6 +212,17 @@ def _check_rules(rules: JourneyRules) -> None:
         )
     if rules.observed_until is not None:
         raise RulesError("observed_until is fixed in the rules", hint="each night names its own, with until=")
+
+
+def _check_attributes(config: Config) -> None:
+    """Refuse attributes named like what a state keeps of a row."""
+    for source in config.sources:
+        for name in source.schema.attributes if source.schema is not None else ():
+            if name in KEPT_OF_ROWS or name.startswith("_"):
+                raise SchemaError(
+                    f"a state keeps a column {name!r} of its own, and the log has an attribute of that name",
+                    hint="rename the column in the source, or leave it out of the attributes",
+                )
 
 
 def _touchpoints(form: Any) -> set[str]:

@@ -23,11 +23,14 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "schemas.md"
 
 INTRO = """# Output schemas
 
-Made by `scripts/output_schemas.py` from the tables themselves; a test keeps it true. Every result carries a
-`schema_version`; a table changes its columns only in a major version, after one that warns. Estimates `x` are followed by
-`x_lower` and `x_upper`, null where there is no interval. Label columns (stage, channel, touchpoint, owner, segments,
-attributes) come first, as asked for with `by=`; a segment or attribute that is called as a column of the measure, or begins
-with an underscore, is refused there, and wants another name. Integers have 64 bits, numbers are 64-bit floats, datetimes microseconds.
+This page describes the columns of every output table. It is made by `scripts/output_schemas.py` from the tables
+themselves, and a test keeps it true. Every result carries a `schema_version`. A table changes its columns only in a
+major version, after a version that warns.
+
+An estimate `x` with an interval is followed by its limits `x_lower` and `x_upper`, which are null where there is no
+interval. Label columns (stage, channel, touchpoint, owner, segments, attributes) come first, as asked for with `by=`. A
+segment or attribute is refused there if it has the name of a column of the measure, or begins with an underscore; give
+it another name. Integers have 64 bits, numbers are 64-bit floats, and datetimes have microseconds.
 """
 
 TYPES = {"String": "text", "Int64": "integer", "UInt32": "integer", "Float64": "number", "Boolean": "true or false"}
@@ -77,14 +80,14 @@ def type_of(kind: pl.DataType) -> str:
     return TYPES.get(str(kind), str(kind).lower())
 
 
-def rows_of(frame: pl.DataFrame, of: str = "") -> list[str]:
-    """A line per column; the limits of an interval stand with their estimate."""
+def rows_of(frame: pl.DataFrame, *of: str) -> list[str]:
+    """A line per column, with its meaning in the first table of these that has one of its own; limits stand with their estimate."""
     lines = ["| column | type | meaning |", "|---|---|---|"]
     for name, kind in frame.schema.items():
         if name.endswith(("_lower", "_upper")) and name.rpartition("_")[0] in frame.columns:
             continue
         plain = name.removeprefix("raw_")
-        known = ELSEWHERE.get(of, {}).get(name) or MEANING.get(name)
+        known = next((ELSEWHERE[each][name] for each in of if name in ELSEWHERE.get(each, {})), MEANING.get(name))
         meaning = known or (f"text of {plain} as it stood in the file" if name.startswith("raw_") else None)
         if meaning is None:
             raise SystemExit(f"column {name!r} has no meaning; add it to column_meanings.py")
@@ -114,7 +117,10 @@ def page() -> str:
         ]
         parts.append("\n".join(lines) + "\n")
         for name, frame in result.tables.items():
-            parts.append("\n".join([f"### {result.name}: {name}\n", *rows_of(frame, result.name)]) + "\n")
+            parts.append(
+                "\n".join([f"### {result.name}: {name}\n", *rows_of(frame, f"{result.name}: {name}", result.name)])
+                + "\n"
+            )
     return "\n".join(parts)
 
 

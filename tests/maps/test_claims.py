@@ -278,8 +278,8 @@ def test_a_comparison_says_of_whom_each_part_of_the_page_speaks() -> None:
 
 @pytest.mark.parametrize(
     ("lift", "words"),
-    [((27.0, 24.0, 30.0), "× 27 (24 to 30)"), ((1.5, 1.2, 1.8), "× 1.5 (1.2 to 1.8)"), ((0.553, 0.281, 0.84), "× 0.553 (0.281 to 0.84)"),
-     ((0.0, 0.0, 0.0), "× 0 (0 to 0)"), ((1234.5, None, None), "× 1,234")],
+    [((27.0, 24.0, 30.0), "× 27 (24 to 30)"), ((1.5, 1.0, 1.8), "× 1.5 (1.0 to 1.8)"), ((0.553, 0.281, 0.84), "× 0.55 (0.28 to 0.84)"),
+     ((0.0, 0.0, 0.0), "× 0.00 (0.00 to 0.00)"), ((1234.5, None, None), "× 1,234")],
 )  # fmt: skip
 def test_a_ratio_of_two_figures_is_not_told_to_four(lift: tuple[float | None, ...], words: str) -> None:
     value, lower, upper = lift

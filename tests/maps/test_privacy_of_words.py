@@ -145,6 +145,7 @@ def counts_in(text: str) -> set[int]:
     text = re.sub(r"\d{1,2}\s(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:\s\d{4})?", " ", text)
     text = re.sub(r"\d+(?:\.\d+)?\s?(?:d|h|min|s)\b", " ", text)
     text = re.sub(r"[\d,.]+(?:–[\d,.]+)?\s?%", " ", text)
+    text = re.sub(r"×\s[\d,.]+ \([\d,.]+ to [\d,.]+\)", " ", text)
     text = re.sub(r"[€−+×]\s?[\d,.]+", " ", text)
     return {int(found.replace(",", "")) for found in re.findall(r"(?<![\w.,])\d[\d,]*(?![\w.]|,\d)", text)}
 

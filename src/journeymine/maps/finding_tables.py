@@ -97,9 +97,9 @@ def lift_words(lift: Estimate | None) -> str:
 
 
 def _ratio(value: float | None) -> str:
-    """A ratio to three figures at most, since it may be rounded to two.
+    """A ratio to two figures, since it may be rounded to two.
 
-    >>> [_ratio(value) for value in (27.0, 1.5, 0.554, 1234.5, 0.0)]
-    ['27', '1.5', '0.554', '1,234', '0']
+    >>> [_ratio(value) for value in (27.0, 1.0, 0.554, 1234.5, 0.0)]
+    ['27', '1.0', '0.55', '1,234', '0.00']
     """
-    return "–" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return "–" if value is None else f"{value:,.{0 if value >= 9.95 else 1 if value >= 0.995 else 2}f}"

@@ -13,7 +13,7 @@ Each says what is wrong, where, and in how many places, and ends with ``Hint:`` 
     ├── QuestionError          a measure was asked for something it cannot answer
     ├── MergeError             counts of different questions, rules or cut-off times
     ├── EngineError            the place where the counting runs failed
-    ├── StateError             a nightly state is locked, damaged or of another format
+    ├── StateError             a nightly state is locked, damaged or of another format, cannot be written, or refuses
     └── MissingExtraError      an optional dependency is not installed
 """
 
@@ -108,11 +108,11 @@ class MergeError(JourneymineError):
 
 
 class EngineError(JourneymineError):
-    """The place where the counting runs failed."""
+    """The counting failed in the place where it runs."""
 
 
 class StateError(JourneymineError):
-    """A nightly state is locked, damaged or of another format."""
+    """A nightly state is locked, damaged or of another format, cannot be written, or refuses what is asked."""
 
 
 class MissingExtraError(JourneymineError):

@@ -43,7 +43,7 @@ class Counted:
 
 
 class Engine(Protocol):
-    """Where the counting runs. Each asks `check_questions` as soon as it knows the vocabulary of the whole log."""
+    """Where the counting runs. An engine calls `check_questions` as soon as it knows all labels of the log."""
 
     def count(
         self,

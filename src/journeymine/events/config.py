@@ -23,15 +23,15 @@ _TABLES = ("sources", "stages", "touchpoints", "event_rules", "journeys", "max_q
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration file, read.
+    """A configuration file that was read; see `read_config`.
 
     Attributes
     ----------
-    sources : each with its schema; paths are relative to the file.
+    sources : the sources, each with its schema; paths are relative to the file.
     stages : stages and facts about touchpoints.
     event_rules : rules about whole users.
     journeys : the ``[journeys]`` table as written.
-    max_quarantine_share : share of rows (0-1).
+    max_quarantine_share : share of rows (0–1) that may be set aside.
     """
 
     sources: tuple[Source, ...]

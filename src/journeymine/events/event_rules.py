@@ -19,11 +19,11 @@ __all__ = ["EventRules", "clean_users", "judge_users", "reason_names"]
 
 @dataclass(frozen=True, slots=True)
 class EventRules:
-    """Declared rules that a user's events must keep.
+    """Declared rules that the events of a user must keep; events that break one go to quarantine.
 
     Parameters
     ----------
-    never_before : pairs of touchpoints; in ``("won", "first_contact")``, a `won` that is earlier than its user's
+    never_before : pairs of touchpoints. With ``("won", "first_contact")``, a `won` that is earlier than its user's
         first `first_contact` goes to quarantine. At the same instant, or without any `first_contact`, it stays.
 
     Examples

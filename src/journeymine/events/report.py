@@ -44,21 +44,23 @@ class SourceReport:
 
 @dataclass(frozen=True, slots=True)
 class EventReport:
-    """The state of a log.
+    """The report on a log: what was read, kept and set aside, and what was noticed.
 
     Attributes
     ----------
-    rows_read, accepted, quarantined : rows; the first is always the sum of the other two.
-    quarantined_by_reason : rows set aside by reason, the largest first.
-    null_channels : accepted events of sources with channels that have none; they bear the channel ``"(unknown)"``.
-    in_user_ties : events at the same instant as the one before them, of the same user, in the user's order.
-    out_of_order : rows that are earlier than the same user's row before them in the input.
+    rows_read, accepted, quarantined : numbers of rows; the first is always the sum of the other two.
+    quarantined_by_reason : rows set aside, by reason, the largest number first.
+    null_channels : accepted events without a channel, in sources that have channels; they have the channel
+        ``"(unknown)"``.
+    in_user_ties : events at the same instant as the one before them in the user's order.
+    out_of_order : rows that are earlier than the row before them of the same user, in input order.
     n_users, n_anonymous_users : all users, and those of them known by an anonymous id only.
     touchpoints, channels : labels, sorted.
-    unmapped_touchpoints : touchpoints without a stage on at least one of their channels; empty without stages.
+    unmapped_touchpoints : touchpoints without a stage on at least one of their channels; empty in a log without stages.
     unmatched_patterns : declared stage patterns and touchpoint facts that fit nothing in this log.
-    unmatched_rules : touchpoints named by declared rules that do not occur.
-    anonymous_ids_filled, anonymous_ids_ambiguous : anonymous ids seen with exactly one, with several users.
+    unmatched_rules : touchpoints that declared rules name and that do not occur.
+    anonymous_ids_filled, anonymous_ids_ambiguous : anonymous ids that were seen with exactly one user, and with
+        several.
     sources : one `SourceReport` per source.
     """
 
@@ -81,7 +83,7 @@ class EventReport:
     sources: tuple[SourceReport, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, text and integers, ready for JSON."""
+        """Return plain dicts, lists, text and integers, ready for JSON."""
         fields = dataclasses.asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 

@@ -27,12 +27,12 @@ _WILD_FROM = 1_000
 
 @dataclass(frozen=True, slots=True)
 class LogContext:
-    """The log's bounds, fixed before counting; counts with different ones refuse to merge.
+    """The bounds of a log, fixed before anything is counted. Counts with different bounds cannot be merged.
 
     Attributes
     ----------
     log_start : µs of the first event of the whole log.
-    observed_until : µs until which the whole log is complete.
+    observed_until : µs, up to which the whole log is complete.
     """
 
     log_start: int

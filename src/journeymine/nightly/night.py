@@ -20,21 +20,21 @@ SET_ASIDE: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """One dump, as it was taken in.
+    """One night: a dump, as it was taken in.
 
     Attributes
     ----------
     id : number of the night, from 1.
     dump : name of the dump.
-    content : SHA-256 of what it held.
-    observed_until : µs UTC until which the log is complete with it.
-    rows_read, accepted, duplicates : rows; duplicates were known by their event id.
+    content : SHA-256 of what the dump held.
+    observed_until : µs UTC, up to which the log is complete with the dump.
+    rows_read, accepted, duplicates : numbers of rows; duplicates were recognised by their event id.
     quarantined : rows set aside by reason, the late ones among them.
     used : rows that are sealed or that sealed others; a night without any may be replaced.
-    missing : nights that should have come before it, by `every`.
+    missing : number of nights that should have come before it, by `every`.
     new_labels : labels never seen before, by column; none on the first night.
-    onward : per place, the users seen there and those of them who went on the same night.
-    aside : the object that holds the rows set aside, as long as detail is kept.
+    onward : per place, the users seen there and those of them who went on in the same night.
+    aside : the object that holds the rows set aside, as long as they are kept.
     superseded : contents that this night's dump replaced.
     changed : False where the same dump had been taken in before and nothing was done.
     """
@@ -66,7 +66,7 @@ class Night:
         return cls(**{**data, "superseded": tuple(data["superseded"]), **changes})
 
     def to_dict(self) -> dict[str, Any]:
-        """What a scheduler wants to know, ready for JSON."""
+        """Return what a scheduler wants to know, ready for JSON."""
         return {
             "night": self.id,
             "dump": self.dump,

@@ -131,6 +131,20 @@ def test_a_touch_of_the_company_waits_for_the_journey_it_leads_to(tmp_path: Path
         assert_equal(measure, found[name], journeys)
 
 
+def test_results_of_another_period_are_of_other_journeys(tmp_path: Path) -> None:
+    nights = generate(1)
+    asked: dict[str, Measure] = {"conversion": Conversion(), "kept": Retention(period="2m")}
+    state = new_state(tmp_path / "state", JourneyRules(**RULES[0]), asked)
+    advance_all(state, nights)
+    day = str(state.nights["observed_until"][0])[:10]
+    for name in asked:
+        one, again, other, whole = (
+            state.results(*days)[name].basis.selection for days in ((day,), (day,), (None, day), ())
+        )
+        assert one == again
+        assert len({one, other, whole}) == 3
+
+
 def test_what_is_a_lower_bound_says_so(tmp_path: Path) -> None:
     nights = generate(1)
     asked: dict[str, Measure] = {"conversion": Conversion(), "flows": Transitions(), "kept": Retention(period="2m")}

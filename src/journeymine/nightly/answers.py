@@ -96,6 +96,8 @@ def counts_of(
 ) -> dict[str, Counts]:
     """Counts of every measure over journeys that started on the days ``[low, high)``, as of the last night."""
     basis = nightly_basis(settings, context_of(manifest), labels_seen(store, manifest))
+    if days != (None, None):
+        basis = replace(basis, selection=f"days {days[0]} to {days[1]}")
     carried = carried_now(store, manifest, settings)
     journeys = carried.journeys
     inside = _inside(days_of(journeys, settings.timezone), days)

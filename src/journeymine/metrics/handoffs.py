@@ -155,7 +155,7 @@ def handoffs(
         n_journeys i64: journeys that cross, before or after their goal
         n i64: mature journeys that cross up to their goal; n_users i64: their users
         lost_at i64: of n, lost with the arrival as last step; lost_at_share f64: lost_at ÷ n, with interval
-        n_arrivals i64: arrivals of the n journeys by this crossing, up to their goal
+        n_arrivals i64: arrivals of the n journeys by this crossing, up to and including their goal
         lost_otherwise f64: share lost of the other arrivals at `to`
         lost_excess f64: share lost of these arrivals − lost_otherwise, with interval; p_lost, p_lost_adjusted f64: its
         test

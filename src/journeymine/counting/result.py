@@ -62,7 +62,7 @@ class Result:
         return result_html(self)
 
     def plot(self, **options: Any) -> Any:
-        """Draw a chart of the frame (Altair, extra ``plot``).
+        """Draw a chart of the frame (Altair, extra ``plot``). Options depend on the chart; see `docs/charts.md`.
 
         Raises
         ------

@@ -41,10 +41,10 @@ class EventSchema:
     ----------
     user : column of the user id, by default ``"user"``; or several, of which the first that is neither null nor empty
         counts.
-    timestamp : column of the instant, by default ``"timestamp"``. A column of times with a zone needs nothing more. Times
-        without one need `timezone`, numbers need `time_unit`, and text that is not ISO 8601 needs `time_format`.
-    touchpoint, constant_touchpoint : column of what happened, by default ``"touchpoint"``; or one touchpoint for every row
-        of the source.
+    timestamp : column of the instant, by default ``"timestamp"``. A column of times with a zone needs nothing more.
+        Times without one need `timezone`, numbers need `time_unit`, and text that is not ISO 8601 needs `time_format`.
+    touchpoint, constant_touchpoint : column of what happened, by default ``"touchpoint"``; or one touchpoint for every
+        row of the source.
     channel, constant_channel : column of where it happened, or one channel for every row. Without either, the source
         has no channels.
     time_unit : unit of times given as numbers since 1970-01-01 UTC: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``. Whole

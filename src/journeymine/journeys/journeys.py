@@ -230,7 +230,10 @@ class Journeys:
         return segment(self, name, label)
 
     def join_users(self, frame: pl.DataFrame, *, on: str = "user") -> Journeys:
-        """Add each column of a frame with one row per user as a segment; users not in it get ``"(unknown)"``."""
+        """Add each column of a frame with one row per user as a segment; users not in it get ``"(unknown)"``.
+
+        `on` is the frame's column of user ids.
+        """
         from journeymine.journeys.select import join_users
 
         return join_users(self, frame, on=on)

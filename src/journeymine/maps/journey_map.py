@@ -59,7 +59,7 @@ class JourneyMap:
         return to_html(self.spec)
 
     def to_svg(self, *, dark: bool = False) -> str:
-        """Return the map as a complete SVG file, without script."""
+        """Return the map as a complete SVG file, without script; `dark` draws it in dark colours."""
         from journeymine.maps.svg import to_svg
 
         return to_svg(self.spec, dark=dark)

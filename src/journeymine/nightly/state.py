@@ -301,7 +301,7 @@ class NightlyState:
         """All answers, over the journeys that started from the day `start` on and before the day `end`.
 
         Days are of the state's calendar; None means without bound. Figures of user-unit measures are those of these
-        journeys.
+        journeys. `confidence` is the level of the intervals.
         """
         manifest = self._store.read()
         settings = settings_in(manifest)

@@ -193,6 +193,7 @@ def markov(
         n i64: visits; visits f64: visits per journey
         converted, lost, open, ended f64: chance of each outcome from here, 0–1
         steps f64: further steps, the goal among them; seconds f64: mean time until the goal or the last step
+        reason str: why there is no interval
     `moves` has one row per move:
         from, to list[str] · outcome str · n i64 · probability f64, 0–1 · mean_s f64 seconds
     Estimates have …_lower and …_upper up to order 2.

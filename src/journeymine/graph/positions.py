@@ -127,6 +127,7 @@ def typical_order(
     Result; frame has one row per value of `by` and label, earliest first:
         n_journeys i64: journeys that have the label
         position f64: 0–1, with interval (jackknife)
+        reason str: why there is no interval
 
     Notes
     -----

@@ -110,6 +110,7 @@ def transitions(
         conversion f64: converted ÷ mature, 0–1, with interval; null without a goal
         value f64: units of money of the converted, each journey once
         mean_s, min_s, max_s, p50_s, p90_s, p95_s f64: seconds from step to step
+        sparse bool: few users behind the row; reason str: why there is no conversion
 
     Notes
     -----

@@ -162,6 +162,7 @@ def decision_points(
         lift f64: their ratio, with interval; null where none of the others convert
         p_value, p_adjusted f64: two-sided
         information_gain_bits f64: what passing it tells about converting
+        sparse bool: few users behind the row; reason str: why there is no number
     tables["branching"] has one row per label: label str · n i64 · n_ways i64 · entropy_bits f64, Shannon's entropy of
     what comes next, the end of the journey included.
 

@@ -185,6 +185,7 @@ def friction(
         difference f64: converted_with − converted_without, with interval
         p_value, p_adjusted f64: two-sided
         conversions_at_stake f64: journeys, with interval; value_at_stake f64: units of money, with interval
+        sparse bool: few users behind the row; reason str: why there is no number
     tables["weeks"] has the same for the declared kinds, per calendar week (UTC; date of its Monday) in which the
     journey reached the stage. It shows what goes wrong for a week only.
     tables["ways"] has the usual way to each stage: n and usual_steps.

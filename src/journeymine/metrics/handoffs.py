@@ -163,6 +163,7 @@ def handoffs(
         converted_with, converted_without f64: share of these arrivals, and of the others, with or after which the
         journey converts
         difference f64: converted_with − converted_without, with interval; p_value, p_adjusted f64: its test
+        sparse bool: few users behind the row; reason str: why there is no number
 
     Notes
     -----

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -64,7 +64,7 @@ PINNED = "43a5e558e394ac97"
         ({"after_goal": "stay"}, "need a goal"),
         ({"goal": "a", "after_goal": "keep"}, "'stay' or 'cut'|'stay', 'cut'"),
         ({"goal": "a", "after_goal": "cut", "split": "user"}, "split"),
-        ({"observed_until": "2024-01-01"}, "observed_until"),
+        ({"observed_until": "soon"}, "is no instant"),
     ],
 )
 def test_contradictions_are_refused_with_the_way_out(fields: dict[str, Any], said: str) -> None:
@@ -189,3 +189,48 @@ def test_the_names_of_the_columns_of_journeys_and_steps_are_all_known() -> None:
     for name in STEP_COLUMNS:
         with pytest.raises(SchemaError, match=rf"(?s)'{name}' bear the name of a canonical column.*Hint: rename"):
             read_events(frame.with_columns(pl.lit("mine").alias(name)), timestamp="t", time_unit="s", attributes=[name])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        date(2026, 3, 1),
+        "2026-03-01",
+        datetime(2026, 3, 2, tzinfo=UTC),
+        datetime(2026, 3, 2),  # noqa: DTZ001
+        "2026-03-02T01:00:00+01:00",
+        1_772_409_600_000_000,
+        tomllib.loads("at = 2026-03-01")["at"],
+        tomllib.loads("at = 2026-03-02T00:00:00Z")["at"],
+    ],
+    ids=[
+        "date",
+        "text of a date",
+        "datetime",
+        "naive datetime",
+        "text with a zone",
+        "microseconds",
+        "TOML date",
+        "TOML datetime",
+    ],
+)
+def test_a_log_is_complete_until_the_end_of_a_date_or_an_instant(given: Any) -> None:
+    rules = JourneyRules(goal="order", observed_until=given)
+    assert rules == JourneyRules(goal="order", observed_until=1_772_409_600_000_000)
+    assert JourneyRules.from_data(rules.to_data()).fingerprint == rules.fingerprint
+    log = pl.DataFrame({"u": ["a"], "t": [datetime(2026, 2, 28, tzinfo=UTC)], "what": ["visit"]})
+    events = read_events(log, user="u", timestamp="t", touchpoint="what")
+    assert build_journeys(events, rules).context.observed_until == 1_772_409_600_000_000
+
+
+@pytest.mark.parametrize("given", ["soon", "2026-02-30", True, 1.5, timedelta(days=1), date.max])
+def test_what_is_no_instant_is_refused(given: Any) -> None:
+    with pytest.raises(RulesError, match=r"observed_until=.*(?s:.*)Hint"):
+        JourneyRules(observed_until=given)
+
+
+def test_a_log_is_not_complete_before_it_begins() -> None:
+    log = pl.DataFrame({"u": ["a"], "t": [datetime(2026, 2, 28, tzinfo=UTC)], "what": ["visit"]})
+    events = read_events(log, user="u", timestamp="t", touchpoint="what")
+    with pytest.raises(RulesError, match=r"2026-02-02T00:00:00.000000Z lies before the first event at 2026-02-28T"):
+        build_journeys(events, observed_until="2026-02-01")

@@ -122,7 +122,7 @@ class TransitionGraph:
         import networkx as nx
 
         self._one_graph("to_networkx")
-        graph: nx.DiGraph[NodeKey] = nx.DiGraph(grain=self.result.question)
+        graph: nx.DiGraph[NodeKey] = nx.DiGraph(question=self.result.question)
         for row in self.nodes.iter_rows(named=True):
             graph.add_node(("step", row["label"]), **row)
         for row in self.edges.iter_rows(named=True):

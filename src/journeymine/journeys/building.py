@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from journeymine.errors import QuestionError, RulesError
 from journeymine.events.log import Events
 from journeymine.journeys.build import build_ordered
@@ -69,10 +71,10 @@ def rules_of(events: Events, rules: JourneyRules | None, rule_fields: dict[str, 
 def context_of(events: Events, rules: JourneyRules) -> LogContext:
     """The bounds of the whole log, before any part of it is counted."""
     span = events.span
-    until = span.observed_until if rules.observed_until is None else rules.observed_until
+    until = span.observed_until if rules.observed_until_us is None else rules.observed_until_us
     if until < span.first:
         raise RulesError(
-            f"observed_until={until} lies before the first event at {span.first} (µs since 1970 UTC)",
+            f"observed_until={np.datetime64(until, 'us')}Z lies before the first event at {np.datetime64(span.first, 'us')}Z",
             hint="give the instant until which the log is complete",
         )
     return LogContext(span.first, until)

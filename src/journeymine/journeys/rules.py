@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date, datetime
 from typing import Any
 
 from journeymine.columns import JOURNEY_COLUMNS
 from journeymine.durations import Duration, describe, microseconds
 from journeymine.errors import RulesError
+from journeymine.instants import until_us
 from journeymine.journeys.predicate import Predicate
 
 __all__ = ["JourneyRules"]
@@ -33,8 +35,8 @@ class JourneyRules:
     goal_stage : the stage from which on a step is after-sale. By default the earliest stage of the goal's touchpoints.
     mature_after : journeys that started less than this before `observed_until` are immature and left out of headline
         shares. By default 2 × `idle`.
-    observed_until : the instant up to which the log is complete, in µs since 1970 UTC. By default the last timestamp;
-        with several sources the earliest of their ends.
+    observed_until : the instant up to which the log is complete: a date (to its end), a datetime, ISO text, or µs since 1970
+        UTC; naive ones are UTC. By default the last timestamp; with several sources the earliest of their ends.
     value_from : the steps whose value counts for a journey. By default the goal steps, or every step where there is no
         goal; ``"any"`` counts every step.
     segments : name of a segment → the label column whose first known value in the journey is the segment.
@@ -58,7 +60,7 @@ class JourneyRules:
     after_goal: str | None = None
     goal_stage: str | None = None
     mature_after: Duration | None = None
-    observed_until: int | None = None
+    observed_until: int | str | date | datetime | None = None
     value_from: Any = None
     segments: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,6 +75,8 @@ class JourneyRules:
             put(self, name, describe(microseconds(getattr(self, name), name=name)))
         mature = 2 * self.idle_us if self.mature_after is None else microseconds(self.mature_after, name="mature_after")
         put(self, "mature_after", describe(mature))
+        if self.observed_until is not None:
+            put(self, "observed_until", until_us(self.observed_until, name="observed_until", error=RulesError))
         check_segments(self.segments)
         put(self, "segments", dict(sorted(self.segments.items())))
         self._check()
@@ -92,8 +96,11 @@ class JourneyRules:
                 f"session_gap={self.session_gap} is longer than idle={self.idle}",
                 hint="a session lies inside a journey",
             )
-        if self.observed_until is not None and not isinstance(self.observed_until, int):
-            raise RulesError("observed_until is an int of microseconds since 1970 UTC", hint="see JourneyRules")
+
+    @property
+    def observed_until_us(self) -> int | None:
+        """`observed_until` in µs since 1970 UTC, as it is kept."""
+        return self.observed_until if isinstance(self.observed_until, int) else None
 
     @property
     def idle_us(self) -> int:

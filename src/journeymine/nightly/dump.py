@@ -7,7 +7,6 @@ import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from journeymine.events.quarantine import enforce_limit
 from journeymine.events.read import read_events
 from journeymine.events.sources import Source
 from journeymine.events.timestamps import EARLIEST_US, LATEST_US
+from journeymine.instants import until_us
 from journeymine.journeys.context import check_latest, n_latest
 from journeymine.nightly.rows import RowShape
 from journeymine.nightly.settings import Settings
@@ -60,31 +60,7 @@ def instant(given: Any, zone: str) -> int | None:
     >>> instant("2026-03-01", "UTC") == instant("2026-03-02T00:00:00+00:00", "Europe/Berlin")
     True
     """
-    from zoneinfo import ZoneInfo
-
-    if given is None:
-        return None
-    if isinstance(given, int) and not isinstance(given, bool):
-        return _in_range(given, given)
-    if isinstance(given, str):
-        try:
-            given = date.fromisoformat(given) if len(given) == 10 else datetime.fromisoformat(given)
-        except ValueError as error:
-            raise StateError(
-                f"until={given!r} is no instant", hint="e.g. 2026-03-01 or 2026-03-01T23:59:59Z"
-            ) from error
-    said = given
-    if isinstance(given, date) and not isinstance(given, datetime):
-        # a date means all of that day
-        after = given.toordinal() + 1
-        if after > date.max.toordinal():
-            _in_range(LATEST_US + 1, said)
-        given = datetime.fromordinal(after).replace(tzinfo=ZoneInfo(zone))
-    if not isinstance(given, datetime):
-        raise StateError(f"until={given!r} is no instant", hint="give a date, a datetime or ISO text")
-    aware = given if given.tzinfo else given.replace(tzinfo=ZoneInfo(zone))
-    span = aware - datetime(1970, 1, 1, tzinfo=UTC)
-    return _in_range((span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds, said)
+    return None if given is None else _in_range(until_us(given, name="until", error=StateError, zone=zone), given)
 
 
 def _in_range(us: int, said: Any) -> int:

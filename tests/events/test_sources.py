@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
+import journeymine as jm
 from journeymine.errors import SchemaError, SourceError
 from journeymine.events import Events, EventSchema, Source, read_events
 
@@ -281,6 +283,19 @@ def two_sources() -> list[Source]:
             "till",
         ),
     ]
+
+
+def test_a_source_without_rows_is_named(tmp_path: Path) -> None:
+    web, till = two_sources()
+    for source in ([web, replace(till, data=till.data.clear())], [replace(web, data=web.data.clear()), till]):
+        name = next(each.name for each in source if not each.data.height)
+        with pytest.raises(SourceError, match=rf"1 of 2 sources have no rows: '{name}'(?s:.*)Hint"):
+            read_events(source).check()
+        with pytest.raises(SourceError, match=rf"1 of 2 sources have no rows: '{name}'"):
+            jm.mine(read_events(source), [jm.Conversion()], engine=jm.Buckets(tmp_path / name), goal="order")
+    # A file of a source may be empty: somebody may have stayed at home all day.
+    days = [till.data, till.data.clear()]
+    assert read_events([web, replace(till, data=days)]).check().rows_read == 4
 
 
 def test_several_sources_become_one_log_in_their_order() -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.engines.tally import LogTally
-from journeymine.errors import SourceError
 from journeymine.events.log import Events
 from journeymine.events.quarantine import enforce_limit
 from journeymine.events.report import EventReport, LogFacts
@@ -19,10 +18,9 @@ __all__ = ["check_after", "check_before", "check_times", "report_of"]
 
 
 def check_before(events: Events) -> None:
-    """Raise what one light pass over the log can raise: it is empty, or too many rows are unusable in themselves."""
+    """Raise what one light pass over the log can raise: a source is empty, or too many rows are unusable in themselves."""
     seen = events.survey()
-    if not sum(seen.heights):
-        raise SourceError("the log has no rows", hint="check the path, and the query that wrote it")
+    events.check_rows(seen.heights)
     enforce_limit(sum(seen.heights), seen.faults, seen.faults_by_file, events.max_quarantine_share)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -138,10 +139,28 @@ class Events:
 
     def _read(self) -> LoadedLog:
         coded, loaded = load(self._log)
-        if not sum(loaded.heights):
-            raise SourceError("the log has no rows", hint="check the path, and the query that wrote it")
+        self.check_rows(loaded.heights)
         self._kept["coded"] = coded
         return loaded
+
+    def check_rows(self, heights: Sequence[int]) -> None:
+        """Refuse a log with a source that has no rows: what is missing there would look like what nobody did.
+
+        Parameters
+        ----------
+        heights : rows of each file.
+        """
+        rows = Counter(dict.fromkeys(self.sources, 0))
+        for file, height in zip(self._log.files, heights, strict=True):
+            rows[file.source_name] += height
+        empty = [name for name, n in rows.items() if not n]
+        if len(empty) == len(rows):
+            raise SourceError("the log has no rows", hint="check the path, and the query that wrote it")
+        if empty:
+            raise SourceError(
+                f"{len(empty)} of {len(rows)} sources have no rows: {', '.join(map(repr, empty))}",
+                hint="check the paths, and the queries that wrote them; leave out a source that has nothing to tell",
+            )
 
     def _check_limit(self) -> None:
         loaded = self._loaded()
@@ -152,7 +171,7 @@ class Events:
 
         Raises
         ------
-        SourceError : a file cannot be read, or the log has no rows.
+        SourceError : a file cannot be read, or a source has no rows.
         SchemaError : money in several currencies.
         QuarantineLimitError : more than `max_quarantine_share` of the rows had to be set aside.
         """

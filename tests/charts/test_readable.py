@@ -142,3 +142,12 @@ def test_what_was_not_tested_is_told_from_what_shows_no_difference(sampled: jm.J
         assert any(row["_tested"] and not row["_told"] for row in rows) == grey
         svg = vl_convert.vegalite_to_svg(json.dumps(json.loads(shown.plot().to_json())))
         assert ('fill="white" stroke="#4d545c"' in svg) == hollow
+
+
+def test_points_are_no_per_cents_and_pale_dots_are_explained() -> None:
+    journeys = jm.build_journeys(jm.sample(users=700))
+    for result in (jm.friction(journeys), jm.handoffs(journeys), jm.decision_points(journeys)):
+        spec = json.dumps(result.plot().to_dict())
+        assert "format(datum.value * 100, '+~f')" in spec
+        assert '%"' not in spec.replace("95%", "")
+        assert "Pale: few users" in spec

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from journeymine.charts.labels import SECONDS, figure_of, joined, leading, title_of
-from journeymine.charts.rows import Rows, layers_of, rows_of, told_by_test
+from journeymine.charts.rows import Rows, layers_of, rows_of, words_on_marks
 from journeymine.charts.style import styled
 from journeymine.errors import QuestionError
 from journeymine.percents import percent
@@ -55,7 +55,7 @@ def compare_chart(result: Any, *, estimate: str | None = None, width: int = 380)
     data = data.with_columns(_figures=pl.Series(figures, dtype=pl.String))
     words = [
         f"Dots: {chosen}, {'; '.join(result.notes)}. Lines: {percent(result.confidence, 0)}% intervals.",
-        *told_by_test(data),
+        *words_on_marks(data),
         f"The {rows.most} largest rows of {rows.most + left_out}." if left_out else "",
     ]
     return styled(layers_of(data, rows, width=width).properties(title=title_of(result, words)))

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from journeymine.charts.labels import joined, leading, title_of
-from journeymine.charts.rows import Rows, layers_of, rows_of, told_by_test
+from journeymine.charts.rows import Rows, layers_of, rows_of, words_on_marks
 from journeymine.charts.style import ACCENT, INK, styled
 from journeymine.percents import percent
 
@@ -59,7 +59,7 @@ def handoffs_chart(result: Any, *, most: int = 12) -> Any:
     words = [
         "Cells: crossings from one to the other.",
         *([] if data.is_empty() else [rows.said, f"Lines: {percent(result.confidence, 0)}% intervals."]),
-        *told_by_test(data),
+        *words_on_marks(data),
         said,
     ]
     return styled(alt.vconcat(*parts, spacing=28).properties(title=title_of(result, words)))

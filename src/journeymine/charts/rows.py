@@ -12,11 +12,17 @@ from journeymine.charts.labels import figure_of, joined, leading, shortened, tit
 from journeymine.charts.style import ACCENT, INK, INTERVAL, LINE, QUIET, styled
 from journeymine.percents import percent
 
-__all__ = ["Rows", "layers_of", "rows_chart", "rows_of", "told_by_test"]
+__all__ = ["Rows", "layers_of", "rows_chart", "rows_of", "words_on_marks"]
 
 _STEP, _WIDTH = 26, 380
 _MARKED = ("_pale", "_told", "_tested")
-_AXES = {"percent": "%", "points": "+.0%", "number": ",f", "count": ",d", "signed": "+,f"}
+_AXES: dict[str, dict[str, Any]] = {
+    "percent": {"format": "%"},
+    "points": {"labelExpr": "datum.value ? format(datum.value * 100, '+~f') : '0'"},
+    "number": {"format": ",f"},
+    "count": {"format": ",d"},
+    "signed": {"format": "+,f"},
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ def layers_of(data: pl.DataFrame, rows: Rows, *, width: int = _WIDTH) -> Any:
     axis_y = alt.Axis(labelPadding=8, labelExpr="slice(datum.label, 4)", labelLimit=380, labelColor=INK)
     base = alt.Chart(data.to_arrow()).encode(y=alt.Y("_key:N", sort=keys, title=None, axis=axis_y))
     scale = _scale(data, rows)
-    axis = alt.Axis(format=_AXES[rows.form], title=rows.axis, tickCount=5)
+    axis = alt.Axis(title=rows.axis, tickCount=5, **_AXES[rows.form])
     x = alt.X(f"{rows.estimate}:Q", scale=scale, axis=axis)
     tooltip = ["_row", rows.estimate, lower, upper, rows.count[0]]
     colour = alt.condition("datum._told", alt.value(ACCENT), alt.value(QUIET))
@@ -136,12 +142,13 @@ def _scale(data: pl.DataFrame, rows: Rows) -> Any:
     return alt.Scale(domain=[low, high], nice=True)
 
 
-def told_by_test(data: pl.DataFrame) -> list[str]:
-    """What grey and hollow marks say, where there are any."""
+def words_on_marks(data: pl.DataFrame) -> list[str]:
+    """What grey, hollow and pale marks say, where there are any."""
     grey = (data["_tested"] & ~data["_told"]).any()
     return [
         *(["Grey: no difference to be told (adjusted p above 0.05)."] if grey else []),
         *(["Hollow: not tested, too few to compare."] if not data["_tested"].all() else []),
+        *(["Pale: few users, or few who convert."] if data["_pale"].any() else []),
     ]
 
 
@@ -149,9 +156,7 @@ def rows_chart(result: Any, rows: Rows, *, width: int = _WIDTH, said: Sequence[s
     """The finished chart of a result as rows."""
     data, left_out = rows_of(result.frame, rows)
     words = [rows.said, f"Lines: {percent(result.confidence, 0)}% intervals.", *said]
-    words += told_by_test(data)
-    if data["_pale"].any():
-        words.append("Pale: few users, or few who convert.")
+    words += words_on_marks(data)
     if left_out:
         words.append(f"The {rows.most} largest rows of {rows.most + left_out}.")
     return styled(layers_of(data, rows, width=width).properties(title=title_of(result, words)))

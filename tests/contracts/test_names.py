@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+import textwrap
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,3 +124,24 @@ def test_a_name_of_ours_gives_the_same_numbers_or_is_refused(measure: Measure) -
 def test_what_is_made_of_measures_has_columns_of_its_own(name: str, ask: Any) -> None:
     with pytest.raises(QuestionError, match=f"by='{name}': (?s:.*)Hint: give it another name"):
         ask(called(name))
+
+
+ASIDE = """
+    from journeymine import Conversion, DropOff, Transitions
+    from journeymine.counting.taken import check_names
+
+    def reserved():
+        return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData")) / 1024
+
+    before = reserved()
+    for measure in (Transitions(), Conversion(by="channel"), DropOff(by="channel")):
+        check_names(measure)
+    print(reserved() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_checking_names_sets_no_memory_aside() -> None:
+    """It comes before the log is read, and Arrow takes a gibibyte of addresses for its first array."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(ASIDE)], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 500, "MiB"

@@ -186,6 +186,8 @@ def _own(column: pl.Series) -> pl.Series:
         if len(column) >= _FEW_ROWS:
             return _spelled_once(column, kind.categories.to_list())
         column = column.cast(pl.String)
+    if not len(column):  # Arrow sets a gibibyte of addresses aside for its first array
+        return pl.Series(column.name, [], dtype=column.dtype)
     if column.null_count() and len(column) < _FEW_ROWS:  # through Python: the spare bits of a validity mask differ
         return pl.Series(column.name, column.to_list(), dtype=column.dtype)
     return pl.Series(column.name, column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()), dtype=column.dtype)

@@ -8,13 +8,13 @@ A column without a meaning in column_meanings.py stops the script: no output goe
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 from column_meanings import ELSEWHERE, MEANING
+from made_page import write_or_check
 
 import journeymine as jm
 from journeymine.counting.result import Result
@@ -124,15 +124,5 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def main() -> None:
-    """Write the page, or check it."""
-    text = page()
-    if "--check" in sys.argv:
-        if PAGE.read_text("utf-8") != text:
-            raise SystemExit(f"{PAGE.name} is out of date: run python scripts/{Path(__file__).name}")
-        return
-    PAGE.write_text(text, "utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(PAGE, page())

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from made_page import write_or_check
 
 import journeymine as jm
 
@@ -157,15 +158,5 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def main() -> None:
-    """Write the page, or check it."""
-    text = page()
-    if "--check" in sys.argv:
-        if PAGE.read_text("utf-8") != text:
-            raise SystemExit(f"{PAGE.name} is out of date: run python scripts/{Path(__file__).name}")
-        return
-    PAGE.write_text(text, "utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check(PAGE, page())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PACKAGE = "journeymine"
 
-_GROUND = frozenset({"errors", "columns", "durations", "instants", "parallel", "percents", "flags"})
+_GROUND = frozenset({"errors", "columns", "durations", "files", "instants", "parallel", "percents", "flags"})
 _EVENTS = _GROUND | {"stats"}
 _JOURNEYS = _EVENTS | {"events"}
 _COUNTING = _JOURNEYS | {"journeys"}
@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "columns": frozenset({"errors"}),
     "durations": frozenset({"errors", "columns"}),
+    "files": frozenset(),
     "instants": frozenset({"errors"}),
     "parallel": frozenset(),
     "flags": frozenset(),

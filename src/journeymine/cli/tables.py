@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from pathlib import Path
 
 import polars as pl
 
 from journeymine.errors import QuestionError
+from journeymine.files import parquet_bytes, write_whole
 
 __all__ = ["check_table_path", "write_table"]
 
@@ -23,22 +22,8 @@ def write_table(frame: pl.DataFrame, path: Path) -> Path:
     """Write a table whole or not at all."""
     check_table_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = _csv(frame) if path.suffix.lower() == ".csv" else _parquet(frame)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
+    write_whole(path, _csv(frame) if path.suffix.lower() == ".csv" else parquet_bytes(frame))
     return path
-
-
-def _parquet(frame: pl.DataFrame) -> bytes:
-    out = io.BytesIO()  # Polars tells a full disk as a fault of the format
-    frame.write_parquet(out)
-    return out.getvalue()
 
 
 def _csv(frame: pl.DataFrame) -> bytes:

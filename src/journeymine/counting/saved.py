@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ import polars as pl
 
 from journeymine.counting.counts import Basis, Counts, TableSpec
 from journeymine.errors import MergeError
+from journeymine.files import parquet_bytes, write_whole
 
 __all__ = ["FORMAT", "load_counts", "save_counts"]
 
@@ -29,10 +29,9 @@ def save_counts(counts: Counts, folder: Path) -> None:
     (folder / _ABOUT).unlink(missing_ok=True)
     checksums = {}
     for name, frame in counts.tables.items():
-        out = io.BytesIO()
-        frame.write_parquet(out)
-        (folder / f"{name}.parquet").write_bytes(out.getvalue())
-        checksums[name] = hashlib.sha256(out.getvalue()).hexdigest()
+        content = parquet_bytes(frame)
+        (folder / f"{name}.parquet").write_bytes(content)
+        checksums[name] = hashlib.sha256(content).hexdigest()
     about = {
         "format": FORMAT,
         "question": counts.question,
@@ -43,9 +42,7 @@ def save_counts(counts: Counts, folder: Path) -> None:
         "tables": list(counts.tables),
         "sha256": checksums,
     }
-    partial = folder / f"{_ABOUT}.partial"
-    partial.write_text(json.dumps(about, sort_keys=True, indent=1), encoding="utf-8")
-    partial.replace(folder / _ABOUT)
+    write_whole(folder / _ABOUT, json.dumps(about, sort_keys=True, indent=1).encode())
 
 
 def load_counts(folder: Path, specs: Mapping[str, TableSpec]) -> Counts:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import polars as pl
 from journeymine.counting.finish import mapping_of_tables
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError, StateError
+from journeymine.files import parquet_bytes, write_whole
 from journeymine.maps.mapping import journey_map
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.periods import period_of
@@ -111,7 +111,7 @@ def write_report(
             manifest["nights"][-1]["missing"],
             tuple(files),
         )
-        _replace(out / "watch.json", json.dumps(report.to_dict(), ensure_ascii=False, indent=1).encode())
+        write_whole(out / "watch.json", json.dumps(report.to_dict(), ensure_ascii=False, indent=1).encode())
     return report
 
 
@@ -173,18 +173,5 @@ def _writing(out: Path) -> Iterator[None]:
 
 
 def _write(path: Path, frame: pl.DataFrame) -> Path:
-    content = io.BytesIO()  # Polars tells a full disk as a fault of the format
-    frame.write_parquet(content)
-    _replace(path, content.getvalue())
+    write_whole(path, parquet_bytes(frame))
     return path
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise

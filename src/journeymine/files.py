@@ -1,0 +1,35 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import polars as pl
+
+__all__ = ["parquet_bytes", "write_whole"]
+
+
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """A frame as a Parquet file; written by us, since Polars tells a full disk as a fault of the format."""
+    out = io.BytesIO()
+    frame.write_parquet(out)
+    return out.getvalue()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put `content` under `path` in one go: whoever looks sees what was there before, or all of it.
+
+    Raises
+    ------
+    OSError : it cannot be written; nothing of it is left.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise

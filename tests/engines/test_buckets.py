@@ -44,13 +44,13 @@ ASKED: list[Measure] = [
 MANIFEST = "journeymine-buckets.json"
 
 
-def same(found: Mined, expected: Mined) -> None:
+def assert_same(found: Mined, expected: Mined) -> None:
     """Counts to the last integer, frames to the byte, and the same report on the log."""
-    same_numbers(found, expected)
+    assert_same_numbers(found, expected)
     assert found.report == expected.report
 
 
-def same_numbers(found: Mined, expected: Mined) -> None:
+def assert_same_numbers(found: Mined, expected: Mined) -> None:
     assert found.context == expected.context
     for name, counts in expected.counts.items():
         assert found.counts[name].equals(counts), name
@@ -80,7 +80,7 @@ def expected(pattern: str) -> Mined:
 
 @pytest.mark.parametrize("n_buckets", [1, 2, 7, 40])
 def test_any_number_of_buckets_gives_the_same(pattern: str, expected: Mined, n_buckets: int) -> None:
-    same(mine(log(pattern), ASKED, engine=Buckets(n_buckets=n_buckets), **RULES), expected)
+    assert_same(mine(log(pattern), ASKED, engine=Buckets(n_buckets=n_buckets), **RULES), expected)
 
 
 def test_the_number_of_buckets_follows_the_memory(pattern: str, expected: Mined, tmp_path: Path) -> None:
@@ -100,12 +100,12 @@ def test_many_groups_of_files_are_read_in_input_order(
     pattern: str, expected: Mined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("journeymine.engines.partition.GROUP_ROWS", 9_000)
-    same(mine(log(pattern), ASKED, engine=Buckets(n_buckets=3), **RULES), expected)
+    assert_same(mine(log(pattern), ASKED, engine=Buckets(n_buckets=3), **RULES), expected)
 
 
 def test_one_user_with_a_third_of_the_log(tmp_path: Path) -> None:
     path = write_log(tmp_path / "log", 30_000, 800, files=2, skew=0.3)
-    same(mine(log(path), ASKED, engine=Buckets(n_buckets=6), **RULES), mine(log(path), ASKED, **RULES))
+    assert_same(mine(log(path), ASKED, engine=Buckets(n_buckets=6), **RULES), mine(log(path), ASKED, **RULES))
 
 
 def test_a_dirty_log_of_several_sources(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_dirty_log_of_several_sources(tmp_path: Path) -> None:
     assert read().report.quarantined_by_reason["duplicate event_id"] > 100
     assert len(read().report.quarantined_by_reason) >= 4
     for n_buckets in (1, 5):
-        same(mine(read(), ASKED, engine=Buckets(n_buckets=n_buckets), **RULES), mine(read(), ASKED, **RULES))
+        assert_same(mine(read(), ASKED, engine=Buckets(n_buckets=n_buckets), **RULES), mine(read(), ASKED, **RULES))
 
 
 def test_company_touches_and_a_goal_that_only_some_channels_bring(tmp_path: Path) -> None:
@@ -142,13 +142,13 @@ def test_company_touches_and_a_goal_that_only_some_channels_bring(tmp_path: Path
     asked = [Transitions(), Conversion(by="channel")]
     # so many buckets that in some of them order_placed comes by e-mail only
     found = mine(read_events(tmp_path / "journey.toml"), asked, engine=Buckets(n_buckets=200), **RULES)
-    same(found, mine(read_events(tmp_path / "journey.toml"), asked, **RULES))
+    assert_same(found, mine(read_events(tmp_path / "journey.toml"), asked, **RULES))
 
 
 def test_a_frame_in_memory_is_a_source_too() -> None:
     frame = events_of(5_000, 300)
     events = read_events(frame, SCHEMA)
-    same(mine(events, ASKED[:3], engine=Buckets(n_buckets=3), **RULES), mine(events, ASKED[:3], **RULES))
+    assert_same(mine(events, ASKED[:3], engine=Buckets(n_buckets=3), **RULES), mine(events, ASKED[:3], **RULES))
 
 
 def test_the_users_of_a_bucket_may_all_be_set_aside() -> None:
@@ -158,7 +158,7 @@ def test_the_users_of_a_bucket_may_all_be_set_aside() -> None:
     events = read_events(
         frame, timestamp="t", time_unit="s", event_rules={"never_before": [["won", "met"]]}, max_quarantine_share=0.6
     )
-    same(mine(events, [Transitions()], engine=Buckets(n_buckets=20)), mine(events, [Transitions()]))
+    assert_same(mine(events, [Transitions()], engine=Buckets(n_buckets=20)), mine(events, [Transitions()]))
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------
@@ -336,11 +336,11 @@ def test_kept_buckets_answer_again_and_answer_more(pattern: str, expected: Mined
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "work").rglob("*.parquet")}
     again, watch = kept(pattern, tmp_path / "work", ASKED)
     assert not watch.partitioned
-    same(again, expected)
+    assert_same(again, expected)
     assert before.items() <= {p: p.stat().st_mtime_ns for p in (tmp_path / "work").rglob("*.parquet")}.items()
     other, watch = kept(pattern, tmp_path / "work", ASKED, idle="5d")
     assert not watch.partitioned
-    same(other, mine(log(pattern), ASKED, **(RULES | {"idle": "5d"})))
+    assert_same(other, mine(log(pattern), ASKED, **(RULES | {"idle": "5d"})))
 
 
 def test_another_log_or_other_buckets_are_made_anew(tmp_path: Path) -> None:
@@ -349,11 +349,11 @@ def test_another_log_or_other_buckets_are_made_anew(tmp_path: Path) -> None:
     write_log(tmp_path / "log", 4_000, 200, files=2, seed=2)
     found, watch = kept(path, tmp_path / "work", ASKED[:1])
     assert watch.partitioned
-    same(found, mine(log(path), ASKED[:1], **RULES))
+    assert_same(found, mine(log(path), ASKED[:1], **RULES))
     watch = Watch()
     found = mine(log(path), ASKED[:1], engine=Buckets(tmp_path / "work", n_buckets=9), progress=watch, **RULES)
     assert watch.partitioned
-    same(found, mine(log(path), ASKED[:1], **RULES))
+    assert_same(found, mine(log(path), ASKED[:1], **RULES))
 
 
 def damage(path: Path) -> None:
@@ -387,7 +387,7 @@ def test_what_is_damaged_is_made_anew(
         manifest.unlink()
     with caplog.at_level(logging.WARNING, logger="journeymine"):
         found, watch = kept(pattern, work, ASKED)
-    same(found, expected)
+    assert_same(found, expected)
     assert watch.partitioned == (victim not in ("counts", "a counts folder"))
     assert bool(caplog.messages) == (victim != "no manifest file")
 
@@ -427,7 +427,7 @@ def test_a_killed_run_is_finished_by_the_next(
     )
     watch = Watch()
     found = mine(log(pattern), ASKED, engine=Buckets(work, n_buckets=6, keep=True), progress=watch, **RULES)
-    same(found, expected)
+    assert_same(found, expected)
     assert watch.partitioned == (moment == "writing buckets")
     assert finished.items() <= {p: p.stat().st_mtime_ns for p in (work / "counts").rglob("*.parquet")}.items()
 
@@ -449,7 +449,7 @@ def test_a_disk_that_is_full_is_an_error_of_the_engine_and_the_next_run_goes_on(
         with pytest.raises(EngineError, match=r"cannot be written.*No space left") as told:
             mine(log(pattern), ASKED, engine=engine, **RULES)
     assert "make room" in told.value.hint
-    same(mine(log(pattern), ASKED, engine=engine, **RULES), expected)
+    assert_same(mine(log(pattern), ASKED, engine=engine, **RULES), expected)
 
 
 @pytest.mark.parametrize("name", ["bucket", "codes", "position", "n", "_row"])
@@ -460,4 +460,4 @@ def test_an_attribute_may_be_called_anything(name: str) -> None:
     def read() -> Events:
         return read_events(frame, EventSchema(**{**SCHEMA.to_fields(), "attributes": [name]}))
 
-    same(mine(read(), asked, engine=Buckets(n_buckets=4), **RULES), mine(read(), asked, **RULES))
+    assert_same(mine(read(), asked, engine=Buckets(n_buckets=4), **RULES), mine(read(), asked, **RULES))

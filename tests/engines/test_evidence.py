@@ -33,7 +33,7 @@ from tests.engines.logs import (
     write_log,
 )
 from tests.engines.spark_session import Watch, spark_session
-from tests.engines.test_spark import same
+from tests.engines.test_spark import assert_same
 
 pytestmark = pytest.mark.evidence
 
@@ -152,5 +152,5 @@ def test_what_an_event_costs_on_spark(tmp_path: Path, repository: Path) -> None:
         engine = Spark(session=spark_session(small_jobs=False), schema=PLAIN, stages=STAGES, n_partitions=3)
         with Watch(figures, f"{n} events"):
             found = mine(pattern, FEW, engine=engine, **RULES)
-        same(found, mine(read_events(pattern, PLAIN, stages=STAGES), FEW, **RULES))
+        assert_same(found, mine(read_events(pattern, PLAIN, stages=STAGES), FEW, **RULES))
     tell("spark-cost", figures, repository)

@@ -44,7 +44,7 @@ from tests.engines.logs import (
     write_log,
 )
 from tests.engines.spark_session import arrow_rows, spark_session
-from tests.engines.test_buckets import ASKED, log, same_numbers
+from tests.engines.test_buckets import ASKED, assert_same_numbers, log
 
 pytestmark = [
     pytest.mark.spark,
@@ -58,9 +58,9 @@ def spark(n_partitions: int = 3, **fields: Any) -> Spark:
     return Spark(session=spark_session(), n_partitions=n_partitions, **({"schema": SCHEMA, "stages": STAGES} | fields))
 
 
-def same(found: Mined, expected: Mined, *, ordered: bool = True) -> None:
+def assert_same(found: Mined, expected: Mined, *, ordered: bool = True) -> None:
     """The same numbers, and the same report, but for what Spark does not know: single files, and order without one."""
-    same_numbers(found, expected)
+    assert_same_numbers(found, expected)
     ours, theirs = found.report, expected.report
     assert ours is not None
     assert theirs is not None
@@ -92,13 +92,13 @@ def expected(pattern: str) -> Mined:
 
 @pytest.mark.parametrize("n_partitions", [2, 7])
 def test_parquet_files_by_their_path_keep_their_order(pattern: str, expected: Mined, n_partitions: int) -> None:
-    same(mine(pattern, ASKED, engine=spark(n_partitions), **RULES), expected)
+    assert_same(mine(pattern, ASKED, engine=spark(n_partitions), **RULES), expected)
 
 
 def test_users_stay_whole_when_arrow_batches_end_inside_them(tmp_path: Path) -> None:
     pattern = write_log(tmp_path / "log", 4_000, 200, files=2)
     with arrow_rows(40):
-        same(mine(pattern, ASKED, engine=spark(2), **RULES), mine(log(pattern), ASKED, **RULES))
+        assert_same(mine(pattern, ASKED, engine=spark(2), **RULES), mine(log(pattern), ASKED, **RULES))
         opened = spark_log(Config((Source(pattern),)), SCHEMA, spark_session())
         plan = _plan(opened, [Variants()], JourneyRules(**RULES))
         counts, _, _ = to_counts(_counted(opened.rows, plan, 2), plan)
@@ -124,7 +124,7 @@ def test_spark_adds_the_counts_and_hands_over_one_table_of_each_name(
 
     monkeypatch.setattr("journeymine.engines.spark._AT_A_TIME", 3)  # 9 parts in two rounds
     monkeypatch.setattr("journeymine.engines.spark._counted", counted)
-    same(mine(pattern, ASKED, engine=spark(9), **RULES), expected)
+    assert_same(mine(pattern, ASKED, engine=spark(9), **RULES), expected)
     tables = [(item, name) for item, measure in enumerate(ASKED) for name in measure.specs()]
     assert sorted((item, name) for item, name, _ in handed[0]) == [(-1, ""), *sorted(tables)]
 
@@ -133,7 +133,7 @@ def test_one_user_with_a_third_of_the_log_in_a_frame_without_order() -> None:
     frame = events_of(9_000, 300, skew=0.3).with_columns(ORDERED)
     schema = EventSchema(**(SCHEMA.to_fields() | {"tie_break": ["seq"]}))
     found = mine(on_spark(frame), ASKED, engine=spark(7, schema=schema), **RULES)
-    same(found, mine(read_events(frame, schema, stages=STAGES), ASKED, **RULES))
+    assert_same(found, mine(read_events(frame, schema, stages=STAGES), ASKED, **RULES))
 
 
 def test_a_dirty_log_of_several_sources_and_formats(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_dirty_log_of_several_sources_and_formats(tmp_path: Path) -> None:
     sources = dirty_sources(tmp_path)
     local = read_events(sources, stages=STAGES, event_rules=rules, max_quarantine_share=0.5)
     found = mine(sources, ASKED, engine=spark(3, event_rules=rules, max_quarantine_share=0.5), **RULES)
-    same(found, mine(local, ASKED, **RULES), ordered=False)
+    assert_same(found, mine(local, ASKED, **RULES), ordered=False)
     with pytest.raises(QuarantineLimitError) as ours:
         mine(sources, ASKED[:1], engine=spark(3), **RULES)
     with pytest.raises(QuarantineLimitError) as theirs:
@@ -171,7 +171,7 @@ def test_a_configuration_whose_paths_spark_reads(tmp_path: Path) -> None:
     )
     engine = Spark(session=spark_session(), n_partitions=2)
     found = mine(read_config(tmp_path / "journey.toml"), [Conversion()], engine=engine)
-    same(found, mine(read_events(tmp_path / "journey.toml"), [Conversion()]))
+    assert_same(found, mine(read_events(tmp_path / "journey.toml"), [Conversion()]))
 
 
 def test_ties_that_remain_are_broken_by_content_and_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -184,14 +184,14 @@ def test_ties_that_remain_are_broken_by_content_and_told(caplog: pytest.LogCaptu
     assert any(f"{ties} ties inside a user were broken by content" in message for message in caplog.messages)
     content = [name for name in frame.columns if name not in ("user", "ts", "seq")]
     in_content_order = frame.sort("user", "ts", "seq", *content)
-    same(found, mine(read_events(in_content_order, SCHEMA, stages=STAGES), ASKED[:2], **RULES))
+    assert_same(found, mine(read_events(in_content_order, SCHEMA, stages=STAGES), ASKED[:2], **RULES))
 
 
 def test_a_frame_may_have_columns_that_arrow_does_not_know() -> None:
     frame = events_of(400, 20).with_columns(ORDERED)
     odd = on_spark(frame).selectExpr("*", "make_ym_interval(1, 2) AS age", "parse_json('[1]') AS raw", "1 AS `a.b``c`")
     schema = EventSchema(**(SCHEMA.to_fields() | {"tie_break": ["seq"]}))
-    same(
+    assert_same(
         mine(odd, ASKED[:1], engine=spark(2, schema=schema), **RULES),
         mine(read_events(frame, schema, stages=STAGES), ASKED[:1], **RULES),
     )
@@ -259,7 +259,7 @@ def test_the_loan_applications(real_data: Path) -> None:
     rules: dict[str, Any] = {"goal": "A_ACTIVATED", "lost_at": ["A_DECLINED", "A_CANCELLED"]}
     asked = [Transitions(), Variants(), Conversion(), DropOff(by="touchpoint")]
     engine = Spark(session=spark_session(), schema=EventSchema(**fields), n_partitions=2)
-    same(mine(path, asked, engine=engine, **rules), mine(read_events(path, **fields), asked, **rules))
+    assert_same(mine(path, asked, engine=engine, **rules), mine(read_events(path, **fields), asked, **rules))
 
 
 @pytest.mark.real
@@ -287,4 +287,4 @@ def test_every_measure_of_the_loan_applications(real_data: Path, tmp_path: Path,
     assert expected.report.accepted == 262_200
     for n_partitions in (2, 7):
         engine = spark(n_partitions, schema=EVERY_COLUMN, stages=EVERY_STAGE)
-        same(mine(path, MEASURES, engine=engine, **rules), expected)
+        assert_same(mine(path, MEASURES, engine=engine, **rules), expected)

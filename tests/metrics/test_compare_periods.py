@@ -72,7 +72,7 @@ def test_win_back_is_compared_between_periods_within_its_horizon_only() -> None:
     after = journeys.between(CHANGE, "1971-01-01")
     own = jm.win_back(after, horizon="20d").frame["came_back_share"][0]
     assert found.frame["a"][0] == pytest.approx(own)
-    with pytest.raises(QuestionError, match=r"so_far_share go by the time watched(?s:.*)Hint"):
+    with pytest.raises(QuestionError, match=r"so_far_share goes by the time watched(?s:.*)Hint"):
         before_after(journeys, CHANGE, jm.WinBack(), columns="so_far_share")
     web = stationary(seed=4)
     assert "so_far_share" in compare(journeys, web, jm.WinBack()).frame["estimate"].to_list()
@@ -221,7 +221,7 @@ def test_what_goes_by_the_time_watched_is_compared_between_groups_only(measure: 
     periods = before_after(journeys, "1970-04-10", measure)
     assert not left_out & set(periods.frame["estimate"])
     assert any(all(name in note for name in left_out) for note in periods.notes)
-    with pytest.raises(QuestionError, match=r"go by the time watched(?s:.*)Hint"):
+    with pytest.raises(QuestionError, match=r"goes by the time watched(?s:.*)Hint"):
         before_after(journeys, "1970-04-10", measure, columns=min(left_out))
     even = pl.col("user").str.slice(1).cast(pl.Int64) % 2 == 0
     groups = compare(journeys.where(even), journeys.where(~even), measure)

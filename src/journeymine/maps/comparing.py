@@ -19,6 +19,7 @@ from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.specification import MapSpecification, Zoom
 from journeymine.maps.wording import legible, share
 from journeymine.metrics.compare import compare
+from journeymine.metrics.compare_periods import so_far_between, still_open_told
 from journeymine.metrics.compare_sides import check_two_names
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.drop_off import DropOff
@@ -29,6 +30,8 @@ __all__ = ["compare_maps"]
 
 MOST_FLOWS = 12
 """Flows whose use differs most surely; the others are not listed."""
+_STILL_OPEN = " Loss is not compared: more journeys of one than of the other are still open, so that it would differ even if nothing changed."
+"""Without numbers: so few may be open that they would be told of."""
 _OF_STAGES: dict[str, Literal["went_on", "converted_later", "lost"]] = {
     "went_on_share": "went_on",
     "converted_share": "converted_later",
@@ -107,7 +110,8 @@ def compare_maps(
         rows=rows,
         false_discovery=fdr,
         note=f"Differences are {legible(names[0])} minus {legible(names[1])}. In colour: significant after adjustment for everything compared "
-        f"in the same way (false discovery rate {percent(fdr).removesuffix('.0')}\u00a0%). A difference is no proof of its cause.",
+        f"in the same way (false discovery rate {percent(fdr).removesuffix('.0')}\u00a0%). A difference is no proof of its cause."
+        + (_STILL_OPEN if still_open_told((a, b), names) else ""),
     )
     other = replace(specs[1], header=started(specs[1].header, b), quality=(), hints=())
     shown = replace(
@@ -192,7 +196,10 @@ def _name(names: list[dict[str, Any]], label: str) -> str:
 
 
 def _differences(a: Journeys, b: Journeys, measure: Any, confidence: float, *columns: str) -> list[dict[str, Any]]:
-    frame = compare(a, b, measure, columns=list(columns), confidence=confidence).frame
+    wanted = [column for column in columns if column not in so_far_between(measure, (a, b))]
+    if not wanted:
+        return []
+    frame = compare(a, b, measure, columns=wanted, confidence=confidence).frame
     return frame.filter(pl.col("difference").is_not_null()).rows(named=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,13 @@ from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.journeys.select import instant_of
 from journeymine.metrics.compare_columns import Compared, compare_column, is_estimate, usage_of
+from journeymine.metrics.compare_periods import ends_so_far, periods_told, so_far_between
 from journeymine.metrics.compare_sides import (
     check_asked,
     check_followed,
     check_followed_over,
     counts_of,
     folds_of,
-    so_far_between,
     sums_told,
     wanted_estimates,
 )
@@ -98,7 +98,8 @@ def compare(
 
     Between two periods, figures that depend on how long journeys were watched are left out: of `DropOff` the shares
     still open and come back, of `WinBack` what grows, of `Markov` what is still open and the steps and times that go
-    on. Sums (conversions and value, credited or at stake) differ with the number of journeys, as a note says: compare
+    on, of a graph the edges to what is still open. Where more mature journeys of one period are still open, a note says
+    so, and loss, times and typical positions are left out as well. Sums (conversions and value, credited or at stake) differ with the number of journeys, as a note says: compare
     shares and means.
     """
     check_asked((a, b), measure, columns, names)
@@ -108,13 +109,13 @@ def compare(
     counted = [counts_of(each, measure) for each in (a, b)]
     present = folds_of(counted)
     answers, finished = zip(*(_answers(measure, counts, present, confidence) for counts in counted), strict=True)
-    so_far = so_far_between(measure, (a, b))
+    so_far, ends = so_far_between(measure, (a, b)), ends_so_far(measure, (a, b))
     wanted = wanted_estimates(answers[0], columns, so_far)
     frames: dict[str, pl.DataFrame] = {}
     tests: list[dict[str, Any]] = []
     for name, first in answers[0].items():
         pair = _Pair(first, answers[1][name], finished[0][name], finished[1][name])
-        frame, found = _compared(pair, wanted, present, confidence, counted[0].basis.stages)
+        frame, found = _compared(pair, wanted, present, confidence, counted[0].basis.stages, ends)
         if frame is not None:
             frames[name] = frame
             tests += found if len(frames) == 1 else []
@@ -141,11 +142,7 @@ def compare(
         basis=counted[0].basis,
         notes=(
             f"differences are {names[0]} minus {names[1]}",
-            *(
-                [f"{', '.join(so_far)} go by the time watched, and are not compared between two periods"]
-                if so_far
-                else []
-            ),
+            *periods_told(measure, (so_far, ends), (a, b), names),
             *sums_told(frames[main]["estimate"].unique(), (a, b), names),
         ),
     )
@@ -234,8 +231,9 @@ def _compared(
     present: npt.NDArray[np.bool_],
     confidence: float,
     stages: Sequence[str],
+    ends: Sequence[str],
 ) -> tuple[pl.DataFrame | None, list[dict[str, Any]]]:
-    """All estimates of one answer below each other, and the global test of each."""
+    """All estimates of one answer below each other, and the global test of each; of a graph without the edges of some ends."""
     labels = _labels(pair)
     if labels is None:
         return None, []
@@ -255,10 +253,15 @@ def _compared(
         )
         for name in names
     ]
+    left_out = (
+        rows["status"].is_in(ends).fill_null(value=False).to_numpy() if ends and "from" in keys else np.zeros(n, bool)
+    )
+    found = [replace(each, certain=each.certain | left_out) for each in found]
     p = np.concatenate([p_values(each, confidence) for each in found])
     adjusted = benjamini_hochberg(p)
     parts = [_frame(rows, name, each) for name, each in zip(names, found, strict=True)]
     frame = pl.concat(parts).with_columns(p_value=_nullable(p), p_adjusted=_nullable(adjusted))
+    frame = frame.filter(~np.tile(left_out, len(names)))
     tests = [
         {"estimate": name, **global_test(each, p_values(each, confidence), confidence)}
         for name, each in zip(names, found, strict=True)

@@ -17,6 +17,7 @@ from journeymine.counting.runs import changes
 from journeymine.errors import MergeError, QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.compare_columns import is_estimate
+from journeymine.metrics.compare_periods import go_by_time, two_periods
 from journeymine.stats.folds import FOLDS
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "counts_of",
     "folds_of",
     "n_cut_users",
-    "so_far_between",
     "sums_told",
     "wanted_estimates",
 ]
@@ -35,6 +35,10 @@ __all__ = [
 SUMS = frozenset({"conversions", "value", "conversions_at_stake", "value_at_stake"})
 """Estimates, of whichever measure, that add up over journeys."""
 
+_WATCHED_ALIKE = (
+    "name others, compare groups of one time, or choose earlier periods, in which fewer journeys are still open; of who comes "
+    "back, jm.WinBack tells what no time changes"
+)
 COHORTS = (
     "compare whole users, e.g. by their first entry: first = pl.col('start').min().over('user'), then "
     "compare(journeys.where(first >= when), journeys.where(first < when), …)"
@@ -91,7 +95,7 @@ def check_followed(measure: Measure, sides: Sequence[Journeys | Counts], names: 
     """
     if not _follows(measure):
         return
-    if _two_periods(sides):
+    if two_periods(sides):
         check_followed_over(measure)
     for side, name in zip(sides, names, strict=True):
         if isinstance(side, Journeys) and (cut := n_cut_users(side)):
@@ -111,11 +115,6 @@ def n_cut_users(journeys: Journeys) -> int:
     return int(np.count_nonzero(~whole))
 
 
-def so_far_between(measure: Measure, sides: Sequence[Journeys | Counts]) -> tuple[str, ...]:
-    """Estimates that go by the time watched, and so differ between two periods in which nothing changed."""
-    return tuple(getattr(measure, "so_far", ())) if _two_periods(sides) else ()
-
-
 def sums_told(estimates: Iterable[str], sides: Sequence[Journeys | Counts], names: Sequence[str]) -> list[str]:
     """What to know of sums among the estimates, which a longer period or a larger group has more of."""
     sums = sorted(SUMS.intersection(estimates))
@@ -132,14 +131,17 @@ def wanted_estimates(
     """The estimates to compare: those named, or all that can be compared."""
     if columns is None:
         known = {name for answer in answers.values() for name, value in answer.columns.items() if is_estimate(value)}
+        if known and known <= set(so_far):
+            raise QuestionError(_not_between(sorted(known)), hint=_WATCHED_ALIKE)
         return sorted(known - set(so_far))
     wanted = (columns,) if isinstance(columns, str) else tuple(columns)
     if grown := sorted(set(wanted) & set(so_far)):
-        raise QuestionError(
-            f"{', '.join(grown)} go by the time watched, which differs between two periods",
-            hint="name others, or compare groups of one time; of who comes back, jm.WinBack tells what no time changes",
-        )
+        raise QuestionError(_not_between(grown), hint=_WATCHED_ALIKE)
     return wanted
+
+
+def _not_between(estimates: Sequence[str]) -> str:
+    return f"{go_by_time(estimates)}, which differs between two periods"
 
 
 def counts_of(each: Journeys | Counts, measure: Measure) -> Counts:
@@ -166,12 +168,3 @@ def folds_of(counted: Sequence[Counts]) -> npt.NDArray[np.bool_]:
 def _follows(measure: Measure) -> bool:
     """Whether it asks what users did in other journeys; one with `so_far` takes that from what each journey knows."""
     return measure.unit == "user" and not hasattr(measure, "so_far")
-
-
-def _two_periods(sides: Sequence[Journeys | Counts]) -> bool:
-    """Whether all journeys of one side start before those of the other."""
-    starts = [side.heads.start for side in sides if isinstance(side, Journeys) and len(side)]
-    if len(starts) < 2:
-        return False
-    a, b = ((each.min(), each.max()) for each in starts)
-    return bool(a[1] < b[0] or b[1] < a[0])

@@ -1,0 +1,107 @@
+"""What differs between two periods in which nothing changed, because one was watched for longer than the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from journeymine.counting.counts import Counts
+from journeymine.counting.measure import Measure
+from journeymine.journeys.heads import OPEN
+from journeymine.journeys.journeys import Journeys
+
+__all__ = ["ends_so_far", "go_by_time", "periods_told", "so_far_between", "still_open_told", "two_periods"]
+
+Side = Journeys | Counts
+LOSS_AND_TIMES = {
+    "conversion": ("p50_s", "p90_s"),
+    "drop_off": ("lost_share",),
+    "dwell": ("mean_s", "p50_s", "p90_s"),
+    "markov": ("lost", "ended"),
+    "typical_order": ("position",),
+    "waiting": ("lost_share", "mean_s", "p50_s", "p90_s"),
+}
+"""Estimates of measures that are short of what journeys still open have yet to do: who is lost, and what takes long."""
+
+
+def two_periods(sides: Sequence[Side]) -> bool:
+    """Whether all journeys of one side start before those of the other."""
+    starts = [side.heads.start for side in sides if isinstance(side, Journeys) and len(side)]
+    if len(starts) < 2:
+        return False
+    a, b = ((each.min(), each.max()) for each in starts)
+    return bool(a[1] < b[0] or b[1] < a[0])
+
+
+def so_far_between(measure: Measure, sides: Sequence[Side]) -> tuple[str, ...]:
+    """Estimates that go by the time watched, and so differ between two periods in which nothing changed."""
+    if not two_periods(sides):
+        return ()
+    grown = tuple(getattr(measure, "so_far", ()))
+    if not _open_differ(sides) or _watched_alike(measure):
+        return grown
+    return grown + LOSS_AND_TIMES.get(measure.name, ())
+
+
+def ends_so_far(measure: Measure, sides: Sequence[Side]) -> tuple[str, ...]:
+    """Ends of journeys in a transition graph that go by the time watched."""
+    if measure.name != "transitions" or not two_periods(sides):
+        return ()
+    return ("open", "lost", "ended") if _open_differ(sides) else ("open",)
+
+
+def go_by_time(estimates: Sequence[str]) -> str:
+    """That estimates cannot be compared between two periods."""
+    return f"{', '.join(estimates)} {'go' if len(estimates) > 1 else 'goes'} by the time watched"
+
+
+def periods_told(
+    measure: Measure, left_out: tuple[Sequence[str], Sequence[str]], sides: Sequence[Side], names: Sequence[str]
+) -> Iterator[str]:
+    """What is not compared between two periods (estimates, and ends of journeys), and what to know of the rest."""
+    so_far, ends = left_out
+    if so_far:
+        yield f"{go_by_time(so_far)}, and {'are' if len(so_far) > 1 else 'is'} not compared between two periods"
+    if ends:
+        yield f"how many journeys end {' or '.join(ends)} goes by the time watched, and is not compared between two periods"
+    if not _watched_alike(measure):
+        yield from still_open_told(sides, names)
+
+
+def still_open_told(sides: Sequence[Side], names: Sequence[str]) -> list[str]:
+    """What to know of two periods of which one has more journeys still open."""
+    if not two_periods(sides) or not _open_differ(sides):
+        return []
+    told = " and ".join(
+        f"{n_open:,} of {n:,} ({n_open / n:.1%}) in {name}"
+        for (n_open, n), name in zip(_open(sides), names, strict=True)
+    )
+    note = (
+        f"of the mature journeys, {told} are still open: what these have yet to do is missing, and figures may differ even if "
+        "nothing changed; an earlier period or a longer mature_after has fewer of them"
+    )
+    return [note]
+
+
+def _watched_alike(measure: Measure) -> bool:
+    """Whether everybody is followed for the same time, or as long as they were watched and not as if that were all."""
+    limited = any(getattr(measure, name, None) is not None for name in ("horizon", "within"))
+    return limited or measure.name in ("time_to_convert", "win_back")
+
+
+def _open(sides: Sequence[Side]) -> list[tuple[int, int]]:
+    """Mature journeys of each side that are still open, and all mature ones."""
+    heads = [side.heads for side in sides if isinstance(side, Journeys)]
+    return [(int(np.count_nonzero(each.mature & (each.status == OPEN))), int(each.mature.sum())) for each in heads]
+
+
+def _open_differ(sides: Sequence[Side]) -> bool:
+    """Whether the shares still open lie further apart than a third of the standard error of a difference of shares.
+
+    The loss they hide is then no longer small beside what chance does: s = √(¼ (1/n_a + 1/n_b)), for shares of one half.
+    """
+    (open_a, n_a), (open_b, n_b) = _open(sides)
+    if not n_a or not n_b:
+        return False
+    return bool(abs(open_a / n_a - open_b / n_b) > np.sqrt((1 / n_a + 1 / n_b) / 4) / 3)

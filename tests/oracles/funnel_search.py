@@ -42,19 +42,76 @@ def units(events: Sequence[Event], asked: Asked) -> list[list[Event]]:
 
 def answer(unit: list[Event], asked: Asked, observed_until: int) -> dict[str, Any] | None:
     """The match that counts: its event per step (None where unfilled), and whether it is mature; None without entry."""
-    best: tuple[Any, ...] | None = None
-    for run in runs(unit, asked):
+    return furthest(list(entries(unit, asked, observed_until)))
+
+
+def furthest(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Of several matches the one that counts."""
+    return max(found, key=lambda each: (each["mature"], each["depth"], -each["at"][0]["row"]), default=None)
+
+
+def answers(
+    unit: list[Event],
+    asked: Asked,
+    observed_until: int,
+    *,
+    label: Callable[[Event], Any],
+    at: str | int = "first",
+    period: Callable[[Event], Any] = lambda entry: None,
+) -> dict[Any, dict[str, Any]]:
+    """The match that counts of each period of the entry and label of the step `at`; no label where that is not filled.
+
+    Without a label stands a unit only if none of its entries that count (those with a closed window, or all) has one.
+    """
+    found = list(entries(unit, asked, observed_until))
+    if asked.sequence == "any":
+        found = [each for each in found if not any(inside(each, other) for other in found)]
+    by_period: dict[Any, list[dict[str, Any]]] = {}
+    for each in found:
+        by_period.setdefault(period(each["at"][0]), []).append(each)
+    best = {}
+    for when, those in by_period.items():
+        if at == "last":
+            one = furthest(those)
+            assert one is not None
+            best[when, label([event for event in one["at"] if event is not None][-1])] = one
+            continue
+        step = 0 if at == "first" else int(at) - 1
+        counting = [each for each in those if each["mature"]] or those
+        named = any(each["at"][step] is not None for each in counting)
+        by_label: dict[Any, list[dict[str, Any]]] = {}
+        for each in those:
+            event = each["at"][step]
+            if event is not None or not named:
+                by_label.setdefault(None if event is None else label(event), []).append(each)
+        best |= {(when, name): furthest(group) for name, group in by_label.items()}
+    return best
+
+
+def inside(match: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether the entry of a match lies after the entry of one that goes further, and not after its end."""
+    return (
+        match["run"] == other["run"]
+        and match["depth"] < other["depth"]
+        and other["begins"] < match["begins"] <= other["ends"]
+    )
+
+
+def entries(unit: list[Event], asked: Asked, observed_until: int) -> Iterator[dict[str, Any]]:
+    """The match of every entry, and where in its run it lies."""
+    for number, run in enumerate(runs(unit, asked)):
         for entry in range(len(run)):
             match = best_match(run, entry, asked)
-            if match is None:
-                continue
-            first = run[entry]
-            closed = first["mature"] if asked.within is None else first["t"] + asked.within <= observed_until
-            depth = sum(i is not None for k, i in enumerate(match) if k not in asked.optional)
-            rank = (closed, depth, -first["row"])
-            if best is None or rank > best[0]:
-                best = rank, [None if i is None else run[i] for i in match], closed
-    return None if best is None else {"at": best[1], "mature": best[2]}
+            if match is not None:
+                first = run[entry]
+                yield {
+                    "at": [None if i is None else run[i] for i in match],
+                    "mature": first["mature"] if asked.within is None else first["t"] + asked.within <= observed_until,
+                    "depth": sum(i is not None for k, i in enumerate(match) if k not in asked.optional),
+                    "run": number,
+                    "begins": entry,
+                    "ends": max(i for i in match if i is not None),
+                }
 
 
 def runs(unit: list[Event], asked: Asked) -> Iterator[list[Event]]:

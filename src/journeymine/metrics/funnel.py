@@ -17,13 +17,15 @@ from journeymine.counting.estimates import Answer
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.result import Result
 from journeymine.counting.short_form import answer
-from journeymine.counting.tabulate import Key, distinct_users, integer_key, pack, tabulate
+from journeymine.counting.tabulate import Key, integer_key, pack
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, describe, microseconds
 from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.funnel_answer import StepGrid, funnel_answers
-from journeymine.metrics.funnel_match import add_optional, furthest, match_any, match_loose, match_strict
+from journeymine.metrics.funnel_count import count_steps, count_times
+from journeymine.metrics.funnel_entries import Entries
+from journeymine.metrics.funnel_match import match_any, match_loose, match_strict
 from journeymine.metrics.funnel_question import (
     check_combination,
     check_known,
@@ -34,7 +36,6 @@ from journeymine.metrics.funnel_question import (
 from journeymine.metrics.funnel_runs import runs_of
 from journeymine.metrics.periods import check_zone, period_of
 from journeymine.parallel import take
-from journeymine.stats.histogram import bucket_of
 
 __all__ = ["Funnel", "funnel"]
 
@@ -136,17 +137,21 @@ class Funnel:
         return specs
 
     def count(self, journeys: Journeys) -> Counts:
-        """Find the match of each unit and count how far it goes."""
+        """Find the matches of each unit and count how far they go."""
         specs = self.specs()
-        at, mature, unit = self.matches(journeys)
-        reached, user = at >= 0, self._users(journeys, at[0], unit)
-        fold = take(journeys.folds, user)
-        keys = self._keys(journeys, at)
-        tables = {"steps": tabulate(specs["steps"], keys, _flags(reached, mature, keys, user), fold)}
-        tables["times"] = self._times(specs["times"], journeys.coded.time, at, mature, keys, fold)
+        every = self._entries(journeys)
+        if self.sequence == "any" and (self.names or self.trend is not None):
+            every = every.outermost()
+        best, keys = self._best(journeys, every, {})
+        user = self._users(journeys, best)
+        tables = {
+            "steps": count_steps(specs["steps"], journeys, best, keys, user),
+            "times": count_times(specs["times"], journeys, best, keys, user),
+        }
         if self.trend is not None:
-            dated = {**keys, "period": integer_key(period_of(journeys.coded.time[at[0]], self.trend, self.timezone))}
-            tables["trend"] = tabulate(specs["trend"], dated, _flags(reached, mature, dated, user), fold)
+            period = period_of(take(journeys.coded.time, every.row(0)), self.trend, self.timezone)
+            best, keys = self._best(journeys, every, {"period": integer_key(period)})
+            tables["trend"] = count_steps(specs["trend"], journeys, best, keys, self._users(journeys, best))
         return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
     def matches(self, journeys: Journeys) -> tuple[Ints, Bools, Ints]:
@@ -157,6 +162,12 @@ class Funnel:
         Step of the journeys that fills each step of the funnel, -1 where none does, shape [steps, units]; whether
         the window of the entry has closed, shape [units]; and which units these are, counted from 0.
         """
+        every = self._entries(journeys)
+        best = every.take(every.furthest()).filled()
+        return best.rows(), best.closed, best.unit
+
+    def _entries(self, journeys: Journeys) -> Entries:
+        """Every event that fills step 1, and how far it goes."""
         runs = runs_of(
             journeys,
             [step.condition for step in self.steps],
@@ -180,27 +191,29 @@ class Funnel:
             closed = journeys.heads.mature[of]
         else:
             closed = take(runs.time, entry) <= journeys.context.observed_until - within
-        chosen = furthest(matches, runs, closed)
-        matches = matches.take(chosen)
-        if self.sequence == "loose" and len(self.required) < len(self.steps):
-            matches = add_optional(matches, runs, self.required, spans, within)
-        at = matches.at if runs.row is None else np.where(matches.at < 0, -1, runs.row[matches.at])
-        return at, take(closed, chosen), take(runs.unit, matches.run)
+        unfilled = self.sequence == "loose" and len(self.required) < len(self.steps)
+        return Entries(runs, matches, closed, self.required, spans if unfilled else None, within)
 
-    def _users(self, journeys: Journeys, entry: Ints, unit: Ints) -> Ints:
-        """The user of each unit."""
-        if self.unit == "user":
-            return unit
-        return take(journeys.heads.user, unit if self.unit == "journey" else journeys.journey_at(entry))
-
-    def _keys(self, journeys: Journeys, at: Ints) -> dict[str, Key]:
-        """The labels that each unit goes by."""
-        if self.at == "first":
-            row = at[0]
-        elif self.at == "last":
+    def _best(self, journeys: Journeys, every: Entries, keys: Mapping[str, Key]) -> tuple[Entries, dict[str, Key]]:
+        """The entries that count, and what they go by: one for each unit, label at a step that is numbered, and key given."""
+        keys = dict(keys)
+        if self.names and self.at != "last":
+            step = 0 if self.at == "first" else int(self.at) - 1
+            every = every.filled() if self.steps[step].optional else every
+            if step:
+                there = np.flatnonzero(every.reaching(step, *pack(list(keys.values()), len(every))))
+                every, keys = every.take(there), {name: key.take(there) for name, key in keys.items()}
+            keys |= self._labels(journeys, every.row(step))
+        best = every.furthest(*pack(list(keys.values()), len(every))) if keys else every.furthest()
+        every, keys = every.take(best).filled(), {name: key.take(best) for name, key in keys.items()}
+        if self.names and self.at == "last":
+            at = every.rows()
             row = at[len(at) - 1 - np.argmax(at[::-1] >= 0, axis=0), np.arange(at.shape[1])]
-        else:
-            row = at[int(self.at) - 1]
+            keys |= self._labels(journeys, row)
+        return every, keys
+
+    def _labels(self, journeys: Journeys, row: Ints) -> dict[str, Key]:
+        """The labels of some steps of the journeys; -1 is none of them."""
         found = {}
         for name, key in step_keys(journeys, self.names).items():
             if (row >= 0).all():
@@ -210,33 +223,16 @@ class Funnel:
                 found[name] = Key(codes, key.values.cast(pl.String).append(pl.Series([NONE])))
         return found
 
-    def _times(
-        self, spec: TableSpec, time: Ints, at: Ints, mature: Bools, keys: Mapping[str, Key], fold: npt.NDArray[Any]
-    ) -> pl.DataFrame:
-        """Histogram of the time from the entry to each later step."""
-        step, rows = np.nonzero((at >= 0) & mature)
-        later = step > 0
-        step, rows = step[later], rows[later]
-        took = take(time, at[step, rows]) - take(time, take(at[0], rows))
-        at_step = {name: key.take(rows) for name, key in keys.items()}
-        at_step |= {"nth": integer_key(step + 1), "bucket": integer_key(bucket_of(took))}
-        return tabulate(spec, at_step, {}, fold[rows])
+    def _users(self, journeys: Journeys, best: Entries) -> Ints:
+        """The user of each unit."""
+        if self.unit == "user":
+            return best.unit
+        return take(journeys.heads.user, best.unit if self.unit == "journey" else journeys.journey_at(best.row(0)))
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares and times from the counts."""
         grid = StepGrid.of(self.step_names, [step.optional for step in self.steps])
         return funnel_answers(grid, tallies, basis, None if self.within is None else str(self.within))
-
-
-def _flags(reached: Bools, mature: Bools, keys: Mapping[str, Key], user: Ints) -> dict[str, Bools]:
-    """Which units count in each column of the tables of steps."""
-    packed, size = pack(list(keys.values()), len(user))
-    flags = {}
-    for k, there in enumerate(reached, 1):
-        flags[f"n_{k}"] = there & mature
-        flags[f"immature_{k}"] = there & ~mature
-        flags[f"users_{k}"] = distinct_users(packed, user, there & mature, size)
-    return flags
 
 
 def funnel(
@@ -260,7 +256,8 @@ def funnel(
     share_k = |units whose best entry reaches step k| / |units with an entry whose window has closed|
 
     Every event that fills step 1 is an entry. From there the match goes on with later events, each for one step, until
-    `within` after the entry. Each unit counts once, by the entry that goes furthest, or the earliest of several such.
+    `within` after the entry. Each unit counts once, by the entry that goes furthest, or the earliest of several such;
+    with `by` and in the trend, once for each label and period of its entries.
     ``docs/funnel.md`` has the definition in full, and where other tools answer differently.
 
     Parameters
@@ -276,11 +273,13 @@ def funnel(
     same : a label column that must have one value throughout a match. An absent value matches nothing.
     by : one or several of channel, stage, touchpoint, owner, any attribute or segment. By default one group.
     at : the step whose label counts for `by`: ``"first"``, ``"last"`` (the furthest reached), or its number, from 1.
+        A unit counts once for each label that its entries have at a numbered step, by the best entry with that label.
         Units that do not reach that step are ``"(none)"``.
     ties : the order of events at one instant: the documented one (``"order"``), or that of the steps they fill
         (``"favour"``).
     unit : what is counted, and what a match stays inside: ``"journey"``, ``"user"`` or ``"session"``.
-    trend : ``"day"``, ``"week"`` (from Monday) or ``"month"`` of the entry, in `timezone`: adds the table ``trend``.
+    trend : ``"day"``, ``"week"`` (from Monday) or ``"month"`` of the entry, in `timezone`: adds the table ``trend``, in
+        which a unit counts once in each period, by its best entry there.
     timezone : the zone of `trend`, e.g. ``"Europe/Berlin"``.
     confidence : level of the intervals.
 

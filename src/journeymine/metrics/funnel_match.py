@@ -1,4 +1,4 @@
-"""The kernel of the funnel: for each entry its match, for each unit the entry that goes furthest.
+"""The kernel of the funnel: for each entry its match.
 
 Everything is a handful of passes over sorted arrays of positions; the only loops are over the steps of the funnel.
 
@@ -26,12 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from journeymine.counting.runs import changes
 from journeymine.flags import places_of
 from journeymine.metrics.funnel_runs import Runs
 from journeymine.parallel import take
 
-__all__ = ["Matches", "add_optional", "furthest", "match_any", "match_loose", "match_strict"]
+__all__ = ["Matches", "add_optional", "match_any", "match_loose", "match_strict"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -236,27 +235,3 @@ def _sets_of(fills: Sequence[Bools]) -> list[tuple[tuple[int, ...], Ints]]:
     """Every set of steps, with the positions that fill one of them."""
     sets = [s for size in range(1, len(fills) + 1) for s in itertools.combinations(range(len(fills)), size)]
     return [(steps, np.flatnonzero(np.logical_or.reduce([fills[k] for k in steps]))) for steps in sets]
-
-
-def furthest(matches: Matches, runs: Runs, closed: Bools) -> Ints:
-    """For each unit with an entry, the index of the match that counts.
-
-    Of the entries whose window has closed, or of all where none has, the one that goes furthest; of several, the
-    earliest.
-    """
-    entry = matches.at[0]
-    if not len(entry):
-        return np.zeros(0, dtype=np.int64)
-    unit = take(runs.unit, matches.run)
-    start = np.flatnonzero(changes(unit))
-    size = np.diff(start, append=len(unit))
-    kind = np.min_scalar_type(2 * len(runs.fills) + 1)  # small numbers pass through less memory
-    score = matches.depth.astype(kind)
-    score += closed * kind.type(len(runs.fills) + 1)
-    best = np.flatnonzero(score == np.repeat(np.maximum.reduceat(score, start), size))
-    start = np.flatnonzero(changes(take(unit, best)))
-    if runs.row is None:  # positions are in the order of the steps
-        return take(best, start)
-    row = runs.row_at(entry[best])
-    size = np.diff(start, append=len(best))
-    return np.asarray(best[row == np.repeat(np.minimum.reduceat(row, start), size)])

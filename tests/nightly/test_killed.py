@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import signal
 import sys
 import time
 from multiprocessing.connection import Connection
@@ -17,7 +18,7 @@ import polars as pl
 import pytest
 
 from journeymine.counting import Measure
-from journeymine.errors import JourneymineError
+from journeymine.errors import JourneymineError, StateError
 from journeymine.journeys import JourneyRules
 from journeymine.metrics import Conversion, DropOff, Funnel
 from journeymine.nightly import NightlyState
@@ -212,3 +213,65 @@ def test_death_at_every_write_leaves_before_or_after(
             assert not state.verify()["unused"], last
             assert not list(state.directory.rglob(".*")), last
         assert seen == {True, False}
+
+
+def rebuild_until(old: Path, new: Path, dumps: list[Path], last: int) -> None:
+    """Rebuild, and kill this process when it flushes something for the `last` time."""
+    calls, real = [0], os.fsync
+
+    def fsync(descriptor: int) -> None:
+        calls[0] += 1
+        if calls[0] > last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(descriptor)
+
+    os.fsync = fsync
+    NightlyState.rebuild(old, new, dumps)
+
+
+def test_a_rebuild_that_is_killed_leaves_no_state_and_the_same_rebuild_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights = generate(21, n_nights=3, late=0.0, n_rows=90)
+    state = new_state(tmp_path / "state", RULES, MEASURES, schema=WITH_IDS, allowed_lateness="31m")
+    dumps = [tmp_path / f"{number}.parquet" for number in range(3)]
+    for path, dump, until in zip(dumps, nights.dumps, nights.untils, strict=True):
+        dump.write_parquet(path)
+        state.advance(path, until=until)
+    flushes = [0]
+    with monkeypatch.context() as patched:
+        real = os.fsync
+        patched.setattr(os, "fsync", lambda descriptor: (flushes.__setitem__(0, flushes[0] + 1), real(descriptor)))
+        whole = (
+            NightlyState.rebuild(state.directory, tmp_path / "whole", dumps).directory / "manifest.json"
+        ).read_bytes()
+    said = set()
+    anew = tmp_path / "anew"
+    for last in [0, 3, *range(4, flushes[0], flushes[0] // 5), flushes[0] - 1]:
+        child = FORKS.Process(target=rebuild_until, args=(state.directory, anew, dumps, last))
+        child.start()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL
+        if last == flushes[0] - 1:  # killed when the name of the whole was to be flushed
+            assert (anew / "manifest.json").read_bytes() == whole
+            break
+        for command in (
+            lambda: NightlyState.open(anew), lambda: NightlyState(anew).advance(dumps[2]), NightlyState(anew).repair,
+            NightlyState(anew).results, lambda: NightlyState(anew).erase("u1"), NightlyState(anew).verify,
+        ):  # fmt: skip
+            with pytest.raises(StateError) as raised:
+                command()
+            said.add(raised.value.message.removeprefix(f"the rebuild into {anew} "))
+        if last > 8:
+            assert (anew / "unfinished.json").exists()
+            assert said >= {"is not finished: it still runs, or was stopped half-way"}
+    shutil.rmtree(anew)
+    rebuild = FORKS.Process(target=rebuild_until, args=(state.directory, anew, dumps, flushes[0] // 2))
+    rebuild.start()
+    rebuild.join()
+    made = NightlyState.rebuild(state.directory, anew, dumps)
+    assert (anew / "manifest.json").read_bytes() == whole
+    assert not (anew / "unfinished.json").exists()
+    found = made.verify()
+    assert not found["damaged"]
+    assert not found["unused"]

@@ -217,3 +217,82 @@ def test_nothing_in_a_state_is_pickled_and_equal_states_are_equal_to_the_byte(tm
         found.append({p.name: p.read_bytes() for p in (state.directory / "objects").iterdir()})
     assert found[0] == found[1]
     assert {Path(name).suffix for name in found[0]} == {".json", ".parquet"}
+
+
+@pytest.mark.parametrize("what", ["results", "report", "nights", "quarantine", "verify"])
+def test_what_is_being_read_is_not_removed_by_those_who_write(
+    what: str, half: tuple[NightlyState, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest is read, then the state moves on three times, then the objects are read."""
+    state, nights = half
+
+    def ask() -> Any:
+        if what == "report":
+            return state.report(tmp_path / "report").as_of
+        found = getattr(state, what)
+        found = found() if callable(found) else found
+        return {name: result.frame for name, result in found.items()} if what == "results" else found
+
+    expected, real, moved = ask(), store_module.Store.read, []
+
+    def read(store: store_module.Store) -> dict[str, Any]:
+        manifest = real(store)
+        if not moved:
+            moved.append(True)
+            advance_rest(state, nights)
+            for k in range(3):
+                late = nights.dumps[4].head(1).with_columns(pl.lit(f"w{k}").alias("user"))
+                state.advance(late, until=nights.untils[-1] + k)
+            with pytest.raises(StateError, match=r"another process reads .*\n.*nothing was changed"):
+                state.erase("u1")
+            with pytest.raises(StateError, match="another process reads"):
+                state.repair()
+        return manifest
+
+    monkeypatch.setattr(store_module.Store, "read", read)
+    found = ask()
+    if what == "results":
+        assert all(found[name].equals(expected[name]) for name in expected)
+    elif what != "verify":
+        assert found.equals(expected) if isinstance(found, pl.DataFrame) else found == expected
+    else:
+        assert found["damaged"] == expected["damaged"] == []
+    assert moved
+    state.advance(nights.dumps[4].head(2).with_columns(pl.lit("late").alias("user")), until=nights.untils[-1] + 9)
+    state.repair()
+    assert not state.verify()["unused"]
+
+
+def test_a_state_without_its_manifest_is_brought_back_and_not_made_anew(half: tuple[NightlyState, Any]) -> None:
+    state, nights = half
+    before = (state.directory / "manifest.json").read_bytes()
+    (state.directory / "manifest.json").unlink()
+    with pytest.raises(StateError, match=r"manifest.json is missing\n.*repair"):
+        state.nights  # noqa: B018
+    with pytest.raises(StateError, match=r"manifest.json is missing\n.*repair"):
+        new_state(state.directory, RULES, MEASURES)
+    assert state.repair()["nights"] == 3
+    assert (state.directory / "manifest.json").read_bytes() == before
+    advance_rest(state, nights)
+
+
+def test_what_was_begun_by_two_at_once_is_made_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = store_module.Store.writing
+    quicker = []
+
+    def writing(store: store_module.Store) -> Any:
+        if not quicker:
+            quicker.append(True)
+            new_state(tmp_path / "state", RULES, {"drop_off": DropOff()})
+        return real(store)
+
+    monkeypatch.setattr(store_module.Store, "writing", writing)
+    with pytest.raises(StateError, match="not empty"):
+        new_state(tmp_path / "state", RULES, MEASURES)
+    assert list(NightlyState.open(tmp_path / "state").settings.measures) == ["drop_off"]
+
+
+def test_repair_of_no_state_makes_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="no nightly state"):
+        NightlyState(tmp_path / "nowhere").repair()
+    assert not (tmp_path / "nowhere").exists()

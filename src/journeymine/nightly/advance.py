@@ -27,7 +27,7 @@ from journeymine.nightly.sealing import Carried, Sealing, build_carried, seal
 from journeymine.nightly.settings import Settings
 from journeymine.nightly.store import Store
 
-__all__ = ["LATE", "admit", "advance", "check_shape", "gather", "one_currency", "take_in"]
+__all__ = ["LATE", "admit", "advance", "advance_locked", "check_shape", "gather", "one_currency", "take_in"]
 
 LATE = "later than allowed_lateness"
 
@@ -35,37 +35,42 @@ LATE = "later than allowed_lateness"
 def advance(store: Store, dump: Any, until: Any = None) -> Night:
     """Take in the next dump. See `NightlyState.advance`."""
     with store.writing():
-        manifest = store.read()
-        settings = settings_in(manifest)
-        store.sweep(manifest)
-        read = read_dump(settings, dump)
-        stated = instant(until, settings.timezone)
-        known = known_night(store, manifest, read, stated)
-        if known is not None:
-            return known
-        end = end_of(manifest, read, stated, settings)
-        changed = next_generation(manifest)
-        changed["shape"] = check_shape(manifest, settings, dump)
-        changed["currency"] = one_currency(manifest.get("currency"), read)
-        before = manifest["observed_until"]
-        safe = None if before is None else before - settings.lateness_us
-        number = number_of_nights(manifest) + 1
-        rows, aside, duplicates = admit(store, changed, settings, read, safe, number)
-        night = Night(
-            id=number,
-            dump=read.name,
-            content=read.content,
-            observed_until=end,
-            rows_read=read.rows_read,
-            accepted=rows.height,
-            duplicates=duplicates,
-            quarantined=counts_by_reason(aside),
-            missing=_missing(manifest, end, settings),
-        )
-        night = take_in(store, changed, settings, night, rows, aside)
-        put_away(store, changed)
-        store.commit(changed)
-        return night
+        return advance_locked(store, dump, until)
+
+
+def advance_locked(store: Store, dump: Any, until: Any = None) -> Night:
+    """The same, by whoever holds the lock already."""
+    manifest = store.read()
+    settings = settings_in(manifest)
+    store.sweep_unread(manifest)
+    read = read_dump(settings, dump)
+    stated = instant(until, settings.timezone)
+    known = known_night(store, manifest, read, stated)
+    if known is not None:
+        return known
+    end = end_of(manifest, read, stated, settings)
+    changed = next_generation(manifest)
+    changed["shape"] = check_shape(manifest, settings, dump)
+    changed["currency"] = one_currency(manifest.get("currency"), read)
+    before = manifest["observed_until"]
+    safe = None if before is None else before - settings.lateness_us
+    number = number_of_nights(manifest) + 1
+    rows, aside, duplicates = admit(store, changed, settings, read, safe, number)
+    night = Night(
+        id=number,
+        dump=read.name,
+        content=read.content,
+        observed_until=end,
+        rows_read=read.rows_read,
+        accepted=rows.height,
+        duplicates=duplicates,
+        quarantined=counts_by_reason(aside),
+        missing=_missing(manifest, end, settings),
+    )
+    night = take_in(store, changed, settings, night, rows, aside)
+    put_away(store, changed)
+    store.commit(changed)
+    return night
 
 
 def known_night(store: Store, manifest: Mapping[str, Any], read: Dump, until: int | None) -> Night | None:

@@ -49,7 +49,7 @@ def nightly_basis(settings: Settings, context: LogContext, seen: Mapping[str, Se
     stages = settings.config.stages
     labels = {**seen, **declared_labels(stages)}
     notes = mergeable_notes(settings.rules, labels, unstaged=is_unstaged(settings.rules, stages))
-    return Basis(settings.rules, context, stages.names, notes)
+    return Basis(settings.rules, context, stages.names, stages.fingerprint, notes)
 
 
 def sealed_tables(carried: Carried, sealing: Sealing, settings: Settings) -> Iterator[tuple[str, Tables]]:

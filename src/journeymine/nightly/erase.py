@@ -25,7 +25,7 @@ def erase_user(store: Store, user: Any) -> dict[str, int]:
     if not isinstance(user, str) or not user:
         # null compares with nothing, and what is not equal to it would be all that is kept
         raise StateError(f"user={user!r} is the id of nobody", hint="ids are kept as text: erase('17'), --user 17")
-    with store.writing():
+    with store.alone():
         manifest = store.read()
         changed = next_generation(manifest)
         theirs = pl.col("user") == user

@@ -9,8 +9,9 @@ from typing import Any
 
 from journeymine.errors import StateError
 from journeymine.events.config import Config
-from journeymine.nightly.advance import advance
+from journeymine.nightly.advance import advance_locked
 from journeymine.nightly.dump import read_dump
+from journeymine.nightly.making import rebuilding
 from journeymine.nightly.manifest import new_manifest
 from journeymine.nightly.past import all_nights
 from journeymine.nightly.settings import OPTIONS, Settings
@@ -20,9 +21,9 @@ __all__ = ["rebuild_from"]
 
 
 def rebuild_from(
-    old: Path, store: Store, dumps: Sequence[Any], config: Config | str | Path | None, measures: Any = None
+    old: Path, directory: Path, dumps: Sequence[Any], config: Config | str | Path | None, measures: Any = None
 ) -> None:
-    """Fill a new state from dumps in order; each ends when the old state says that it did.
+    """Make a new state of dumps in order; each ends when the old state says that it did.
 
     Raises
     ------
@@ -30,13 +31,8 @@ def rebuild_from(
     """
     known = _known(old)
     settings = _settings(known["settings"], config, measures)
-    with store.writing():
-        store.commit(new_manifest(settings))
-    try:
+    with rebuilding(directory, new_manifest(settings)) as store:
         _take_in(store, settings, known["nights"], dumps)
-    except BaseException:
-        store.discard()  # half of a state would pass for one
-        raise
 
 
 def _take_in(store: Store, settings: Settings, nights: Sequence[Mapping[str, Any]], dumps: Sequence[Any]) -> None:
@@ -52,7 +48,7 @@ def _take_in(store: Store, settings: Settings, nights: Sequence[Mapping[str, Any
                 hint="leave it out; the corrected one stands in its place",
             )
         listed = ends.get(read.content, [])
-        advance(store, dump, listed.pop(0) if listed else None)
+        advance_locked(store, dump, listed.pop(0) if listed else None)
 
 
 def _settings(data: Mapping[str, Any], config: Config | str | Path | None, measures: Any) -> Settings:
@@ -70,9 +66,10 @@ def _settings(data: Mapping[str, Any], config: Config | str | Path | None, measu
 def _known(old: Path) -> dict[str, Any]:
     """What the old manifest says, of any format that has settings and nights."""
     try:
-        body = json.loads((old / MANIFEST).read_bytes())
-        # format 1 had every night in the manifest
-        nights = all_nights(Store(old), {"past": [], **body})
+        with Store(old).reading():
+            body = json.loads((old / MANIFEST).read_bytes())
+            # format 1 had every night in the manifest
+            nights = all_nights(Store(old), {"past": [], **body})
         return {"settings": body["settings"], "nights": nights}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StateError(

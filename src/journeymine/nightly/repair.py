@@ -21,9 +21,10 @@ def verify(store: Store) -> dict[str, Any]:
     damaged : names of objects that are missing or not what they were.
     unused : files that no manifest names: left behind by a process that died, and harmless.
     """
-    manifest = store.read()
-    damaged = store.damaged(manifest)
-    sizes, unused = store.inventory(manifest)
+    with store.reading():
+        manifest = store.read()
+        damaged = store.damaged(manifest)
+        sizes, unused = store.inventory(manifest)
     return {"generation": manifest["generation"], "nights": number_of_nights(manifest), "objects": len(sizes),
             "bytes": sum(sizes.values()), "damaged": damaged, "unused": unused}  # fmt: skip
 
@@ -38,9 +39,12 @@ def repair(store: Store) -> dict[str, Any]:
 
     Raises
     ------
-    StateError : no generation is whole; then only a rebuild from dumps helps.
+    StateError : no generation is whole; then only a rebuild from dumps helps. Or a rebuild has not finished, somebody
+        reads, or somebody writes.
     """
-    with store.writing():
+    with store.alone():
+        if store.is_unfinished:
+            raise store.absent()
         current: dict[str, Any] | None = None
         with contextlib.suppress(StateError):
             current = store.read()

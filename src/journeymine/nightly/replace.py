@@ -28,7 +28,7 @@ def replace_night(store: Store, dump: Any, number: int, until: Any = None) -> Ni
     with store.writing():
         manifest = store.read()
         settings = settings_in(manifest)
-        store.sweep(manifest)
+        store.sweep_unread(manifest)
         old = _replaceable(store, manifest, number)
         read = read_dump(settings, dump)
         if read.content == old.content:

@@ -77,27 +77,19 @@ def write_report(
     store: Store, out: Path, days: tuple[int | None, int | None], *, confidence: float, title: str, min_group: int
 ) -> NightReport:
     """Write the report. See `NightlyState.report`."""
-    manifest = store.read()
-    settings = settings_in(manifest)
-    context = context_of(manifest)
-    results = results_of(store, manifest, settings, days, confidence)
-    as_of = str(np.datetime64(context.observed_until, "us")) + "Z"
-    run_id = _run_id(manifest, days)
-    whole = days[1] is not None and days[1] <= mature_before(manifest, settings)
-    stamp = [pl.lit(as_of).alias("as_of"), pl.lit(run_id).alias("run_id")]
-    tables: dict[str, pl.DataFrame] = {}
-    for name, result in results.items():
-        for table, frame in _named(name, result).items():
-            tables[table] = frame.with_columns(*stamp, pl.lit(value=whole).alias("mature"))
-    carried = carried_now(store, manifest, settings)
-    tables["open_journeys"] = open_journeys(carried.journeys, settings.measures, results).with_columns(stamp)
-    tables["nights"] = nights_frame(all_nights(store, manifest)).with_columns(
-        *stamp, pl.lit(value=True).alias("mature")
-    )
-    by_day = _by_day(store, manifest, settings, carried)
-    if by_day is not None:
-        tables["daily"] = by_day.with_columns(stamp)
-    flags, n_compared = flags_of(store, manifest, settings, carried)
+    with store.reading():
+        manifest = store.read()
+        settings = settings_in(manifest)
+        as_of = str(np.datetime64(context_of(manifest).observed_until, "us")) + "Z"
+        run_id = _run_id(manifest, days)
+        results = results_of(store, manifest, settings, days, confidence)
+        carried = carried_now(store, manifest, settings)
+        stamp = [pl.lit(as_of).alias("as_of"), pl.lit(run_id).alias("run_id")]
+        tables = {
+            **_answers(manifest, settings, days, results, stamp),
+            **_nightly(store, manifest, settings, carried, results, stamp),
+        }
+        flags, n_compared = flags_of(store, manifest, settings, carried)
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
         files = [_write(out / f"{name}.parquet", frame) for name, frame in tables.items()]
@@ -113,6 +105,32 @@ def write_report(
         )
         write_whole(out / "watch.json", json.dumps(report.to_dict(), ensure_ascii=False, indent=1).encode())
     return report
+
+
+def _answers(
+    manifest: dict[str, Any], settings: Settings, days: tuple[int | None, int | None], results: Mapping[str, Result],
+    stamp: list[pl.Expr],
+) -> dict[str, pl.DataFrame]:  # fmt: skip
+    """The tables of the questions by file stem, with whether all journeys of the period are old enough."""
+    whole = days[1] is not None and days[1] <= mature_before(manifest, settings)
+    return {
+        table: frame.with_columns(*stamp, mature=pl.lit(whole))
+        for name, result in results.items()
+        for table, frame in _named(name, result).items()
+    }
+
+
+def _nightly(
+    store: Store, manifest: dict[str, Any], settings: Settings, carried: Carried, results: Mapping[str, Result],
+    stamp: list[pl.Expr],
+) -> dict[str, pl.DataFrame]:  # fmt: skip
+    """The tables of every report by file stem: open journeys, nights and days."""
+    found = {
+        "open_journeys": open_journeys(carried.journeys, settings.measures, results).with_columns(stamp),
+        "nights": nights_frame(all_nights(store, manifest)).with_columns(*stamp, mature=pl.lit(value=True)),
+    }
+    by_day = _by_day(store, manifest, settings, carried)
+    return found if by_day is None else {**found, "daily": by_day.with_columns(stamp)}
 
 
 def flags_of(store: Store, manifest: dict[str, Any], settings: Settings, carried: Carried) -> tuple[list[Flag], int]:

@@ -19,6 +19,7 @@ from journeymine.journeys.rules import JourneyRules
 from journeymine.nightly import advance as _advance
 from journeymine.nightly.answers import results_of
 from journeymine.nightly.erase import erase_user
+from journeymine.nightly.making import make
 from journeymine.nightly.manifest import new_manifest, settings_in
 from journeymine.nightly.night import SET_ASIDE, Night, nights_frame
 from journeymine.nightly.past import all_nights
@@ -98,11 +99,8 @@ class NightlyState:
         QuestionError, UnknownLabelError : these rules and columns cannot answer a measure.
         """
         settings = Settings.of(config, schema=schema, rules=rules, measures=measures, stages=stages, **options)
-        path = _empty(directory)
-        store = Store(path)
-        with store.writing():
-            store.commit(new_manifest(settings))
-        return cls(path)
+        make(Path(directory), new_manifest(settings))
+        return cls(Path(directory))
 
     @classmethod
     def open(cls, directory: str | Path) -> NightlyState:
@@ -138,11 +136,11 @@ class NightlyState:
 
         Raises
         ------
-        StateError : what the old state knew cannot be read, or a dump is one that a corrected dump replaced.
+        StateError : what the old state knew cannot be read, a dump is one that a corrected dump replaced, or another
+            process is making a state there. Before the last dump is in, there is no state in `directory`.
         """
-        path = _empty(directory)
-        rebuild_from(Path(old), Store(path), dumps, config, measures)
-        return cls(path)
+        rebuild_from(Path(old), Path(directory), dumps, config, measures)
+        return cls(Path(directory))
 
     @property
     def settings(self) -> Settings:
@@ -152,7 +150,9 @@ class NightlyState:
     @property
     def nights(self) -> pl.DataFrame:
         """One row per night: night, dump, observed_until, rows, and whether the night may still be replaced."""
-        return nights_frame(all_nights(self._store, self._store.read()))
+        store = self._store
+        with store.reading():
+            return nights_frame(all_nights(store, store.read()))
 
     @property
     def quarantine(self) -> pl.DataFrame:
@@ -161,15 +161,16 @@ class NightlyState:
         Columns are night, dump, reason, source, file, row, user, timestamp (µs UTC) and touchpoint.
         """
         store = self._store
-        kept = [night for night in store.read()["nights"] if night["aside"] is not None]
-        parts = [
-            store.read_table(night["aside"]).select(
-                pl.lit(night["id"], dtype=pl.Int64).alias("night"),
-                pl.lit(night["dump"]).alias("dump"),
-                *SET_ASIDE,
-            )
-            for night in kept
-        ]
+        with store.reading():
+            kept = [night for night in store.read()["nights"] if night["aside"] is not None]
+            parts = [
+                store.read_table(night["aside"]).select(
+                    pl.lit(night["id"], dtype=pl.Int64).alias("night"),
+                    pl.lit(night["dump"]).alias("dump"),
+                    *SET_ASIDE,
+                )
+                for night in kept
+            ]
         return pl.concat([pl.DataFrame(schema={"night": pl.Int64, "dump": pl.String, **SET_ASIDE}), *parts])
 
     def check_settings(self, settings: Settings) -> None:
@@ -303,18 +304,10 @@ class NightlyState:
         Days are of the state's calendar; None means without bound. Figures of user-unit measures are those of these
         journeys. `confidence` is the level of the intervals.
         """
-        manifest = self._store.read()
-        settings = settings_in(manifest)
-        return results_of(self._store, manifest, settings, (_day(start), _day(end)), confidence)
-
-
-def _empty(directory: str | Path) -> Path:
-    path = Path(directory)
-    if path.is_dir() and any(
-        each.name not in ("lock", "objects") and each.suffix != ".partial" for each in path.iterdir()
-    ):
-        raise StateError(f"{path} is not empty", hint="give a new directory, or open the state in it")
-    return path
+        days, store = (_day(start), _day(end)), self._store
+        with store.reading():
+            manifest = store.read()
+            return results_of(store, manifest, settings_in(manifest), days, confidence)
 
 
 def _day(given: date | datetime | str | None) -> int | None:

@@ -3,8 +3,10 @@
 ::
 
     manifest.json        the only name whose content changes, always by renaming a whole new one over it
+    unfinished.json      the manifest of a state that is being rebuilt, renamed to manifest.json when all is in it
     objects/<sha256>.…   immutable files: Parquet tables, and each manifest as JSON under its own checksum
     lock                 held by whoever writes
+    readers              shared by whoever reads: nothing is removed meanwhile
 
 Objects are written and flushed before the manifest that names them, and those of the manifest before it stay until the
 next write, so a process that dies at any instant leaves the state of before or after.
@@ -17,7 +19,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +27,15 @@ from typing import Any
 import polars as pl
 
 from journeymine.errors import StateError
+from journeymine.nightly import locks
 
-__all__ = ["FORMAT", "MANIFEST", "Store", "named_objects"]
+__all__ = ["FORMAT", "MANIFEST", "OBJECTS", "UNFINISHED", "Store", "flush_directory", "named_objects"]
 
 FORMAT = 2
 """Version of the format of a state."""
 MANIFEST = "manifest.json"
-_OBJECTS = "objects"
+UNFINISHED = "unfinished.json"
+OBJECTS = "objects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,11 @@ class Store:
     Parameters
     ----------
     directory : of the state.
+    pointer : name of the manifest: another one while a state is being rebuilt, which is none before it is complete.
     """
 
     directory: Path
+    pointer: str = MANIFEST
 
     # -- objects -----------------------------------------------------------------------------------------------------
 
@@ -85,7 +90,7 @@ class Store:
         return self._collect(pl.concat(scans).filter(predicate))
 
     def _scan(self, entry: Mapping[str, Any]) -> pl.LazyFrame:
-        return pl.scan_parquet(self.directory / _OBJECTS / entry["object"], glob=False)
+        return pl.scan_parquet(self.directory / OBJECTS / entry["object"], glob=False)
 
     def _collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         try:
@@ -105,20 +110,20 @@ class Store:
         """
         if not self._is_whole(entry["object"]):
             raise StateError(
-                f"the object {self.directory / _OBJECTS / entry['object']} of this state is missing or damaged",
+                f"the object {self.directory / OBJECTS / entry['object']} of this state is missing or damaged",
                 hint="journeymine nightly verify names all that is damaged; nightly repair goes back to the night before",
             )
 
     def _is_whole(self, name: str) -> bool:
         try:
-            with (self.directory / _OBJECTS / name).open("rb") as file:
+            with (self.directory / OBJECTS / name).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == name.split(".", maxsplit=1)[0]
         except OSError:
             return False
 
     def _write_object(self, content: bytes, suffix: str) -> str:
         name = hashlib.sha256(content).hexdigest() + suffix
-        path = self.directory / _OBJECTS / name
+        path = self.directory / OBJECTS / name
         if not path.exists() or path.stat().st_size != len(content):
             _write_whole(path, content)
         return name
@@ -132,13 +137,11 @@ class Store:
         ------
         StateError : there is none, it is damaged, or of a format that this version does not read.
         """
-        path = self.directory / MANIFEST
+        path = self.directory / self.pointer
         try:
             text = path.read_bytes()
         except FileNotFoundError:
-            raise StateError(
-                f"{self.directory} holds no nightly state", hint="journeymine nightly create makes one"
-            ) from None
+            raise self.absent() from None
         except OSError as error:
             raise StateError(f"{path} cannot be read: {error}", hint="check the folder and its rights") from error
         try:
@@ -161,12 +164,30 @@ class Store:
         body = {name: value for name, value in manifest.items() if name != "sha256"}
         text = _one_line_each({**body, "sha256": _checksum(body)}).encode()
         self._write_object(text, ".json")
-        _write_whole(self.directory / MANIFEST, text)
+        _write_whole(self.directory / self.pointer, text)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a rebuild has begun here that is not complete."""
+        return (self.directory / UNFINISHED).exists() and not (self.directory / MANIFEST).exists()
+
+    def absent(self) -> StateError:
+        """Say why there is no manifest."""
+        if self.is_unfinished:
+            return StateError(
+                f"the rebuild into {self.directory} is not finished: it still runs, or was stopped half-way",
+                hint="wait for it; if it no longer runs, give the same nightly rebuild again, which begins anew",
+            )
+        if self.generations():
+            return StateError(
+                f"{self.directory / MANIFEST} is missing", hint="journeymine nightly repair restores the last whole one"
+            )
+        return StateError(f"{self.directory} holds no nightly state", hint="journeymine nightly create makes one")
 
     def generations(self) -> list[dict[str, Any]]:
         """Whole copies of manifests that are still there, the latest first."""
         found = []
-        for path in sorted((self.directory / _OBJECTS).glob("*.json")):
+        for path in sorted((self.directory / OBJECTS).glob("*.json")):
             try:
                 content = path.read_bytes()
                 if hashlib.sha256(content).hexdigest() + ".json" == path.name:
@@ -181,13 +202,19 @@ class Store:
         """Objects of a manifest that are missing or are not what their name says."""
         return [name for name in sorted(named_objects(manifest)) if not self._is_whole(name)]
 
+    def sweep_unread(self, manifest: Mapping[str, Any]) -> None:
+        """Sweep unless somebody reads: what was current when they began may be long past by now."""
+        with locks.unread(self.directory) as unread:
+            if unread:
+                self.sweep(manifest)
+
     def sweep(self, manifest: Mapping[str, Any]) -> list[str]:
-        """Remove what neither `manifest` nor the one before it names; returns the names."""
+        """Remove what neither `manifest` nor the one before it names, while nobody reads; returns the names."""
         generations = [body for body in self.generations() if body["generation"] <= manifest["generation"]][:2]
         kept = named_objects(manifest).union(*(named_objects(body) for body in generations))
         copies = {int(body["generation"]) for body in generations}
         removed = []
-        for path in sorted((self.directory / _OBJECTS).iterdir()):
+        for path in sorted((self.directory / OBJECTS).iterdir()):
             if path.name in kept or (path.suffix == ".json" and _generation(path) in copies):
                 continue
             path.unlink(missing_ok=True)
@@ -197,32 +224,29 @@ class Store:
     def sweep_all(self, manifest: Mapping[str, Any]) -> None:
         """Remove all that `manifest` does not name, the generation before it too."""
         kept = named_objects(manifest)
-        for path in sorted((self.directory / _OBJECTS).iterdir()):
+        for path in sorted((self.directory / OBJECTS).iterdir()):
             if path.name not in kept and not (path.suffix == ".json" and _generation(path) == manifest["generation"]):
                 path.unlink(missing_ok=True)
         self._drop_partials()
 
     def _drop_partials(self) -> list[str]:
         """Remove manifests that were never finished, as nobody else can be writing one; returns the names."""
-        partials = sorted(self.directory.glob(f".{MANIFEST}.*.partial"))
+        partials = self._partials()
         for path in partials:
             path.unlink(missing_ok=True)
         return [path.name for path in partials]
 
-    def discard(self) -> None:
-        """Remove the state, the manifest first."""
-        with contextlib.suppress(OSError):
-            (self.directory / MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(self.directory / _OBJECTS, ignore_errors=True)
+    def _partials(self) -> list[Path]:
+        return sorted(path for name in (MANIFEST, UNFINISHED) for path in self.directory.glob(f".{name}.*.partial"))
 
     def inventory(self, manifest: Mapping[str, Any]) -> tuple[dict[str, int], list[str]]:
         """Sizes in bytes of the objects that `manifest` names and that exist, and the files that no manifest names."""
         generations = self.generations()
         known = named_objects(manifest).union(*(named_objects(body) for body in generations))
-        files = {path.name: path.stat().st_size for path in (self.directory / _OBJECTS).iterdir() if path.is_file()}
+        files = {path.name: path.stat().st_size for path in (self.directory / OBJECTS).iterdir() if path.is_file()}
         own = named_objects(manifest)
         sizes = {name: size for name, size in files.items() if name in own}
-        partials = [path.name for path in self.directory.glob(f".{MANIFEST}.*.partial")]
+        partials = [path.name for path in self._partials()]
         return sizes, sorted([*partials, *(n for n in files if n not in known and not n.endswith(".json"))])
 
     @contextlib.contextmanager
@@ -231,22 +255,32 @@ class Store:
 
         Raises
         ------
-        StateError : somebody else writes, or the folder cannot be written.
+        StateError : there is no state, somebody else writes, or the folder cannot be written.
         """
-        try:
-            (self.directory / _OBJECTS).mkdir(parents=True, exist_ok=True)
-            lock = (self.directory / "lock").open("a+b")
-        except OSError as error:
-            raise _unwritten(self.directory, error) from error
-        with lock:
-            if not _take(lock.fileno()):
+        if not (self.directory / OBJECTS).is_dir():
+            raise self.absent()
+        with locks.writing(self.directory):
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock as in `writing`, while nobody reads either: for what removes the generation before.
+
+        Raises
+        ------
+        StateError : somebody else writes or reads, or the folder cannot be written.
+        """
+        with self.writing(), locks.unread(self.directory) as unread:
+            if not unread:
                 raise StateError(
-                    f"another process writes to {self.directory}", hint="wait for it; the lock ends with the process"
+                    f"another process reads {self.directory}",
+                    hint="wait for it, then give the command again; nothing was changed",
                 )
-            try:
-                yield
-            except OSError as error:
-                raise _unwritten(self.directory, error) from error
+            yield
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Keep writers from removing what is being read, for as long as it takes; they may write meanwhile."""
+        return locks.reading(self.directory)
 
 
 def named_objects(manifest: Mapping[str, Any]) -> set[str]:
@@ -278,13 +312,6 @@ def _checksum(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _unwritten(directory: Path, error: OSError) -> StateError:
-    return StateError(
-        f"{directory} cannot be written: {error}. The state is as it was before",
-        hint="make room or give the right to write, then run the same command again",
-    )
-
-
 def _write_whole(path: Path, content: bytes) -> None:
     """Put `content` under `path` whole or not at all, and flush it to the disk before its name exists."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -298,10 +325,10 @@ def _write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
-    _flush_directory(path.parent)
+    flush_directory(path.parent)
 
 
-def _flush_directory(directory: Path) -> None:
+def flush_directory(directory: Path) -> None:
     """Flush the names in a directory, where the system knows how."""
     try:
         descriptor = os.open(directory, os.O_RDONLY)
@@ -311,16 +338,3 @@ def _flush_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _take(descriptor: int) -> bool:
-    """Lock a file for as long as it is open; where the system has no such lock, always true."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

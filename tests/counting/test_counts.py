@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from journeymine.counting import Basis, Counts, TableSpec, Tally, count_in_memory, finish
 from journeymine.counting.tabulate import distinct_users, integer_key, key_of, pack, tabulate
 from journeymine.errors import MergeError
-from journeymine.events import read_events
+from journeymine.events import StageMap, read_events
 from journeymine.journeys import JourneyRules, build_journeys
 from journeymine.journeys.context import LogContext
-from journeymine.metrics import Conversion
+from journeymine.metrics import Conversion, StageReach
 from journeymine.stats.wide import to_python_ints
 
 SPEC = TableSpec(
@@ -231,3 +231,46 @@ def test_a_refusal_to_merge_names_what_differs() -> None:
         Counts.merge([one, Counts.of("other", BASIS, {"t": SPEC}, {"t": SPEC.empty()})])
     with pytest.raises(MergeError, match="a str is no counts"):
         Counts.merge([one, "counts"])  # type: ignore[list-item]
+
+
+def staged(stages: Any, user: str, touchpoints: Any = ()) -> Counts:
+    frame = pl.DataFrame({"user": [user] * 3, "s": [0, 60, 120], "what": ["see", "chat", "buy"]})
+    stage_map = StageMap.of(stages, touchpoints=touchpoints)
+    events = read_events(frame, user="user", timestamp="s", time_unit="s", touchpoint="what", stages=stage_map)
+    return count_in_memory(StageReach(), build_journeys(events, goal="buy", idle="1h", observed_until=10**12))
+
+
+def test_counts_by_stages_of_the_same_names_that_hold_other_touchpoints_are_never_added(tmp_path: Path) -> None:
+    one = staged({"look": ["see", "chat"], "have": ["buy"]}, "a")
+    same = staged([{"name": "look", "touchpoints": ["see", "chat"]}, {"name": "have", "touchpoints": "buy"}], "b")
+    other = staged({"look": ["see"], "have": ["buy", "chat"]}, "c")
+    owned = staged({"look": ["see", "chat"], "have": ["buy"]}, "d", [{"match": "chat", "owner": "Service"}])
+    # chat is in "look" for a and b: nobody leaves it, and all three reach "have"; a sum with c would mix two questions
+    assert Counts.merge([one, same]).basis == one.basis
+    for pair in ([one, other], [one, owned], [Counts.merge([one, same]), other]):
+        with pytest.raises(
+            MergeError, match=r"two stage maps: their stages have the same names(?s:.*)Hint: .*one stage map"
+        ):
+            Counts.merge(pair)
+    one.save(tmp_path)
+    assert Counts.load(tmp_path, StageReach().specs()).equals(one)
+    with pytest.raises(MergeError, match="two stage maps"):
+        finish(StageReach(), [Counts.load(tmp_path, StageReach().specs()), other])
+
+
+def test_counts_saved_by_a_version_that_did_not_keep_the_stage_map_are_read_and_added(tmp_path: Path) -> None:
+    new, other = (
+        staged({"look": ["see"], "have": ["buy"]}, "a"),
+        staged({"look": ["see", "chat"], "have": ["buy"]}, "b"),
+    )
+    new.save(tmp_path)
+    about = json.loads((tmp_path / "counts.json").read_text())
+    assert about["basis"].pop("stage_map") == new.basis.stage_map
+    (tmp_path / "counts.json").write_text(json.dumps(about))
+    old = Counts.load(tmp_path, StageReach().specs())
+    assert old.basis.stage_map is None
+    for pair in ([old, new], [new, old]):
+        assert Counts.merge(pair).basis.stage_map == new.basis.stage_map
+    for three in ([old, new, other], [new, old, other], [Counts.merge([old, new]), other]):
+        with pytest.raises(MergeError, match="two stage maps"):
+            Counts.merge(three)

@@ -21,13 +21,13 @@ from journeymine.errors import (
     StateError,
     UnknownLabelError,
 )
-from journeymine.events import EventSchema
+from journeymine.events import EventSchema, StageMap, read_events
 from journeymine.graph import Markov
-from journeymine.journeys import JourneyRules
+from journeymine.journeys import JourneyRules, build_journeys
 from journeymine.metrics import Conversion, DropOff, Retention, TimeToConvert
 from journeymine.nightly import NightlyState
 from tests.contracts.measures import MEASURES
-from tests.nightly.nights import batch, generate, new_state
+from tests.nightly.nights import SCHEMA, advance_all, batch, counted, generate, new_state
 
 OLD = Path(__file__).parent / "format_1"
 RULES: list[dict[str, Any]] = [
@@ -264,3 +264,17 @@ def test_any_other_attribute_is_kept(name: str, tmp_path: Path) -> None:
     assert [night["onward"] for night in state._store.read()["nights"]] == [
         night["onward"] for night in plain._store.read()["nights"]
     ]
+
+
+def test_the_counts_of_a_state_are_by_the_stage_map_of_one_batch(tmp_path: Path) -> None:
+    stages = StageMap.of(
+        {'look "1"': ["visit", {"touchpoint": "ma*", "channel": "re:^e"}], "have": ["order", "re:^rev\\w+"]},
+        touchpoints=[{"match": "call", "owner": "Ünit", "kind": "support"}, {"match": "ad", "by_company": True}],
+    )
+    nights = generate(1, n_nights=2)
+    state = NightlyState.create(tmp_path / "s", schema=SCHEMA, rules=JourneyRules(goal="order"), stages=stages)
+    advance_all(state, nights)
+    events = read_events(pl.concat(nights.dumps), SCHEMA, stages=stages)
+    expected = build_journeys(events, goal="order").stage_map
+    assert expected
+    assert {counts.basis.stage_map for counts in counted(state).values()} == {expected}

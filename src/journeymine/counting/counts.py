@@ -122,10 +122,13 @@ def limbs(name: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What counts must share to be added: the rules, the log's bounds and the order of stages.
+    """What counts must share to be added: the rules, the log's bounds, and the stages and what is in them.
 
     Attributes
     ----------
+    stages : names of the declared stages, in order.
+    stage_map : checksum of what the stages hold and of the facts about touchpoints; None where that is not known, as of
+        counts saved by the first version, which fit any map of the same stages.
     notes : what is known of the journeys beside that; merged counts keep what all parts say.
     currency : of all money, where it is known; counts of two currencies are not added.
     selection : which of the log's journeys were counted, see `Journeys`; None where the parts differ, or do not say.
@@ -134,6 +137,7 @@ class Basis:
     rules: JourneyRules
     context: LogContext
     stages: tuple[str, ...] = ()
+    stage_map: str | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
     currency: str | None = field(default=None, compare=False, repr=False)
     selection: str | None = field(default="", compare=False)
@@ -141,13 +145,13 @@ class Basis:
     def to_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
         bounds = {"log_start": self.context.log_start, "observed_until": self.context.observed_until}
-        return {"rules": self.rules.to_data(), **bounds, "stages": list(self.stages)}
+        return {"rules": self.rules.to_data(), **bounds, "stages": list(self.stages), "stage_map": self.stage_map}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Basis:
         """Read what `to_data` wrote."""
         context = LogContext(data["log_start"], data["observed_until"])
-        return cls(JourneyRules.from_data(data["rules"]), context, tuple(data["stages"]))
+        return cls(JourneyRules.from_data(data["rules"]), context, tuple(data["stages"]), data.get("stage_map"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,8 +221,9 @@ class Counts:
         """
         parts = _parts(counts)
         first = parts[0]
-        for other in parts[1:]:
-            _check_alike(first, other)
+        known = next((part.basis.stage_map for part in parts if part.basis.stage_map is not None), None)
+        for other in parts:
+            _check_alike(first, other, known)
         currencies = sorted({part.basis.currency for part in parts if part.basis.currency is not None})
         if len(currencies) > 1:
             raise MergeError(
@@ -229,7 +234,7 @@ class Counts:
         notes = tuple(note for note in first.basis.notes if all(note in part.basis.notes for part in parts))
         selection = first.basis.selection if len({part.basis.selection for part in parts}) == 1 else None
         currency = currencies[0] if currencies else None
-        basis = replace(first.basis, notes=notes, currency=currency, selection=selection)
+        basis = replace(first.basis, stage_map=known, notes=notes, currency=currency, selection=selection)
         return cls(first.question, basis, first.specs, merged)
 
     @classmethod
@@ -287,16 +292,23 @@ def _parts(counts: Iterable[Counts]) -> list[Counts]:
     return parts
 
 
-def _check_alike(first: Counts, other: Counts) -> None:
-    """Refuse counts of another question, or made under other rules or bounds; says which."""
+def _check_alike(first: Counts, other: Counts, stage_map: str | None) -> None:
+    """Refuse counts of another question, or made under other rules, bounds or stages than others; says which."""
     if other.question != first.question:
         raise MergeError(
             f"counts of two different questions: {first.question} and {other.question}",
             hint="merge counts of one measure",
         )
-    if other.basis == first.basis:
+    bases = [replace(each.basis, stage_map=None) for each in (first, other)]
+    if bases[0] == bases[1] and other.basis.stage_map not in (None, stage_map):
+        raise MergeError(
+            "counts were made with two stage maps: their stages have the same names, and hold other touchpoints, or the facts "
+            "about touchpoints differ",
+            hint="count all parts with one stage map",
+        )
+    if bases[0] == bases[1]:
         return
-    one, two = ({**data.pop("rules"), **data} for data in (first.basis.to_data(), other.basis.to_data()))
+    one, two = ({**data.pop("rules"), **data} for data in (basis.to_data() for basis in bases))
     differing = [name for name in {**one, **two} if one.get(name) != two.get(name)]
     told = "; ".join(
         f"{name} is {_said(name, one.get(name))} in one and {_said(name, two.get(name))} in another"

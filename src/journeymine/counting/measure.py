@@ -148,4 +148,6 @@ def basis_of(journeys: Journeys) -> Basis:
     labels = {name: coded.labels for name, coded in journeys.coded.labels.items()}
     notes = mergeable_notes(journeys.rules, labels, unstaged=UNSTAGED_GOAL in journeys.notes)
     currency = None if journeys.events is None else journeys.events.currency
-    return Basis(journeys.rules, journeys.context, journeys.stages, notes, currency, journeys.selection)
+    return Basis(
+        journeys.rules, journeys.context, journeys.stages, journeys.stage_map, notes, currency, journeys.selection
+    )

@@ -21,6 +21,7 @@ from journeymine.counting.measure import Measure, question_of
 from journeymine.engines.part import PartPlan, count_part
 from journeymine.engines.tally import LogTally
 from journeymine.errors import JourneymineError
+from journeymine.events.stage_map import StageMap
 from journeymine.journeys.facts import declared_labels
 from journeymine.journeys.notes import is_unstaged, mergeable_notes
 
@@ -127,11 +128,11 @@ def to_counts(rows: Sequence[Row], plan: SparkPlan) -> tuple[list[Counts], LogTa
     if (ERROR, "") in merged:
         kind, message, hint = json.loads(merged[ERROR, ""])
         raise getattr(errors, kind)(message, hint=hint)
-    stages = plan.part.stages.names if plan.part.stages is not None else ()
+    stages = plan.part.stages or StageMap()
     labels = {**plan.part.labels, **declared_labels(plan.part.stages)}
     unstaged = is_unstaged(plan.part.rules, plan.part.stages)
     notes = mergeable_notes(plan.part.rules, labels, unstaged=unstaged)
-    basis = Basis(plan.part.rules, plan.part.context, stages, notes)
+    basis = Basis(plan.part.rules, plan.part.context, stages.names, stages.fingerprint, notes)
     counts = []
     for item, measure in enumerate(plan.measures):
         specs = measure.specs()

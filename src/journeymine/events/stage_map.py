@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,6 +153,12 @@ class StageMap:
     def names(self) -> tuple[str, ...]:
         """The names of the stages, in order."""
         return tuple(stage.name for stage in self.stages)
+
+    @property
+    def fingerprint(self) -> str:
+        """Checksum of all that the map says, in 16 hex digits; ``""`` where it says nothing."""
+        said = self.to_toml()
+        return hashlib.sha256(said.encode()).hexdigest()[:16] if said else ""
 
     def lookup(self, touchpoints: Sequence[str], channels: Sequence[str] | None = None) -> pl.DataFrame:
         """Look up the stage and facts of (touchpoint, channel) pairs.

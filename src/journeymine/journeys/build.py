@@ -97,6 +97,7 @@ def build_ordered(
         rules=rules,
         context=context,
         stages=stages.names if stages is not None and "stage" in steps.labels else (),
+        stage_map=(stages or StageMap()).fingerprint,
         notes=notes_of(rules, stages, {name: coded.labels for name, coded in steps.labels.items()}),
         goal_stage=None if stages is None or plan.sale_rank is None else stages.names[plan.sale_rank],
     )

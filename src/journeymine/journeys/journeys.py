@@ -70,6 +70,7 @@ class Journeys:
     steps : one row per step, in the same order.
     coded : the same steps as arrays, in the order of `offsets`.
     stages : names of the declared stages, in order.
+    stage_map : checksum of what the stages hold, and of the facts about touchpoints.
     goal_stage : the stage of the goal, by the rules and the stage map, the same in every part; None without one.
     notes : what a reader of their numbers must know, in sentences.
     selection : which of the log's journeys these are, as a checksum; ``""`` for all of them.
@@ -83,6 +84,7 @@ class Journeys:
     rules: JourneyRules
     context: LogContext
     stages: tuple[str, ...] = ()
+    stage_map: str | None = None
     goal_stage: str | None = None
     segments: Mapping[str, Coded] = field(default_factory=dict)
     company: CompanyTouches = field(default_factory=CompanyTouches.none)

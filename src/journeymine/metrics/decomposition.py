@@ -150,7 +150,8 @@ def _check(counted: Sequence[Counts]) -> None:
     first, second = (counts.basis for counts in counted)
     if first.rules.goal is None:
         raise QuestionError("without a goal nothing converts", hint="build_journeys(events, goal=…)")
-    if (first.rules, first.stages) != (second.rules, second.stages):
+    maps = {first.stage_map, second.stage_map} - {None}
+    if (first.rules, first.stages) != (second.rules, second.stages) or len(maps) > 1:
         raise MergeError("the two were built by different rules or stages", hint="build both with the same rules")
 
 

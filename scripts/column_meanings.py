@@ -182,7 +182,7 @@ MEANING = {
     "hour": "0 to 23",
     "goals": "steps by which a journey converts",
     "arrived": "of n: get there",
-    "lost_waiting": "of n: do not get there, and are lost",
+    "lost_waiting": "of n: do not get there, and are lost (without a goal: ended)",
     "open_waiting": "of n: do not get there, and are open",
     "converted_after": "of arrived: reach the goal there or later",
     "users_arrived": "distinct users in arrived",

@@ -172,6 +172,16 @@ def test_groups_have_a_panel_each(result: Any, panels: int, sampled: jm.Journeys
     assert len(chart["facet"]["sort"]) == panels
 
 
+def test_the_fullest_hour_stands_beside_what_chance_levels_out_to(sampled: jm.Journeys) -> None:
+    """One of 168 hours is always the fullest, so no interval is told of it; and of several groups none is meant."""
+    title = specification(jm.activity(sampled))["title"]
+    subtitle = " ".join(title["subtitle"])
+    assert subtitle.startswith("Most in this log on ")
+    assert subtitle.endswith("each would hold 0.6 %.")
+    assert " to " not in subtitle
+    assert "Most" not in " ".join(specification(jm.activity(sampled, by="new_or_returning"))["title"]["subtitle"])
+
+
 def test_the_heaviest_transitions_stand_first_and_keep_their_conversion(sampled: jm.Journeys) -> None:
     result = ASKED["transitions"](sampled)
     chart = specification(result)

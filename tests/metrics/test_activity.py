@@ -75,7 +75,7 @@ def test_waiting_is_that_of_a_loop_over_journeys(
         rest = range(at + 1, len(walk.steps))
         there = next((i for i in rest if until is None or walk.steps[i]["touchpoint"] == until), None)
         if there is None:
-            row["lost_waiting"] += walk.status == "lost"
+            row["lost_waiting"] += walk.status in ("lost", "ended")
             row["open_waiting"] += walk.status == "open"
             continue
         row["arrived"] += 1
@@ -94,6 +94,18 @@ def test_waiting_is_that_of_a_loop_over_journeys(
             middle = bucket_of(times[(len(times) + 1) // 2 - 1])
             assert row["p50_s"] == pytest.approx(float(bucket_value(middle)) / MICRO)
             assert row["arrived_share"] == pytest.approx(want["arrived"] / want["n"])
+
+
+def test_without_a_goal_those_that_ended_are_lost_waiting_and_nothing_is_said_about_conversion() -> None:
+    # ann arrives after an hour, bob leaves, and nobody is still there when the log ends.
+    visits = [("ann", 0), ("bob", 0), ("bob", 1), ("zoe", 400 * 24)]
+    log = (
+        *(Row(user, hour * 3_600 * MICRO, "visit", "web", *[None] * 4) for user, hour in visits),
+        Row("ann", 3_600 * MICRO, "call", "web", *[None] * 4),
+    )
+    row = waiting(build(log), start="visit", until="call").frame.row(0, named=True)
+    assert [row[name] for name in ("n", "arrived", "lost_waiting", "open_waiting")] == [2, 1, 1, 0]
+    assert (row["arrived_share"], row["lost_share"], row["converted_share"]) == (0.5, 0.5, None)
 
 
 def test_the_hour_that_summer_time_repeats_holds_two() -> None:

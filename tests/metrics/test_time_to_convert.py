@@ -18,6 +18,7 @@ from tests.metrics.walk import Walk, known_at, walks_of
 from tests.oracles.logs import MINUTE, START, Row, build, short_watch
 
 HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 
 
 def fates(walks: list[Walk], fields: dict[str, Any], until: int) -> list[tuple[str, int | None, int]]:
@@ -241,3 +242,31 @@ def test_labels_that_service_journeys_alone_have_are_no_rows_and_what_is_decided
     )
     undecided = time_to_convert(build(log, goal="order", lost_at="quit", idle="10d"), bin="1h", horizon="9d")
     assert undecided.frame["open_share"].to_list() == [0.0]
+
+
+def wandering(seed: int) -> Any:
+    """300 users whose channel at each step is a coin, and who go on, order or leave by another coin."""
+    toss, log = np.random.default_rng(seed), []
+    for user in range(300):
+        at, n_steps = START + int(toss.integers(0, 60 * DAY)), 1 + int(toss.geometric(0.4))
+        for step in range(n_steps):
+            last = step == n_steps - 1 and toss.random() < 0.5
+            channel = ("web", "app", "store")[int(toss.choice(3, p=[0.7, 0.2, 0.1]))]
+            log.append(Row(f"{seed} {user}", at, "order" if last else "visit", channel, *[None] * 4))
+            at += int(toss.exponential(DAY))
+    return build(tuple(log), goal="order", idle="10d")
+
+
+@pytest.mark.parametrize("later", ["any", "exit"])
+def test_groups_are_tested_only_by_what_was_known_at_the_start(later: str) -> None:
+    """A journey that lasts longer meets more channels, so by `any` every second log of coins would claim a difference."""
+    claimed = 0
+    for seed in range(30):
+        journeys = wandering(seed)
+        tested = time_to_convert(journeys, by="channel", horizon="10d").tables["test"]
+        assert tested["reason"].to_list() == [None, None]
+        claimed += tested["p_value"].min() < 0.025
+        untested = time_to_convert(journeys, by="channel", horizon="10d", channel_of=later).tables["test"]
+        assert untested.select("chi2", "p_independent", "p_value").null_count().row(0) == (2, 2, 2)
+        assert all("channel_of='entry'" in reason for reason in untested["reason"])
+    assert claimed <= 5  # 0.05 · 30 are expected, and six or more come up once in 300

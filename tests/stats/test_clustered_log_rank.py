@@ -53,3 +53,24 @@ def test_nothing_to_compare_is_no_number():
     assert alone.df == 0
     with pytest.raises(QuestionError, match="groups"):
         clustered_log_rank(np.ones((65, 3)), np.ones((65, 3)))
+
+
+def test_it_is_the_test_of_all_groups_but_one_whichever_that_is():
+    """The scores add up to 0, so T² of any k − 1 of the groups is that of all; few in one group, many in another."""
+    rng = np.random.default_rng(8)
+    for lopsided in (1, 30, 3_000):
+        events, risk = simulate(rng, 900, 2, groups=3)
+        scale = np.array([1.0, lopsided, lopsided])[:, None]
+        events, risk = events * scale, risk * scale
+        total = risk.sum(axis=1, keepdims=True)
+        score = (
+            events
+            - np.divide(risk, total, where=total > 0, out=np.zeros_like(risk)) * events.sum(axis=1, keepdims=True)
+        ).sum(axis=2)
+        apart = score[1:] - score[1:].mean(axis=0)
+        covariance = 63 / 64 * apart.T @ apart
+        found = clustered_log_rank(events, risk)
+        for kept in ([0, 1], [0, 2], [1, 2]):
+            expected = score[0, kept] @ np.linalg.solve(covariance[np.ix_(kept, kept)], score[0, kept])
+            assert found.statistic == pytest.approx(expected, rel=1e-6)
+        assert found.df == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -128,6 +129,49 @@ def test_log_rank_of_many_groups_equals_the_sums_written_out(groups):
     assert found.df == k - 1
     assert found.statistic == pytest.approx(expected, rel=1e-6, abs=1e-9)
     assert found.p_value == pytest.approx(scipy_stats.chi2.sf(expected, k - 1), abs=1e-9)
+
+
+def written_out(first, second):
+    """χ² of two groups in fractions: (observed − expected)² ÷ hypergeometric variance."""
+    excess = variance = Fraction(0)
+    for t in range(12):
+        d1, d = int(first[0][t]), int(first[0][t] + second[0][t])
+        n1, n = int(first[1][t]), int(first[1][t] + second[1][t])
+        excess += d1 - Fraction(d * n1, n or 1)
+        variance += Fraction(n1 * (n - n1) * d * (n - d), n * n * (n - 1)) if n > 1 else 0
+    return excess**2 / variance if variance else None
+
+
+@pytest.mark.parametrize("size", [1, 3, 1_000])
+def test_log_rank_of_one_against_many_is_exact(size):
+    rng, told = np.random.default_rng(size), 0
+    for _ in range(400):
+        first, second = (
+            counted(list(zip(rng.integers(1, rng.integers(2, 12), n), rng.random(n) < rng.random(), strict=True)))
+            for n in (int(rng.integers(1, 40)) * size, int(rng.integers(1, 3)))
+        )
+        found, expected = (
+            log_rank(*(np.stack(part) for part in zip(first, second, strict=True))),
+            written_out(first, second),
+        )
+        if expected is None:
+            assert np.isnan(found.statistic)
+        else:
+            assert found.statistic == pytest.approx(float(expected), rel=1e-7, abs=1e-9)
+            told += 1
+    assert told > 200
+
+
+def test_log_rank_takes_no_degree_of_freedom_from_who_was_never_at_risk_with_others():
+    """R's `survdiff` leaves out a group in which no event was expected; so the other two are compared alone."""
+    events = np.array([[0.0, 3, 1], [0, 1, 2], [0, 0, 0]])
+    risk = np.array([[9.0, 9, 5], [8, 8, 6], [4, 0, 0]])
+    found, two = log_rank(events, risk), log_rank(events[:2], risk[:2])
+    assert (found.df, two.df) == (1, 1)
+    assert found.statistic == pytest.approx(two.statistic)
+    assert found.p_value == pytest.approx(two.p_value)
+    apart = log_rank([[1, 0], [0, 0]], [[3, 1], [0, 1]])
+    assert np.isnan([apart.statistic, apart.p_value]).all()
 
 
 def test_log_rank_leaves_groups_without_anyone_out():

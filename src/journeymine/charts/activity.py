@@ -55,14 +55,18 @@ def activity_chart(result: Any) -> Any:
     if data["_panel"].n_unique() > 1:
         panels = data["_panel"].unique(maintain_order=True).to_list()
         chart = chart.facet(facet=alt.Facet("_panel:N", sort=panels, title=None), columns=1, spacing=20)
-    peak = data.sort("n", "day", "hour", descending=[True, False, False]).head(1).to_dicts()
-    said = "".join(
-        f"Most on {row['day']} at {row['hour']}: {percent(row['share'])} %"
-        + (
-            f" ({percent(row['share_lower'])} to {percent(row['share_upper'])} %)."
-            if row["share_lower"] is not None
-            else "."
-        )
-        for row in peak
+    return styled(chart.properties(title=title_of(result, [_most(data), left_out])))
+
+
+def _most(data: pl.DataFrame) -> str:
+    """Where most of one group is; of 168 hours one is always the fullest, so beside it stands what chance levels out to.
+
+    An interval of that one hour would tell of the hour, not of its being the fullest: it stays in the tooltips.
+    """
+    if data["_panel"].n_unique() != 1:
+        return ""
+    peak = data.sort("n", "day", "hour", descending=[True, False, False]).row(0, named=True)
+    return (
+        f"Most in this log on {peak['day']} at {peak['hour']}: {percent(peak['share'])} %. "
+        f"If all hours were alike, each would hold {percent(1 / (len(DAYS) * 24))} %."
     )
-    return styled(chart.properties(title=title_of(result, [said, left_out])))

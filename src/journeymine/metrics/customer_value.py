@@ -205,8 +205,8 @@ def customer_value(
 
     Notes
     -----
-    The value is that of the steps that satisfy `event`, whatever `value_from` says. A missing value is 0; without a
-    value column the values are null. A customer with a negative sum counts as 0 in the quantiles only. Purchases in any
+    The value is that of the steps that satisfy `event`, whatever `value_from` says. A missing value is 0; where no
+    purchase has one, the means and quantiles are null. A customer with a negative sum counts as 0 in the quantiles only. Purchases in any
     journey count, whatever its status. Each step that satisfies `event` is a purchase, also a second one at the same
     instant. Null labels are ``"(unknown)"``. Counts merge exactly over users. Intervals: the jackknife over the 64
     folds for means, Woodruff for quantiles, and Wilson for shares, in which each user counts once.

@@ -107,7 +107,10 @@ class TimeToConvert:
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Shares by the horizon, curves, and the log-rank tests."""
         horizon = None if self.horizon is None else microseconds(self.horizon)
-        return answer_times(tallies["journeys"], tallies["exits"], microseconds(self.bin), horizon, basis)
+        return answer_times(
+            tallies["journeys"], tallies["exits"], microseconds(self.bin), horizon, basis,
+            known_at_start=self.channel_of == "entry",
+        )  # fmt: skip
 
 
 def times_of_outcome(journeys: Journeys) -> tuple[Ints, Ints]:
@@ -169,7 +172,8 @@ def time_to_convert(
     tables["curves"] has one row per value of `by` and bin in which anything happens:
         time_s f64: end of the bin, in seconds
         at_risk, converted, lost, censored i64 · converted_share, lost_share, open_share f64
-    tables["test"], with `by`, has one row per cause, over the groups whose users fill 20 folds or more:
+    tables["test"], with `by`, has one row per cause, over the groups whose users fill 20 folds or more. With
+    ``channel_of="entry"`` only: later labels go with how long a journey lasts.
         cause str: what ends the waiting; n_groups, df i64
         chi2 f64: log-rank statistic for independent journeys; p_independent f64: its p-value
         p_value f64: that of the same test, clustered by user

@@ -26,20 +26,31 @@ Floats = npt.NDArray[np.float64]
 CAUSES = ("converted", "lost")
 MAX_TESTED = 50
 NOT_TESTED = f"there are more than {MAX_TESTED} groups; test the few that matter"
+KNOWN_LATER = (
+    "these labels are known only after the start, and a journey that lasts longer meets more of them: "
+    "groups are compared by channel_of='entry' only"
+)
 NOT_COMPARABLE = "fewer than two groups, or no event among them"
 
 
 def answer_times(
-    journeys: Tally, exits: Tally, bin_us: int, horizon_us: int | None, basis: Basis
+    journeys: Tally, exits: Tally, bin_us: int, horizon_us: int | None, basis: Basis, *, known_at_start: bool
 ) -> Mapping[str, Answer]:
-    """The three tables of the answer; the horizon is `mature_after` where none is given."""
+    """The three tables of the answer; the horizon is `mature_after` where none is given.
+
+    Parameters
+    ----------
+    known_at_start : whether the groups are those of the first step, so that they may be tested.
+    """
     curves = list(curves_of(exits, CAUSES))
     answers = {
         "summary": _summary(journeys, {curve.group: curve for curve in curves}, bin_us, horizon_us, basis),
         "curves": _curves(journeys, exits, curves, bin_us, has_goal=basis.rules.goal is not None),
     }
     if journeys.spec.keys:
-        answers["test"] = _tests(*_solid(curves, exits), int(journeys.present.sum()))
+        solid, enough = _solid(curves, exits)
+        untold = NOT_TESTED if len(solid) > MAX_TESTED else None if known_at_start else KNOWN_LATER
+        answers["test"] = _tests(solid, enough, int(journeys.present.sum()), untold)
     return answers
 
 
@@ -160,14 +171,14 @@ def _solid(curves: Sequence[Curves], exits: Tally) -> tuple[list[Curves], bool]:
     return (solid, True) if len(solid) > 1 else (list(curves), False)
 
 
-def _tests(curves: Sequence[Curves], solid: bool, n_folds: int) -> Answer:
+def _tests(curves: Sequence[Curves], solid: bool, n_folds: int, untold: str | None) -> Answer:
     found: dict[str, list[Any]] = {
         name: [] for name in ("n_groups", "df", "chi2", "p_independent", "p_value", "reason")
     }
     grid = np.unique(np.concatenate([curve.bins for curve in curves])) if curves else np.zeros(0, dtype=np.int64)
     for cause in range(len(CAUSES)):
-        if len(curves) > MAX_TESTED:
-            row: list[Any] = [len(curves), len(curves) - 1, None, None, None, NOT_TESTED]
+        if untold is not None:
+            row: list[Any] = [len(curves), max(len(curves) - 1, 0), None, None, None, untold]
         else:
             row = [len(curves), *_test(curves, cause, grid, solid, n_folds)]
         for name, value in zip(found, row, strict=True):

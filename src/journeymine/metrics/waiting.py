@@ -23,7 +23,7 @@ from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import distinct_users, integer_key, pack, tabulate
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError
-from journeymine.journeys.heads import CONVERTED, LOST, OPEN, SERVICE
+from journeymine.journeys.heads import CONVERTED, ENDED, LOST, OPEN, SERVICE
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, check_occurs, check_vocabulary
 from journeymine.parallel import take
@@ -102,7 +102,7 @@ class Waiting:
             "n": mature,
             "n_users": distinct_users(packed, user, mature, size),
             "arrived": there,
-            "lost_waiting": mature & ~arrived & (status == LOST),
+            "lost_waiting": mature & ~arrived & ((status == LOST) | (status == ENDED)),
             "open_waiting": mature & ~arrived & (status == OPEN),
             "converted_after": there & after & (status == CONVERTED),
             "users_arrived": distinct_users(packed, user, there, size),
@@ -123,19 +123,21 @@ class Waiting:
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = tally.spread("time") / MICRO / tally.spread("arrived")
 
-        def share(part: str, of: str = "n") -> Share:
-            return Share(tally.by_fold(part), tally.by_fold(of), users=users, once=users == n)
+        def share(part: str) -> Share:
+            return Share(tally.by_fold(part), tally.by_fold("n"), users=users, once=users == n)
 
+        arrived = tally.by_fold("arrived")
+        asked = np.zeros_like(arrived) if basis.rules.goal is None else arrived
         answer = Answer(
             keys=tally.rows,
             columns={
                 **{name: tally.total(name) for name in COUNTED},
                 "arrived_share": share("arrived"),
                 "lost_share": share("lost_waiting"),
-                "converted_share": share("converted_after", "arrived"),
+                "converted_share": Share(tally.by_fold("converted_after"), asked, users=users, once=users == n),
                 "p50_s": Quantile(times, 0.5, 1 / MICRO),
                 "p90_s": Quantile(times, 0.9, 1 / MICRO),
-                "mean_s": Number(mean, tally.by_fold("arrived")[tally.present], least=0.0),
+                "mean_s": Number(mean, arrived[tally.present], least=0.0),
             },
             users=users,
             converting=tally.total("users_arrived"),
@@ -173,7 +175,8 @@ def waiting(
     -------
     Result; frame has one row per value of `by`:
         n_journeys i64: journeys with such a start; n, n_users i64: mature ones of them, and their users
-        arrived, lost_waiting, open_waiting i64: of n: got there; did not and are lost; did not and are open
+        arrived, lost_waiting, open_waiting i64: of n: got there; did not and are lost; did not and are open. The rest
+        converted without getting there
         converted_after i64: of arrived: reach the goal there or later; users_arrived i64: users in arrived
         arrived_share, lost_share f64: of n, 0–1; converted_share f64: of arrived, 0–1
         p50_s, p90_s, mean_s f64: seconds, of those that arrived
@@ -187,7 +190,8 @@ def waiting(
 
     Notes
     -----
-    Only mature journeys are in the shares; ``service`` is outside. The start never ends its own waiting. An arrival at
+    Only mature journeys are in the shares; ``service`` is outside. Without a goal, journeys that ended count as lost,
+    and `converted_share` is null. The start never ends its own waiting. An arrival at
     the same instant takes 0 s; the documented order of ties decides whether it comes after. Null labels are
     ``"(unknown)"``; touches by the company are no steps. Counts merge exactly. Intervals: Wilson clustered by user
     through the 64 folds, Woodruff for quantiles, the jackknife for the mean. For all pairs of direct neighbours at once

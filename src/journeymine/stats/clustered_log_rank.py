@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from journeymine.errors import QuestionError
-from journeymine.stats.survival import LogRank
+from journeymine.stats.survival import LogRank, score_statistic
 
 __all__ = ["clustered_log_rank"]
 
@@ -66,6 +66,6 @@ def clustered_log_rank(events: npt.ArrayLike, risk: npt.ArrayLike) -> LogRank:
     covariance = degrees / (degrees + 1) * apart.T @ apart
     if np.trace(covariance) <= ALMOST_NOTHING:
         return missing
-    statistic = float(score[0, groups] @ np.linalg.pinv(covariance, hermitian=True) @ score[0, groups])
+    statistic, df = score_statistic(score[0, groups], covariance)
     free = degrees - df + 1
     return LogRank(statistic, df, float(fdtrc(df, free, statistic * free / (degrees * df))), missing.expected)

@@ -23,7 +23,11 @@ __all__ = [
     "log_minus_log_limits",
     "log_rank",
     "restricted_mean",
+    "score_statistic",
 ]
+
+_NO_VARIANCE = 1e-12
+"""Variance in a direction, beside the largest, below which it is rounding."""
 
 
 def at_risk(events: npt.ArrayLike, censored: npt.ArrayLike) -> FloatArray:
@@ -172,7 +176,8 @@ class LogRank:
     Attributes
     ----------
     statistic : χ² of the k groups; NaN where it cannot be tested.
-    df : degrees of freedom, the number of groups that were ever at risk − 1.
+    df : degrees of freedom: the number of groups that were ever at risk − 1, or fewer where some of them were at risk
+        only while nothing happened.
     p_value : NaN where it cannot be tested.
     expected : events expected in each group if the hazards were equal, shape [k].
     """
@@ -218,12 +223,26 @@ def log_rank(events: npt.ArrayLike, risk: npt.ArrayLike) -> LogRank:
         spread = np.where(total_n > 1, total_d * (total_n - total_d) / (total_n - 1), 0.0)
     expected = (part * total_d).sum(axis=1)
     covariance = np.diag((part * spread).sum(axis=1)) - (part * spread) @ part.T
-    excess, df = (d.sum(axis=1) - expected)[groups], int(groups.sum()) - 1
-    if df < 1 or not np.any(spread > 0):
-        return LogRank(float("nan"), max(df, 0), float("nan"), expected)
-    # The rows add up to 0; the pseudo-inverse leaves the redundant one out without choosing it.
-    statistic = float(excess @ np.linalg.pinv(covariance[np.ix_(groups, groups)], hermitian=True) @ excess)
+    statistic, df = score_statistic((d.sum(axis=1) - expected)[groups], covariance[np.ix_(groups, groups)])
+    if df < 1:
+        return LogRank(float("nan"), max(int(groups.sum()) - 1, 0), float("nan"), expected)
     return LogRank(statistic, df, float(chdtrc(df, statistic)), expected)
+
+
+def score_statistic(score: FloatArray, covariance: FloatArray) -> tuple[float, int]:
+    """Scores over their covariance, score · covariance⁻¹ · score, and the rank of the covariance.
+
+    Scores that add up to 0 have a covariance without inverse. The direction without variance is left out by its size
+    beside the others: rounding leaves it just above or below 0, and what is divided by that is noise.
+
+    >>> statistic, rank = score_statistic(np.array([-1.0, 1.0]), np.array([[0.5, -0.5], [-0.5, 0.5]]))
+    >>> round(statistic, 9), rank
+    (2.0, 1)
+    """
+    variance, direction = np.linalg.eigh(covariance)
+    known = variance > _NO_VARIANCE * variance.max(initial=0.0)
+    along = score @ direction[:, known]
+    return float((np.square(along) / variance[known]).sum()), int(known.sum())
 
 
 def _counted(events: npt.ArrayLike, risk: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from journeymine.maps.tables import column_of
 from journeymine.maps.wording import count, duration, legible, money, share, share_interval
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ def _figure(name: str, estimate: Estimate | None) -> list[list[str]]:
     return [] if estimate is None else [[name, share(estimate), share_interval(estimate)]]
 
 
+def _column(spec: MapSpecification, stage: str) -> str:
+    word, name = column_of(spec, stage)
+    return name if spec.stages_are == "given" or not name else f"{word.lower()}: {name}"
+
+
 def _node(spec: MapSpecification, node: Node, shown: set[str], prefix: str) -> dict[str, Any]:
     figures = [
         ["Journeys", count(node.n_journeys), ""],
@@ -80,7 +86,7 @@ def _node(spec: MapSpecification, node: Node, shown: set[str], prefix: str) -> d
     facts = [
         legible(part)
         for part in (
-            node.stage,
+            _column(spec, node.stage),
             node.channel,
             f"owner: {node.owner}" if node.owner else "",
             node.kind,

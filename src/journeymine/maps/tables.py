@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from journeymine.maps.evidence import Estimate
     from journeymine.maps.specification import MapSpecification
 
-__all__ = ["MAX_ROWS", "Table", "first_rows", "left_out", "map_tables", "quality_table", "table_of"]
+__all__ = ["MAX_ROWS", "Table", "column_of", "first_rows", "left_out", "map_tables", "quality_table", "table_of"]
 
 MAX_ROWS = 400
 
@@ -62,6 +62,13 @@ def table_of(key: str, title: str, columns: str, rows: Iterable[tuple[str, ...]]
     )
 
 
+def column_of(spec: MapSpecification, stage: str = "") -> tuple[str, str]:
+    """What a column of the picture is, and its name; a column that holds everything has none."""
+    if spec.stages_are == "given":
+        return "Stage", legible(stage)
+    return "Usual order", legible(stage) if len(spec.stages) > 1 else ""
+
+
 def first_rows(table: Table, n: int) -> Table:
     """Return the table with its first `n` rows; the others are counted."""
     more = max(len(table.rows) - n, 0)
@@ -90,6 +97,8 @@ def map_tables(spec: MapSpecification) -> tuple[Table, ...]:
 
 
 def _stages(spec: MapSpecification) -> Table:
+    # columns in the usual order are numbers that stand for nothing but themselves
+    stages = spec.stages if spec.stages_are == "given" else ()
     return table_of(
         "stages",
         "Stages",
@@ -107,9 +116,9 @@ def _stages(spec: MapSpecification) -> Table:
                 duration(s.dwell_p50_s),
                 duration(s.dwell_p90_s),
             )
-            for s in spec.stages
+            for s in stages
         ),
-        (f"stage:{s.name}" for s in spec.stages),
+        (f"stage:{s.name}" for s in stages),
     )
 
 
@@ -162,12 +171,12 @@ def _touchpoints(spec: MapSpecification) -> Table:
     return table_of(
         "touchpoints",
         "Touchpoints",
-        "Touchpoint|Channel|Stage|#Journeys|#Times|#Convert|#Begin here|#Lost here|Owner|Kind",
+        f"Touchpoint|Channel|{column_of(spec, '')[0]}|#Journeys|#Times|#Convert|#Begin here|#Lost here|Owner|Kind",
         (
             (
                 legible(n.touchpoint),
                 legible(n.channel),
-                legible(n.stage),
+                column_of(spec, n.stage)[1],
                 count(n.n_journeys),
                 count(n.n),
                 _with_interval(n.converted),

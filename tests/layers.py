@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "columns": frozenset({"errors"}),
     "durations": frozenset({"errors", "columns"}),
-    "files": frozenset(),
+    "files": frozenset({"errors"}),
     "instants": frozenset({"errors"}),
     "parallel": frozenset(),
     "flags": frozenset(),

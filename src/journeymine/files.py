@@ -8,7 +8,22 @@ from pathlib import Path
 
 import polars as pl
 
-__all__ = ["parquet_bytes", "write_whole"]
+from journeymine.errors import JourneymineError
+
+__all__ = ["check_name", "parquet_bytes", "write_whole"]
+
+
+def check_name(path: str | Path, error: type[JourneymineError]) -> None:
+    """Refuse the path of a file or folder whose name is no UTF-8: it cannot be handed to what reads the data.
+
+    Raises
+    ------
+    JourneymineError : it is none; of the kind `error`.
+    """
+    name = str(path)
+    shown = name.encode(errors="backslashreplace").decode()
+    if shown != name:
+        raise error(f"the name of {shown} is not UTF-8", hint="rename the file or folder")
 
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import journeymine as jm
-from journeymine.errors import SchemaError, SourceError
+from journeymine.errors import EngineError, SchemaError, SourceError, StateError
 from journeymine.events import Events, EventSchema, Source, read_events
 
 SCHEMA = EventSchema(
@@ -423,3 +424,25 @@ def test_an_unreadable_file_is_told_without_the_advice_of_polars(tmp_path: Path)
         assert told.value.message.startswith(f"{path} cannot be read: ")
         assert not any(advice in str(told.value) for advice in ("infer_schema", "truncate_ragged_lines"))
         assert len(str(told.value).splitlines()) == 2
+
+
+def test_a_name_that_is_not_utf_8_is_refused_by_name(tmp_path: Path) -> None:
+    """Polars takes a path as text, and such a name is none."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    for name, content in (("log.csv", b"user,timestamp,touchpoint\na,2024-05-01T10:00:00Z,visit\n"), ("log.pq", b"")):
+        (folder / name).write_bytes(content)
+        for given in (folder / name, str(folder / name), [str(folder / name)], str(tmp_path / "*" / name)):
+            with pytest.raises(SourceError, match=rf"caf\\udce9/{name} is not UTF-8\nHint: rename"):
+                read_events(given)
+    with pytest.raises(SourceError, match="does not exist"):
+        read_events(folder / "other.csv")
+    rows = pl.DataFrame({"user": ["a"], "timestamp": ["2024-05-01T10:00:00Z"], "touchpoint": ["visit"]})
+    schema = EventSchema()
+    with pytest.raises(StateError, match=r"caf\\udce9 is not UTF-8\nHint: rename"):
+        jm.NightlyState.create(folder, schema=schema, rules=jm.JourneyRules(goal="visit"))
+    with pytest.raises(EngineError, match=r"caf\\udce9/b is not UTF-8\nHint: rename"):
+        jm.mine(read_events(rows, schema), [jm.Conversion()], engine=jm.Buckets(folder / "b"))

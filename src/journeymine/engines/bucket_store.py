@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from journeymine.errors import EngineError
+from journeymine.files import check_name
 
 __all__ = ["BucketStore", "locked"]
 
@@ -168,6 +169,7 @@ def locked(directory: Path) -> Iterator[None]:
     ------
     EngineError : another process works there, it holds files of somebody else's, or it cannot be written.
     """
+    check_name(directory, EngineError)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         foreign = sorted(each.name for each in directory.iterdir() if each.name not in _OURS)

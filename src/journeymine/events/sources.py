@@ -19,6 +19,7 @@ import polars as pl
 from journeymine.errors import SchemaError, SourceError
 from journeymine.events.schema import EventSchema
 from journeymine.events.timestamps import check_sample
+from journeymine.files import check_name
 
 __all__ = ["LogFile", "Source", "check_first_rows", "open_source", "unreadable"]
 
@@ -87,7 +88,10 @@ Scan = Callable[[Sequence[str]], tuple[pl.LazyFrame, Mapping[str, pl.DataType]]]
 def _parts(data: Any, name: str) -> list[tuple[str, Scan]]:
     """Every part of a source: its label, and how to scan it."""
     if isinstance(data, str | Path):
-        return [(path, _file_scan(path)) for path in _expand(str(data))]
+        paths = _expand(str(data))
+        for path in paths:
+            check_name(path, SourceError)
+        return [(path, _file_scan(path)) for path in paths]
     if isinstance(data, list | tuple):
         if not data:
             raise SourceError(f"{name} is an empty list", hint="name at least one file or frame")

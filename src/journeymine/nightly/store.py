@@ -27,6 +27,7 @@ from typing import Any
 import polars as pl
 
 from journeymine.errors import StateError
+from journeymine.files import check_name
 from journeymine.nightly import locks
 
 __all__ = ["FORMAT", "MANIFEST", "OBJECTS", "UNFINISHED", "Store", "flush_directory", "named_objects"]
@@ -50,6 +51,9 @@ class Store:
 
     directory: Path
     pointer: str = MANIFEST
+
+    def __post_init__(self) -> None:
+        check_name(self.directory, StateError)
 
     # -- objects -----------------------------------------------------------------------------------------------------
 

@@ -149,6 +149,42 @@ def test_touchpoints_may_have_scales_of_their_own() -> None:
     assert together.notes
 
 
+def answered_by(people: list[tuple[str, str, int, list[int]]]) -> pl.DataFrame:
+    """The dips of a log in which some people answer at a touchpoint so many times each, with those scores by turns."""
+    rows = [
+        (f"{what}{who} {i}", 60 * k, what, scores[(i + k) % len(scores)])
+        for who, what, n, scores in people
+        for i in range(n)
+        for k in range(int(who))
+    ]
+    frame = pl.DataFrame(rows, schema=["user", "t", "what", "score"], orient="row")
+    events = jm.read_events(
+        frame, timestamp="t", time_unit="s", touchpoint="what", satisfaction="score", satisfaction_scale=(1, 5)
+    )
+    return satisfaction(jm.build_journeys(events)).tables["dips"]
+
+
+@pytest.mark.parametrize(
+    ("rated", "n_tested"),
+    [
+        ([("1", "often", 60, [1, 2])], 2),
+        ([("1", "often", 30, [1, 2])], 2),
+        ([("20", "often", 2, [1, 2])], 0),  # two people's answers, however many
+        ([("1", "often", 40, [1, 2]), ("30", "often", 1, [1])], 0),  # one says as much as all others
+    ],
+    ids=["sixty people", "thirty people", "two people", "one who rates all the time"],
+)
+def test_what_a_few_people_say_again_and_again_is_no_dip(
+    rated: list[tuple[str, str, int, list[int]]], n_tested: int
+) -> None:
+    frame = answered_by([("1", "rest", 300, [2, 3, 4, 5]), *rated])
+    assert frame.height == 2
+    assert (frame["n_answered"] >= 30).all()
+    assert frame["p_adjusted"].count() == n_tested
+    assert frame["difference_lower"].is_null().equals(frame["p_value"].is_null(), check_names=False)
+    assert frame["difference"].count() == 2
+
+
 def test_the_planted_dip_is_found_and_the_null_case_claims_none() -> None:
     planted = satisfaction(jm.build_journeys(jm.sample(users=2000)))
     claims = planted.tables["dips"].filter((pl.col("p_adjusted") <= 0.05) & (pl.col("difference") < 0))

@@ -13,6 +13,7 @@ from journeymine.counting.estimates import Answer, Number, Share
 from journeymine.counting.tally import Tally, spread
 from journeymine.metrics.contrast_estimate import by_group, significance
 from journeymine.metrics.satisfaction_scale import NPS, Scale, bounds
+from journeymine.stats.shares import given, number_interval
 
 __all__ = ["dips", "scores"]
 
@@ -140,23 +141,33 @@ def dips(tally: Tally) -> Answer:
     with np.errstate(divide="ignore", invalid="ignore"):
         own = spread(said, tally.present) / spread(n_folds, tally.present)
         others = spread(rest_said, tally.present) / spread(rest_n, tally.present)
-    enough = (n >= ENOUGH) & (rest_n.sum(axis=0) >= ENOUGH)
+    behind, beside, users = n_folds[tally.present], rest_n[tally.present], tally.total("n_users")
+    once, few_beside = users == n, _few_people(others, beside)
+    enough = (n >= ENOUGH) & (rest_n.sum(axis=0) >= ENOUGH) & ~_few_people(own, behind, once) & ~few_beside
     p, adjusted = significance(own - others, enough, np.zeros(len(tally)))
     return Answer(
         keys=tally.rows,
         columns={
             "n_answered": n,
-            "n_users": tally.total("n_users"),
-            "emotion": Number(own, n_folds[tally.present]),
+            "n_users": users,
+            "emotion": Number(own, behind, once),
             "emotion_rest": _plain(others[0]),
             "n_rest": rest_n.sum(axis=0).astype(np.int64),
             "rest_of": pl.Series(np.where(in_stage, "stage", "journey").tolist(), dtype=pl.String),
-            "difference": Number(own - others, n_folds[tally.present]),
+            "difference": Number(own - others, np.where(few_beside, beside, behind), once & ~few_beside),
             "p_value": _plain(p),
             "p_adjusted": _plain(adjusted),
         },
-        users=tally.total("n_users"),
+        users=users,
     )
+
+
+def _few_people(values: Floats, behind: Floats, once: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.bool_]:
+    """Rows of which so few people tell, or of which a few tell so much, that their mean has no interval; nor is it tested.
+
+    Who answers often answers alike: of two people's answers, however many, nothing follows for everybody.
+    """
+    return given(number_interval(values[0], values[1:], trials_by_fold=behind, each_user_once=once).reason)
 
 
 def _plain(values: Floats) -> pl.Series:

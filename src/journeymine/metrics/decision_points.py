@@ -16,15 +16,16 @@ from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.packed import Packed, RowCounts, label_column
 from journeymine.counting.result import Result
 from journeymine.counting.short_form import answer
-from journeymine.counting.tally import Tally
+from journeymine.counting.tally import Tally, row_groups
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import contrast_specs
 from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_count import Meetings, Reached
-from journeymine.metrics.contrast_estimate import Came, contrast, nullable, significance
+from journeymine.metrics.contrast_estimate import Came, by_group, contrast, nullable, significance
 from journeymine.metrics.contrast_ground import Ground
 from journeymine.metrics.switches import check_switch
 from journeymine.parallel import take
+from journeymine.stats.shares import enough_people
 
 __all__ = ["DecisionPoints", "decision_points"]
 
@@ -90,12 +91,15 @@ class DecisionPoints:
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
         """Lift, information gain and significance of each marker; and how open the way is after each label."""
-        found = contrast(tallies["met"], Came.of(tallies["met"], tallies["reached"]), tallies["people"], basis)
-        n = found.totals["n"]
-        p, adjusted = significance(found.difference, found.tested, found.least_variance)
+        met, came = tallies["met"], Came.of(tallies["met"], tallies["reached"])
+        found = contrast(met, came, tallies["people"], basis)
+        n, behind, others = found.totals["n"], found.n[found.present], _others(met, came, found.rows)
+        once, few_others = found.totals["n_users"] == n, ~enough_people(others)
+        tested = found.tested & enough_people(behind, each_user_once=once) & ~few_others
+        p, adjusted = significance(found.difference, tested, found.least_variance)
+        behind = np.where(few_others & (others.sum(axis=0) > 0), others, behind)
         with np.errstate(divide="ignore", invalid="ignore"):
             lift = found.share_with / np.where(found.share_without == 0, np.nan, found.share_without)
-        behind = found.n[found.present]
         points = Answer(
             keys=found.rows,
             columns={
@@ -172,10 +176,10 @@ def decision_points(
     touchpoint, which is lost by definition. Each journey is compared with others that reached the same stage; see
     `metrics.contrast`. Every journey in a stage has reached it, so for stages the question is who moves to one from
     another: these are compared with the others that reached the stage they came from. Steps at one instant are in the
-    documented order. Null labels are ``"(unknown)"``. P-values are adjusted over all rows; rows with under 30 mature
-    journeys on either side are not tested. The *information gain* is the entropy of converting or not, minus its mean
-    given whether the journey passed, within stages, in bits [1]_. Counts merge exactly. The gain and the entropy carry
-    no interval.
+    documented order. Null labels are ``"(unknown)"``. P-values are adjusted over all rows that are
+    tested; rows with under 30 mature journeys on either side, or with so few users on either that there is no interval,
+    are not. The *information gain* is the entropy of converting or not, minus its mean given whether the journey
+    passed, within stages, in bits [1]_. Counts merge exactly. The gain and the entropy carry no interval.
 
     References
     ----------
@@ -242,6 +246,13 @@ class _Passing:
         after[:-1] = codes[1:]
         after[ground.journeys.offsets[1:] - 1] = len(self._label)
         return ground.in_groups(Packed(codes, ({"label": self._label},)).beside(after, {"next": self._following}))
+
+
+def _others(met: Tally, came: Came, rows: pl.DataFrame) -> Floats:
+    """Journeys that came as far without a marker, as many of each fold as leaving it out takes away; shape [K, markers]."""
+    others = by_group(came.n - met.spread("n"), row_groups(met.rows, rows.columns), len(rows))
+    folds = len(others) - 1
+    return np.asarray(np.rint(others[0] - others[1:] * (folds - 1) / folds)) if folds else others[1:]
 
 
 def _information_gain(met: Tally, reached: Tally, rows: pl.DataFrame) -> Floats:

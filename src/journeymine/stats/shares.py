@@ -38,6 +38,7 @@ __all__ = [
     "UNDEFINED_REPLICATE",
     "Interval",
     "difference_interval",
+    "enough_people",
     "few_folds_interval",
     "given",
     "number_interval",
@@ -269,6 +270,20 @@ def difference_interval(
         )
     lower, upper = square_and_add(a.estimate, (a.lower, a.upper), b.estimate, (b.lower, b.upper), correlation=rho)
     return _interval(a.estimate - b.estimate, lower, upper, np.full(a.estimate.shape, np.nan), reason)
+
+
+def enough_people(trials_by_fold: npt.ArrayLike, *, each_user_once: npt.ArrayLike | None = None) -> BoolArray:
+    """Tell behind which rows so many people stand that the folds tell a variance: what has no interval is not tested either.
+
+    Parameters as in `share_interval`.
+
+    >>> spread, two_people = np.ones(64), np.where(np.arange(64) < 2, 32, 0)
+    >>> enough_people(np.stack((spread, two_people), axis=1))
+    array([ True, False])
+    """
+    tried = np.asarray(trials_by_fold, dtype=np.float64)
+    once = np.zeros(tried.shape[1:], dtype=bool) if each_user_once is None else np.asarray(each_user_once, dtype=bool)
+    return ~given(_reason(tried, exempt=once))
 
 
 def given(reason: ObjectArray) -> BoolArray:

@@ -44,7 +44,7 @@ def test_every_step_has_a_bar_its_limits_and_its_figures() -> None:
 
 def test_the_subtitle_counts_who_is_not_in_the_picture() -> None:
     title = json.loads(result_of().plot().to_json())["title"]
-    assert "1 entrants whose window is still open" in " ".join(title["subtitle"])
+    assert "Left out, as their window is still open: 1." in " ".join(title["subtitle"])
 
 
 def test_of_many_groups_the_largest_are_drawn_and_it_says_so() -> None:

@@ -100,7 +100,7 @@ def test_a_small_funnel_by_hand() -> None:
     limits = result.frame.select("share_lower", "share_upper").row(1)
     assert limits == pytest.approx(((middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)), abs=1e-12)
     assert result.frame["sparse"].all()
-    assert "1 entrants" in result.notes[0]
+    assert "1 without an entry whose window has closed" in result.notes[0]
 
 
 def test_without_a_closed_window_shares_are_null_and_the_reason_says_why() -> None:
@@ -270,6 +270,7 @@ def test_a_segment_breaks_a_funnel_down() -> None:
         ({"exclude": [{"step": "X", "between": [2, 1]}]}, QuestionError, "between steps 2 and 1"),
         ({"exclude": [{"step": "X", "between": "12"}]}, QuestionError, "between='12'"),
         ({"exclude": "nowhere"}, UnknownLabelError, "nowhere"),
+        ({"exclude": ""}, UnknownLabelError, "no touchpoint ''"),
         ({"exclude": "X", "sequence": "any"}, QuestionError, "exclude together"),
         ({"exclude": "X", "sequence": "strict"}, QuestionError, "exclude together"),
         ({"steps": ["A", {"step": "B", "optional": True}], "sequence": "any"}, QuestionError, "optional step"),

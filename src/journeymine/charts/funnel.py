@@ -92,7 +92,7 @@ def _title(result: Any, left_out: int) -> Any:
     immature = result.frame.filter(pl.col("nth") == 1)["immature"].sum()
     said = [f"Bars: share of entrants and how many; {percent(result.confidence, 0)}% intervals."]
     if immature:
-        said.append(f"{immature:,} entrants whose window is still open are not in it.")
+        said.append(f"Left out, as their window is still open: {immature:,}.")
     if left_out:
         said.append(f"The {MAX_GROUPS} largest groups of {MAX_GROUPS + left_out}.")
     return alt.Title(textwrap.wrap(result.question, 72), subtitle=textwrap.wrap(" ".join(said), 96))

@@ -107,7 +107,7 @@ def _steps(grid: StepGrid, tally: Tally, reason: str, histogram: Tally | None) -
         took = histogram_of(histogram, keys.drop("step"))
         quantiles = {f"p{q}_s": Quantile(took, q / 100, 1 / MICRO) for q in (50, 90)}
     waiting = int(grid.total(tally, "immature", first)[:: len(grid.names)].sum())
-    note = f"{waiting:,} entrants have no entry whose window has closed yet; they are counted apart, as immature."
+    note = f"Counted apart, as immature: {waiting:,} without an entry whose window has closed."
     return Answer(
         keys=keys,
         columns={

@@ -120,7 +120,7 @@ def parse_steps(forms: Any) -> tuple[FunnelStep, ...]:
 
 def parse_exclusions(forms: Any, steps: Sequence[FunnelStep]) -> tuple[Exclusion, ...]:
     """Read what must not come between steps; a list of touchpoints is one set of them."""
-    if forms is None or (isinstance(forms, Sequence) and not len(forms)):
+    if forms is None or (isinstance(forms, Sequence) and not isinstance(forms, str) and not len(forms)):
         return ()
     several = isinstance(forms, Sequence) and not isinstance(forms, str) and not all(isinstance(f, str) for f in forms)
     required = [number for number, step in enumerate(steps, 1) if not step.optional]

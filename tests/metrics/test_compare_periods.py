@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import journeymine as jm
-from journeymine.errors import QuestionError
+from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.metrics import before_after, compare
 from journeymine.metrics.compare_sides import n_cut_users
 
@@ -113,7 +113,21 @@ def test_what_is_no_comparison_says_so(asked: dict[str, Any], said: str) -> None
         compare(a, b, measure, **given)
 
 
-@pytest.mark.parametrize("names", [("x",), "ab", None, (1, 2)], ids=str)
+def test_an_estimate_that_does_not_exist_is_named_beside_one_that_does() -> None:
+    journeys = stationary()
+    with pytest.raises(UnknownLabelError, match=r"no estimate 'shares'(?s:.*)Hint: nearest: 'share'"):
+        compare(journeys, journeys, jm.Conversion(), columns=["p50_s", "shares"])
+
+
+def test_sides_built_by_different_rules_say_so() -> None:
+    journeys = stationary()
+    shorter = jm.build_journeys(journeys.events, goal="order", idle="5d")
+    told = [note for note in compare(journeys, shorter, jm.Conversion()).notes if "different rules" in note]
+    assert told == ["a and b were built by different rules or stages, which alone can make them differ"]
+    assert not any("different rules" in note for note in compare(journeys, journeys, jm.Conversion()).notes)
+
+
+@pytest.mark.parametrize("names", [("x",), "ab", None, (1, 2), ("x", "x")], ids=str)
 def test_two_sides_have_two_names(names: Any) -> None:
     journeys = stationary()
     for ask in (jm.decompose, jm.compare_maps):

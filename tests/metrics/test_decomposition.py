@@ -14,6 +14,8 @@ from journeymine.errors import MergeError, QuestionError
 from journeymine.metrics import decompose
 from tests.oracles.logs import Row, build, logs
 
+DAY = 86_400
+
 
 def halves(journeys: jm.Journeys, seed: int = 0) -> tuple[jm.Journeys, jm.Journeys]:
     first = np.random.default_rng(seed).random(len(journeys)) < 0.5
@@ -72,6 +74,35 @@ def test_by_hand() -> None:
     # Nobody stands twice: the jackknife is near the binomial interval of the difference.
     half = 1.96 * np.sqrt(0.28 * 0.72 / 1000 + 0.14 * 0.86 / 1000)
     assert (total["effect_upper"] - total["effect_lower"]) / 2 == pytest.approx(half, rel=0.25)
+
+
+@pytest.mark.parametrize(("few", "times", "told"), [(3, 20, False), (60, 1, True)], ids=["three people", "sixty"])
+def test_of_a_few_people_no_interval_follows_on_either_side(few: int, times: int, *, told: bool) -> None:
+    rows = [
+        (f"{period}{i}", start + 2 * DAY * k + second, what, channel)
+        for period, start, n, each in (("b", 0, 400, 2), ("a", 100 * DAY, few, times))
+        for i in range(n)
+        for k in range(each)
+        for channel in (("web", "shop")[i % 2],)
+        for second, what in enumerate(("visit", "order") if (i + k) % 4 == 0 else ("visit",))
+    ]
+    rows += [(f"c{i}", 200 * DAY, "visit", "kiosk") for i in range(90)]  # only in a, and of many people
+    log = pl.DataFrame(rows, schema=["user", "t", "what", "channel"], orient="row")
+    events = jm.read_events(log, timestamp="t", time_unit="s", touchpoint="what", channel="channel",
+                            stages=jm.StageMap.of({"look": ["visit"], "buy": ["order"]}))  # fmt: skip
+    journeys = jm.build_journeys(events, goal="order", idle="1d", observed_until=300 * DAY * 1_000_000)
+    after, before = journeys.between("1970-03-01", "1971-01-01"), journeys.between("1970-01-01", "1970-03-01")
+    for found, known in ((decompose(after, before), {"kiosk"}), (decompose(before, after), {"kiosk"})):
+        intervals = dict(found.frame.select("channel", pl.col("rate_effect_lower").is_not_null()).rows())
+        assert {channel for channel, given in intervals.items() if given} == ({*intervals} if told else known)
+        assert (found.frame["reason"].is_null() == found.frame["effect_lower"].is_not_null()).all()
+        part = found.tables["total"]
+        assert part["effect"].null_count() == 0
+    alone = decompose(
+        journeys.where(pl.col("user").str.starts_with("a")), journeys.where(pl.col("user").str.starts_with("b"))
+    )
+    assert (alone.tables["total"]["effect_lower"].null_count() == 0) == told
+    assert alone.tables["stages"]["effect_lower"].null_count() == (0 if told else 4)
 
 
 def test_a_group_of_one_side_is_mix() -> None:

@@ -19,7 +19,7 @@ from journeymine.counting.result import Result
 from journeymine.counting.taken import check_names, refuse_taken
 from journeymine.counting.tally import Tally
 from journeymine.durations import Duration, microseconds
-from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.journeys.select import instant_of
 from journeymine.metrics.compare_columns import Compared, compare_column, is_estimate, usage_of
@@ -30,6 +30,7 @@ from journeymine.metrics.compare_sides import (
     check_followed_over,
     counts_of,
     folds_of,
+    rules_told,
     sums_told,
     wanted_estimates,
 )
@@ -120,9 +121,6 @@ def compare(
             frames[name] = frame
             tests += found if len(frames) == 1 else []
     if not frames:
-        known = [name for answer in answers[0].values() for name, value in answer.columns.items() if is_estimate(value)]
-        if columns is not None and known:
-            raise UnknownLabelError.naming("estimate", wanted[0], known)
         raise QuestionError(f"{measure.name} has no estimates with intervals", hint="compare another measure")
     main = next(iter(frames))
     schema = {
@@ -142,6 +140,7 @@ def compare(
         basis=counted[0].basis,
         notes=(
             f"differences are {names[0]} minus {names[1]}",
+            *rules_told(counted, names),
             *periods_told(measure, (so_far, ends), (a, b), names),
             *sums_told(frames[main]["estimate"].unique(), (a, b), names),
         ),

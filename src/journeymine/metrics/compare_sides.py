@@ -14,7 +14,7 @@ from journeymine.counting.estimates import Answer
 from journeymine.counting.measure import Measure, check_measure, question_of
 from journeymine.counting.parts import count_in_memory
 from journeymine.counting.runs import changes
-from journeymine.errors import MergeError, QuestionError
+from journeymine.errors import MergeError, QuestionError, UnknownLabelError
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.compare_columns import is_estimate
 from journeymine.metrics.compare_periods import go_by_time, two_periods
@@ -28,6 +28,7 @@ __all__ = [
     "counts_of",
     "folds_of",
     "n_cut_users",
+    "rules_told",
     "sums_told",
     "wanted_estimates",
 ]
@@ -62,6 +63,8 @@ def check_two_names(names: Any) -> None:
     """Refuse what does not name both sides."""
     if isinstance(names, str) or not _texts(names) or len(names) != 2:
         raise QuestionError(f"names={names!r}", hint="give two texts, the name of a and that of b")
+    if names[0] == names[1]:
+        raise QuestionError(f"names={names!r} are the same", hint="give each side a name of its own")
 
 
 def _texts(given: Any) -> bool:
@@ -115,6 +118,14 @@ def n_cut_users(journeys: Journeys) -> int:
     return int(np.count_nonzero(~whole))
 
 
+def rules_told(counted: Sequence[Counts], names: Sequence[str]) -> list[str]:
+    """What to know of sides whose journeys were cut or judged differently."""
+    a, b = ((counts.basis.rules, counts.basis.stages) for counts in counted)
+    if a == b:
+        return []
+    return [f"{names[0]} and {names[1]} were built by different rules or stages, which alone can make them differ"]
+
+
 def sums_told(estimates: Iterable[str], sides: Sequence[Journeys | Counts], names: Sequence[str]) -> list[str]:
     """What to know of sums among the estimates, which a longer period or a larger group has more of."""
     sums = sorted(SUMS.intersection(estimates))
@@ -129,12 +140,14 @@ def wanted_estimates(
     answers: Mapping[str, Answer], columns: str | Sequence[str] | None, so_far: Sequence[str]
 ) -> Sequence[str]:
     """The estimates to compare: those named, or all that can be compared."""
+    known = {name for answer in answers.values() for name, value in answer.columns.items() if is_estimate(value)}
     if columns is None:
-        known = {name for answer in answers.values() for name, value in answer.columns.items() if is_estimate(value)}
         if known and known <= set(so_far):
             raise QuestionError(_not_between(sorted(known)), hint=_WATCHED_ALIKE)
         return sorted(known - set(so_far))
     wanted = (columns,) if isinstance(columns, str) else tuple(columns)
+    if known and (unknown := [name for name in wanted if name not in known]):
+        raise UnknownLabelError.naming("estimate", unknown[0], known)
     if grown := sorted(set(wanted) & set(so_far)):
         raise QuestionError(_not_between(grown), hint=_WATCHED_ALIKE)
     return wanted

@@ -40,7 +40,7 @@ from journeymine.metrics.compare_periods import still_open_told
 from journeymine.metrics.compare_sides import check_two_names
 from journeymine.metrics.stage_reach import StageReach, by_stage, stages_of
 from journeymine.stats.folds import FOLDS
-from journeymine.stats.shares import number_interval
+from journeymine.stats.shares import given, number_interval
 
 __all__ = ["decompose"]
 
@@ -101,7 +101,8 @@ def decompose(
     -----
     Over mature journeys, as in `conversion`. A group that only one side has is given the other side's conversion, and a
     stage that only one side reached the other's onward share; what such a group brings is mix. Effects add up exactly,
-    up to rounding. Interval: the jackknife over the folds that both share, so that the same users may be on both sides.
+    up to rounding. Interval: the jackknife over the folds that both share, so that the same users may be on both sides;
+    none where too few users stand behind the group on a side that has it.
     """
     check_journeys(a, b)
     check_two_names(names)
@@ -128,7 +129,7 @@ def decompose(
         if not n.sum() > 0:
             raise QuestionError(f"{name!r} has no mature journey", hint="choose a longer or an earlier period")
     parts = _effects(*(spread(each, present) for each in (n_a, r_a, n_b, r_b)))
-    trials = (n_a + n_b)[present]
+    trials = np.stack((n_a, n_b))[:, present]
     stages = stages_of(basis)
     tables = {
         "stages": _stage_frame(groups, stages, parts, trials, confidence),
@@ -197,9 +198,15 @@ def _after(q: Floats) -> Floats:
 
 
 def _estimate(name: str, values: Floats, trials: Floats, confidence: float) -> tuple[dict[str, Any], list[str | None]]:
-    found = number_interval(values[0], values[1:], trials_by_fold=trials, confidence=confidence)
-    columns = {name: found.estimate, f"{name}_lower": found.lower, f"{name}_upper": found.upper}
-    return {key: pl.Series(column).fill_nan(None) for key, column in columns.items()}, found.reason.tolist()
+    """An effect with its interval; `trials` are the journeys by side, fold and row: too few people on either side tell too little."""
+    found = number_interval(values[0], values[1:], trials_by_fold=trials.sum(axis=0), confidence=confidence)
+    reason = found.reason
+    for side in trials:
+        own = number_interval(values[0], values[1:], trials_by_fold=side).reason
+        reason = np.where((side.sum(axis=0) > 0) & ~given(reason), own, reason)
+    lower, upper = (np.where(given(reason), np.nan, limit) for limit in (found.lower, found.upper))
+    columns = {name: found.estimate, f"{name}_lower": lower, f"{name}_upper": upper}
+    return {key: pl.Series(column).fill_nan(None) for key, column in columns.items()}, reason.tolist()
 
 
 def _group_frame(
@@ -223,7 +230,7 @@ def _stage_frame(
     each = pl.DataFrame({"stage": stages})
     keys = groups.join(each, how="cross", maintain_order="left_right") if groups.columns else each
     flat = {name: parts[name].reshape(len(parts[name]), -1) for name in ("onward_a", "onward_b", "stage")}
-    found, reason = _estimate("effect", flat["stage"], np.repeat(trials, len(stages), axis=1), confidence)
+    found, reason = _estimate("effect", flat["stage"], np.repeat(trials, len(stages), axis=2), confidence)
     onward = {name: pl.Series(flat[name][0]).fill_nan(None) for name in ("onward_a", "onward_b")}
     return keys.hstack(pl.DataFrame({**onward, **found, "reason": pl.Series(reason, dtype=pl.String)}))
 
@@ -231,5 +238,5 @@ def _stage_frame(
 def _total_frame(parts: dict[str, Floats], trials: Floats, confidence: float) -> pl.DataFrame:
     mix, rate = parts["mix"].sum(axis=1), parts["rate"].sum(axis=1)
     values = np.stack((mix, rate, mix + rate), axis=1)
-    found, reason = _estimate("effect", values, np.repeat(trials.sum(axis=1, keepdims=True), 3, axis=1), confidence)
+    found, reason = _estimate("effect", values, np.repeat(trials.sum(axis=2, keepdims=True), 3, axis=2), confidence)
     return pl.DataFrame({"part": ["mix", "rate", "change"], **found, "reason": pl.Series(reason, dtype=pl.String)})

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from journeymine.columns import MICRO
 from journeymine.errors import QuestionError
-from journeymine.metrics import win_back
+from journeymine.metrics import repeat_rate, win_back
 from journeymine.stats.histogram import bucket_of, bucket_value
 from tests.metrics.walk import known_at, waiting_share, walks_of
 from tests.oracles.logs import MINUTE, START, Row, build, short_watch
@@ -83,3 +83,20 @@ def test_who_comes_back_after_the_end_of_the_watch_has_not_come_back_by_then() -
     with pytest.raises(QuestionError, match="horizon=1h is shorter than bin=1d"):
         win_back(journeys, horizon="1h")
     assert "shorter than bin=21d" in win_back(journeys, bin="21d").frame["reason"].item()
+
+
+def test_where_nobody_is_back_yet_the_limit_is_that_of_as_many_users_not_of_as_many_folds() -> None:
+    """600 customers were lost, 280 of them twice; 40 a day before the log ends; those who come back take three days."""
+    day = 24 * 60 * MINUTE
+    visits = [(f"u{i}", when) for i in range(600) for when in ([37.5] if i < 40 else [1.0, 14.5] if i % 2 else [1.0])]
+    log = tuple(
+        Row(user, START + int(when * day), "visit", "web", *[None] * 4) for user, when in [*visits, ("end", 49.0)]
+    )
+    journeys = build(log, idle="10d", goal="order")
+    first = win_back(journeys, bin="1d", horizon="5d").tables["curves"].row(0, named=True)
+    assert (first["time_s"], first["at_risk"], first["came_back"], first["censored"]) == (86_400, 880, 0, 40)
+    squared = 1.998341**2  # Student's quantile for the 64 folds
+    assert first["came_back_share_upper"] == pytest.approx(squared / (600 + squared), rel=1e-6)
+    bought = repeat_rate(journeys, event="visit", bin="1d", horizon="5d").tables["hazard"].row(0, named=True)
+    assert bought["repeated_share"] == 0
+    assert bought["repeated_share_upper"] == pytest.approx(squared / (601 + squared), rel=1e-6)

@@ -131,7 +131,7 @@ class RepeatRate:
             "summary": answer_groups(
                 tallies["purchases"], tallies["exits"], tallies["times"], CAUSE, bin_us, horizon, "users_back"
             ),
-            "hazard": answer_curves(tallies["hazard"], CAUSE, bin_us, horizon),
+            "hazard": answer_curves(tallies["purchases"], tallies["hazard"], CAUSE, bin_us, horizon),
         }
 
 

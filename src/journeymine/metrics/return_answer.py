@@ -61,20 +61,24 @@ def answer_groups(
     )
 
 
-def answer_curves(exits: Tally, cause: str, bin_us: int, horizon_us: int | None = None) -> Answer:
+def answer_curves(groups: Tally, exits: Tally, cause: str, bin_us: int, horizon_us: int | None = None) -> Answer:
     """One row per group and bin in which anybody comes again or is watched for the last time.
 
     With a horizon, also which share of those who have not come by the end of a bin will not come within the horizon.
+
+    Parameters
+    ----------
+    groups : as of `answer_groups`, by the keys of `exits`, and perhaps one more.
     """
     height = exits.rows.height
     shape = (1 + int(exits.present.sum()), height)
     shares, stays = np.full(shape, np.nan), np.full(shape, np.nan)
     risk, decided = np.zeros(height), np.zeros(height)
     risk_by_fold, trials = np.zeros((FOLDS, height)), np.zeros((FOLDS, height))
-    leaving = exits.by_fold(cause) + exits.by_fold(CENSORED)
+    leaving, users = exits.by_fold(cause) + exits.by_fold(CENSORED), _users(groups, len(exits.spec.keys) - 1)
     for curve in curves_of(exits, (cause,)):
         shares[:, curve.rows], risk[curve.rows] = curve.happened[:, 0], curve.risk[0]
-        decided[curve.rows] = curve.decided
+        decided[curve.rows] = np.minimum(curve.decided, users.get(curve.group, 0))
         risk_by_fold[:, curve.rows] = np.cumsum(leaving[:, curve.rows][:, ::-1], axis=1)[:, ::-1]
         trials[:, curve.rows] = leaving[:, curve.rows].sum(axis=1, keepdims=True)
         if horizon_us is not None:
@@ -83,12 +87,21 @@ def answer_curves(exits: Tally, cause: str, bin_us: int, horizon_us: int | None 
         "time_s": exits.rows["bin"].to_numpy() * (bin_us / MICRO),
         "at_risk": risk.astype(np.int64),
         **{name: exits.total(name) for name in exits.spec.values},
-        f"{cause}_share": SolvedShare(shares, trials[exits.present], np.minimum(decided, (trials > 0).sum(axis=0))),
+        f"{cause}_share": SolvedShare(shares, trials[exits.present], decided),
     }
     if horizon_us is not None:
         columns["hazard_share"] = Share(exits.by_fold(cause), risk_by_fold)
         columns["lapsed_share"] = SolvedShare(stays, risk_by_fold[exits.present], np.minimum(risk, FOLDS))
     return Answer(keys=exits.rows.drop("bin"), columns=columns)
+
+
+def _users(groups: Tally, n_labels: int) -> dict[tuple[str, ...], int]:
+    """Distinct users of each group, at least: those of its largest row, as one user may stand in several."""
+    found: dict[tuple[str, ...], int] = {}
+    rows = groups.rows.iter_rows() if groups.spec.keys else [()]
+    for row, users in zip(rows, groups.total("n_users").tolist(), strict=True):
+        found[row[:n_labels]] = max(found.get(row[:n_labels], 0), users)
+    return found
 
 
 def _stays(curve: Curves, last: int) -> Floats:

@@ -102,7 +102,7 @@ class WinBack:
             "summary": answer_groups(
                 tallies["lost"], tallies["exits"], tallies["times"], CAUSE, bin_us, horizon, "users_back"
             ),
-            "curves": answer_curves(tallies["exits"], CAUSE, bin_us),
+            "curves": answer_curves(tallies["lost"], tallies["exits"], CAUSE, bin_us),
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from journeymine.events import read_events
@@ -57,3 +58,31 @@ def test_it_equals_sql_over_all_triples(
 ) -> None:
     result = funnel(applications, steps=steps, within=f"{days}d", same="lifecycle" if same else None)
     assert [tuple(result.frame["n"])] == triples(real_data / "bpic2012.parquet", steps, days, same=same)
+
+
+def test_each_clerk_and_month_equals_sql_over_all_pairs(real_data: Path) -> None:
+    path, days = real_data / "bpic2012.parquet", 3
+    events = read_events(path, user="case_id", timestamp="timestamp", touchpoint="activity", attributes=["resource"])
+    steps = ("W_Nabellen offertes", "W_Valideren aanvraag")
+    found = funnel(build_journeys(events, split="user"), steps=steps, within=f"{days}d", by="resource", trend="month")
+    trend = found.tables["trend"].with_columns(period=pl.col("period").cast(pl.String)).sort("nth")
+    got = trend.group_by("resource", "period", maintain_order=True).agg("n", "immature")
+    rows = duckdb.sql(
+        f"""
+        with e as (select case_id as u, epoch_us("timestamp") as t, activity as what,
+                          coalesce(cast(resource as varchar), '(unknown)') as clerk,
+                          row_number() over () as row from read_parquet('{path}')),
+        o as (select *, row_number() over (partition by u order by t, row) as i from e),
+        a as (select u, clerk, strftime(date_trunc('month', make_timestamp(t)), '%Y-%m-%d') as month,
+                     t + {days * DAY} <= (select max(t) from e) as closed,
+                     exists (select 1 from o b where b.u = a.u and b.i > a.i and b.t <= a.t + {days * DAY}
+                             and b.what = '{steps[1]}') as went
+              from o a where what = '{steps[0]}'),
+        g as (select u, clerk, month, bool_or(closed) as closed, bool_or(closed and went) as through,
+                     bool_or(went) as went from a group by all)
+        select clerk, month, [count(*) filter (closed), count(*) filter (through)],
+               [count(*) filter (not closed), count(*) filter (not closed and went)] from g group by all
+        """
+    ).fetchall()
+    assert len(rows) > 200
+    assert sorted(got.rows()) == sorted(rows)

@@ -186,6 +186,13 @@ def test_likely_mistakes_are_told(fields, error, message):
         attribution_from_paths(table, **fields)
 
 
+def test_a_value_that_no_conversion_brought_in_is_noticed():
+    table = pl.DataFrame({"path": ["a > b", "a", "b"], "n": [2, 0, 0], "worth": [10.0, -4.0, 0.0]})
+    with pytest.raises(QuestionError, match=r"1 of 3 rows hold a value in 'worth' and no conversion in 'n'(?s:.*)Hint"):
+        attribution_from_paths(table, conversions="n", value="worth")
+    assert attribution_from_paths(table, conversions="n").frame.height
+
+
 def test_no_rule_that_asks_means_no_direct_channel_to_know():
     assert attribution_from_paths(PATHS, rules="linear", direct="zzz").frame.height
 

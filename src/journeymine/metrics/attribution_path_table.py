@@ -50,7 +50,7 @@ def path_table(
     ------
     UnknownLabelError : a column that is not there.
     QuestionError : no table; paths that are neither text nor lists, or text that `sep` does not split; a missing or non-finite
-        number, or a negative count.
+        number, a negative count, or a value without a conversion.
     """
     table = _table(frame)
     for column in (path, conversions, value, nulls):
@@ -59,11 +59,17 @@ def path_table(
     paths = _touches(table[path], sep)
     lengths = paths.list.len().fill_null(0).cast(pl.Int64).to_numpy()
     touches = paths.list.explode(keep_nulls=False, empty_as_null=False)
+    won, worth = _numbers(table, conversions, 1.0, least=0.0), _numbers(table, value, 0.0)
+    if unearned := int(np.count_nonzero((won == 0) & (worth != 0))):
+        raise QuestionError(
+            f"{unearned:,} of {table.height:,} rows hold a value in {value!r} and no conversion in {conversions!r}",
+            hint="a value is what the conversions of its row were worth: give the conversions, or 0 as the value",
+        )
     return PathTable(
         code_strings(touches),
         np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths))),
-        _numbers(table, conversions, 1.0, least=0.0),
-        _numbers(table, value, 0.0),
+        won,
+        worth,
         _numbers(table, nulls, 0.0, least=0.0),
     )
 

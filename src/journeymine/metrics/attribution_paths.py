@@ -71,7 +71,7 @@ def attribution_from_paths(
     ------
     UnknownLabelError : a column is not there, or no path holds `middle` or a channel of `direct`.
     QuestionError : paths are neither text nor lists, `sep` does not split text in which its letters occur, a number is
-        missing or a count is negative; otherwise as `attribution`.
+        missing, a count is negative, or a row has a value and no conversion; otherwise as `attribution`.
 
     Examples
     --------

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from journeymine.events.coded import Coded
 from journeymine.events.order import OrderedEvents
@@ -23,7 +22,7 @@ from journeymine.parallel import take
 if TYPE_CHECKING:
     from journeymine.journeys.journeys import Journeys
 
-__all__ = ["CompanyTouches", "attach_company", "split_company"]
+__all__ = ["CompanyEvents", "CompanyTouches", "attach_company", "split_company"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -74,47 +73,74 @@ class CompanyTouches:
         return self.take(found, position[found])
 
 
-def split_company(events: OrderedEvents, facts: Facts) -> tuple[OrderedEvents, OrderedEvents | None]:
+@dataclass(frozen=True, slots=True)
+class CompanyEvents:
+    """What the company did, set apart from what its customers did.
+
+    Attributes
+    ----------
+    events : user by user, in time order.
+    user : of each, as a place among the users with events of their own; -1 where there is none.
+    """
+
+    events: OrderedEvents
+    user: Ints
+
+
+def split_company(events: OrderedEvents, facts: Facts) -> tuple[OrderedEvents, CompanyEvents | None]:
     """The customers' own events, and the company's; None when the stage map declares none."""
     if not facts.by_company.any():
         return events, None
     theirs = take(facts.by_company, facts.pairs(events.labels))
     if not theirs.any():
         return events, None
-    return events.keep(~theirs), events.keep(theirs)
+    own = np.concatenate(([0], np.cumsum(~theirs, dtype=np.int64)))[events.offsets]
+    stays = own[1:] > own[:-1]
+    place = np.where(stays, np.cumsum(stays) - 1, -1)
+    user = take(place, take(events.user_of_step, np.flatnonzero(theirs)))
+    return events.keep(~theirs), CompanyEvents(events.keep(theirs), user)
 
 
-def attach_company(journeys: Journeys, touches: OrderedEvents, facts: Facts) -> CompanyTouches:
-    """Find the journey of each touch."""
-    users = pl.DataFrame({"user": journeys.users}).with_row_index("u")
-    found = touches.users.to_frame("user").join(users, on="user", how="left", maintain_order="left")["u"]
-    user = found.cast(pl.Int64).fill_null(-1).to_numpy().take(touches.user_of_step)
-    journey = _nearest(user, touches.time, journeys)
+def attach_company(journeys: Journeys, touches: CompanyEvents, facts: Facts) -> CompanyTouches:
+    """Find the journey of each touch. A user's come in time order, and so do their journeys."""
+    events = touches.events
+    journey = _nearest(touches.user, events.time, journeys)
     inside = np.flatnonzero(journey >= 0)
-    inside = inside[np.lexsort((touches.row[inside], touches.time[inside], journey[inside]))]
-    labels = facts.add_to(touches.labels)
-    everything = CompanyTouches(journey, touches.time, labels, touches.numbers)
-    return everything.take(inside, journey[inside], len(touches) - len(inside))
+    everything = CompanyTouches(journey, events.time, facts.add_to(events.labels), events.numbers)
+    return everything.take(inside, take(journey, inside), len(events) - len(inside))
 
 
 def _nearest(user: Ints, time: Ints, journeys: Journeys) -> Ints:
+    """The journey that each touch falls into or is near to; -1 where there is none."""
     heads, idle = journeys.heads, journeys.rules.idle_us
-    n, m = len(heads), len(user)
-    if not n:
-        return np.full(m, -1, dtype=np.int64)
-    # Merge journeys and touches by (user, time); a journey that starts at the same instant comes first.
-    order = np.lexsort(
-        (np.repeat([0, 1], [n, m]), np.concatenate((heads.start, time)), np.concatenate((heads.user, user)))
-    )
-    seen = np.empty(n + m, dtype=np.int64)
-    seen[order] = np.cumsum(order < n)
-    before = seen[n:] - 1
+    n, nearest = len(heads), np.full(len(user), -1, dtype=np.int64)
+    known = np.flatnonzero(user >= 0)
+    if not len(known):
+        return nearest
+    user, time = take(user, known), take(time, known)
+    before = _last_started(user, time, journeys)
     after = before + 1
-    has_before = (before >= 0) & (heads.user[np.maximum(before, 0)] == user)
-    has_after = (after < n) & (heads.user[np.minimum(after, n - 1)] == user)
-    ended = heads.end[np.maximum(before, 0)]
-    starts = heads.start[np.minimum(after, n - 1)]
-    within = has_before & (time <= ended)
-    leads = has_after & (starts - time <= idle)
+    has_before = take(heads.user, np.maximum(before, 0)) == user
+    has_before &= before >= 0
+    has_after = take(heads.user, np.minimum(after, n - 1)) == user
+    has_after &= after < n
+    ended, starts = take(heads.end, np.maximum(before, 0)), take(heads.start, np.minimum(after, n - 1))
+    leads = has_after & (starts - time <= idle) & ~(has_before & (time <= ended))
     trails = has_before & (time - ended <= idle)
-    return np.select([within, leads, trails], [before, after, before], default=-1)
+    nearest[known] = np.where(leads, after, np.where(trails, before, -1))
+    return nearest
+
+
+def _last_started(user: Ints, time: Ints, journeys: Journeys) -> Ints:
+    """The last journey up to that of each user that started by then, or of users before; all are looked for at once, by halves."""
+    begins = np.concatenate(([0], np.cumsum(np.bincount(journeys.heads.user, minlength=len(journeys.users)))))
+    low, high = take(begins, user), take(begins, user + 1)
+    open_rows = np.flatnonzero(low < high)
+    while len(open_rows):
+        left, right = take(low, open_rows), take(high, open_rows)
+        middle = (left + right) >> 1
+        started = take(journeys.heads.start, middle) <= take(time, open_rows)
+        left, right = np.where(started, middle + 1, left), np.where(started, right, middle)
+        low[open_rows], high[open_rows] = left, right
+        open_rows = take(open_rows, np.flatnonzero(left < right))
+    return low - 1

@@ -16,7 +16,7 @@ from benchmarks.table import about, print_table, write
 
 _BUILD = Path("build")
 _SHAPE_CASES = ("way",)
-_KNOWN = ("plain", "rich")
+_KNOWN = ("plain", "rich", "retailer")
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:

@@ -2,7 +2,9 @@
 
 The plain log is what a web shop's looks like to a computer: string ids, 20 events per user, 30 touchpoints of unequal
 weight, 8 channels, time-ordered Parquet. The rich log is the plain one with values of orders and scores of calls and
-reviews. The others are plain logs with one thing changed, to find cliffs.
+reviews. In both everything is a coin toss, at any hour of 180 days: nine days pass between two steps of a user. The
+retailer's log is that of the sample data, of more customers: they come in sessions, follow ads and newsletters, and
+leave. The others are plain logs with one thing changed, to find cliffs.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from journeymine.retailer import generate
+
 __all__ = ["CHANNELS", "SHAPES", "TOUCHPOINTS", "write_log"]
 
 TOUCHPOINTS = (
@@ -20,13 +24,15 @@ TOUCHPOINTS = (
 )  # fmt: skip
 CHANNELS = ("web", "app", "email", "paid_search", "social", "store", "call_centre", "direct")
 SHAPES = (
-    "plain", "rich", "one_big_user", "zipf_users", "many_touchpoints", "even_touchpoints", "unsorted", "long_ids", "user_sorted",
+    "plain", "rich", "retailer", "one_big_user", "zipf_users", "many_touchpoints", "even_touchpoints", "unsorted", "long_ids", "user_sorted",
 )  # fmt: skip
-"""Plain; with value and score; one user with 5 % of all events (a million of 2e7); users by Zipf's law; 10,000 touchpoints by Zipf's law, as
+"""Plain; with value and score; the sample's retailer; one user with 5 % of all events (a million of 2e7); users by Zipf's law; 10,000 touchpoints by Zipf's law, as
 pages of a site are visited; 10,000 each as likely, so that hardly an edge occurs twice; rows shuffled; ids of 36 characters; rows user by user."""
 
 _DAYS, _START, _US_PER_DAY = 180, 1_700_000_000_000_000, 86_400_000_000
 _EVENTS_PER_USER = 20
+_EVENTS_PER_CUSTOMER, _FEWEST_CUSTOMERS = 11, 200
+"""Of the retailer, at least; and what it cannot do without."""
 
 
 def write_log(folder: Path, n_events: int, shape: str = "plain") -> Path:
@@ -35,7 +41,8 @@ def write_log(folder: Path, n_events: int, shape: str = "plain") -> Path:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
-        _log(n_events, shape).write_parquet(unfinished)
+        made = _retailer(n_events) if shape == "retailer" else _log(n_events, shape)
+        made.write_parquet(unfinished)
         unfinished.replace(path)
     return path
 
@@ -66,6 +73,13 @@ def _log(n: int, shape: str) -> pl.DataFrame:
     if shape == "unsorted":
         return frame[rng.permutation(n)]
     return frame.sort("user_id", maintain_order=True) if shape == "user_sorted" else frame
+
+
+def _retailer(n: int) -> pl.DataFrame:
+    """The first events of enough customers."""
+    log = generate(users=n // _EVENTS_PER_CUSTOMER + _FEWEST_CUSTOMERS).head(n)
+    names = {"user": "user_id", "timestamp": "ts", "satisfaction": "score"}
+    return log.rename(names).select("user_id", "ts", "touchpoint", "channel", "value", "score")
 
 
 def _value(rng: np.random.Generator, touchpoint: pl.Series) -> pl.Series:

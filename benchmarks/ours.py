@@ -1,13 +1,17 @@
-"""Our own cases. A new measure needs one line in `MEASURES`."""
+"""Our own cases: the way from a file, building journeys, and every measure of `measures` on journeys already built."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tomllib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import journeymine as jm
 from benchmarks.bare_queries import BARE
 from benchmarks.case import Case
+from benchmarks.measures import PLAIN, RETAILER, Ask, on_every_log, on_rich_logs
 from benchmarks.queries import QUERIES
 
 __all__ = ["CASES", "MEASURES", "RICH_MEASURES", "read_journeys"]
@@ -23,38 +27,36 @@ _STAGES = jm.StageMap.of(
     touchpoints=[{"match": "refund", "kind": "complaint"}, {"match": "call", "kind": "support"}],
 )
 _COLUMNS: dict[str, Any] = {"user": "user_id", "timestamp": "ts", "touchpoint": "touchpoint", "channel": "channel"}
-_RICH: dict[str, Any] = {
-    **_COLUMNS, "value": "value", "currency": "EUR", "satisfaction": "score", "satisfaction_scale": (1, 5),
-    "stages": _STAGES,
-}  # fmt: skip
+_WORTH: dict[str, Any] = {"value": "value", "currency": "EUR", "satisfaction": "score", "satisfaction_scale": (1, 5)}
+_SAMPLE = tomllib.loads((Path(__file__).parent.parent / "data/sample/journey.toml").read_text(encoding="utf-8"))
+_SAMPLE_STAGES = jm.StageMap.of(_SAMPLE["stages"], touchpoints=_SAMPLE["touchpoints"])
+_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
+    "plain": _COLUMNS,
+    "rich": {**_COLUMNS, **_WORTH, "stages": _STAGES},
+    "retailer": {**_COLUMNS, **_WORTH, "stages": _SAMPLE_STAGES},
+}
+_RULES: Mapping[str, Mapping[str, Any]] = {
+    "plain": {"goal": PLAIN.order},
+    "rich": {"goal": PLAIN.order},
+    "retailer": _SAMPLE["journeys"],
+}
 
-STEPS = ("product", "cart", "order_placed")
-"""Of the funnel, in journeymine and in SQL."""
+MEASURES, RICH_MEASURES = on_every_log(PLAIN), on_rich_logs()
 
 
-def _read(path: str) -> jm.Events:
-    events = jm.read_events(path, **_COLUMNS)
+def _read(path: str, shape: str = "plain") -> jm.Events:
+    events = jm.read_events(path, **_SCHEMAS[shape])
     events.coded()
     return events
 
 
-def _read_rich(path: str) -> jm.Events:
-    events = jm.read_events(path, **_RICH)
-    events.coded()
-    return events
-
-
-def _build(events: jm.Events) -> jm.Journeys:
-    return jm.build_journeys(events, goal="order_placed")
+def _build(events: jm.Events, shape: str = "plain") -> jm.Journeys:
+    return jm.build_journeys(events, **_RULES[shape])
 
 
 def read_journeys(path: str, shape: str = "plain") -> jm.Journeys:
     """The journeys of a log."""
-    return _build(jm.read_events(path, **(_RICH if shape == "rich" else _COLUMNS)))
-
-
-def _rich_journeys(path: str) -> jm.Journeys:
-    return read_journeys(path, "rich")
+    return _build(jm.read_events(path, **_SCHEMAS[shape]), shape)
 
 
 def _measured(journeys: jm.Journeys) -> None:
@@ -74,62 +76,13 @@ def _graph(path: str) -> None:
 def _longer_way(path: str) -> None:
     journeys = read_journeys(path)
     _measured(journeys)
-    jm.funnel(journeys, steps=STEPS, within="7d")
-    jm.attribution(journeys, middle="cart")
+    jm.funnel(journeys, steps=PLAIN.steps, within="7d")
+    jm.attribution(journeys, middle=PLAIN.cart)
 
 
-Ask = Callable[[jm.Journeys], Any]
-
-MEASURES: Mapping[str, tuple[str, Ask]] = {
-    "transitions": ("edges and nodes with times, journeys, conversion", jm.transitions),
-    "conversion": ("share of journeys that convert, per channel", lambda j: jm.conversion(j, by="channel")),
-    "drop_off": ("what becomes of journeys, per channel", lambda j: jm.drop_off(j, by="channel")),
-    "funnel": (
-        "3 steps in 7 days, with re-entry, per user",
-        lambda j: jm.funnel(j, steps=STEPS, within="7d", unit="user"),
-    ),
-    "credit": (
-        "first, last and linear credit per channel",
-        lambda j: jm.attribution(j, rules=("first", "last", "linear")),
-    ),
-    "attribution": ("all nine rules, Shapley and Markov-1 among them", lambda j: jm.attribution(j, middle="cart")),
-    "choose_order": ("order of the Markov chain by held-out likelihood", jm.choose_order),
-    "retention": ("weekly cohorts by week", jm.retention),
-    "life_cycle": ("new, returning, resurrected, dormant users per month", jm.life_cycle),
-    "stickiness": ("daily over weekly and monthly users", jm.stickiness),
-    "activity": ("steps by weekday and hour", jm.activity),
-    "repeat_rate": ("orders followed by another, and how soon", jm.repeat_rate),
-    "time_to_convert": ("converted, lost and open by time, as competing risks", jm.time_to_convert),
-    "win_back": ("lost journeys followed by another, and how soon", jm.win_back),
-    "waiting": ("from the cart to the order", lambda j: jm.waiting(j, start="cart", until={"goal": True})),
-    "dwell": ("time in each channel", lambda j: jm.dwell(j, by="channel")),
-    "handoffs": ("crossings between channels, what they take and what is lost there", jm.handoffs),
-    "decision_points": ("touchpoints where paths part", jm.decision_points),
-    "variants": ("distinct paths", jm.variants),
-    "typical_order": ("mean position of each touchpoint", jm.typical_order),
-    "markov": ("chain of order 1, with fundamental matrix", jm.markov),
-    "first_contact": (
-        "first contacts with support that no other follows",
-        lambda j: jm.first_contact_resolution(j, support="call"),
-    ),
-}
-"""Each is timed on journeys already built."""
-
-RICH_MEASURES: Mapping[str, tuple[str, Ask]] = {
-    "customer_value": ("value and orders per customer", jm.customer_value),
-    "satisfaction": ("scores per touchpoint, who answered, dips", lambda j: jm.satisfaction(j, by="touchpoint")),
-    "stage_reach": ("how many get to each stage, and on", jm.stage_reach),
-    "places": ("what becomes of journeys, per stage and channel", jm.drop_off),
-    "stage_dwell": ("time in each stage", jm.dwell),
-    "friction": ("what journeys stumble over", jm.friction),
-    "opportunities": ("what to mend first, of five measures", jm.opportunities),
-}
-"""Those that want stages, value or scores."""
-
-
-def _asked(path: str) -> Mapping[str, Any]:
+def _asked(path: str, shape: str) -> Mapping[str, Any]:
     """The results that a list of opportunities is made of."""
-    journeys = _rich_journeys(path)
+    journeys = read_journeys(path, shape)
     return {
         "drop_off": jm.drop_off(journeys, by=["stage", "channel"]),
         "conversion": jm.conversion(journeys),
@@ -150,16 +103,39 @@ def _peers(name: str) -> tuple[str, ...]:
     return tuple(f"{engine} {each}" for each in asked for engine in ("duckdb", "chdb"))
 
 
-def _measures(
-    measures: Mapping[str, tuple[str, Ask]], prepare: Callable[[str], jm.Journeys], shape: str, after: tuple[str, ...]
-) -> list[Case]:
+def _after(shape: str) -> tuple[str, str]:
+    return ("build", "journeys") if shape == "plain" else (f"build {shape}", f"journeys {shape}")
+
+
+def _building(shape: str, what: str) -> list[Case]:
+    """Building the journeys of a log: from events already read, and from the file."""
+    read, build, both = (partial(each, shape=shape) for each in (_read, _build, read_journeys))
+    from_events, from_file = _after(shape)
+    return [
+        Case(from_events, f"events → {what}", read, build, shape=shape),
+        Case(from_file, f"file → {what}", str, both, shape=shape),
+    ]
+
+
+def _measures(measures: Mapping[str, tuple[str, Ask]], shape: str) -> list[Case]:
+    """Measures on journeys already built; those on the retailer's are called so, as other logs are asked the same."""
+    prepare, after = partial(read_journeys, shape=shape), _after(shape)
+    if shape == "retailer":
+        return [
+            Case(f"{name}, retailer", answers, prepare, run, shape=shape, after=after)
+            for name, (answers, run) in measures.items()
+        ]
     return [
         Case(name, answers, prepare, run, _peers(name), shape=shape, after=after)
         for name, (answers, run) in measures.items()
     ]
 
 
-_BUILT = ("build rich", "journeys rich")
+def _ranked(name: str, shape: str) -> Case:
+    answers = "opportunities, of results that are there"
+    return Case(name, answers, partial(_asked, shape=shape), _ranking, shape=shape, after=_after(shape))
+
+
 CASES = [
     Case("way", "file → journeys → transitions, conversion, drop-off", str, _way, _LEAD),
     Case("graph", "file → journeys → transitions", str, _graph, _LEAD),
@@ -167,9 +143,11 @@ CASES = [
     Case("read", "file → coded events", str, _read, ("polars read",)),
     Case("build", "events → journeys", _read, _build, ("duckdb sessions",)),
     Case("journeys", "file → journeys", str, read_journeys),
-    Case("build rich", "events → journeys with stages, value, scores", _read_rich, _build, shape="rich"),
-    Case("journeys rich", "file → journeys with stages, value, scores", str, _rich_journeys, shape="rich"),
-    *_measures(MEASURES, read_journeys, "plain", ("build", "journeys")),
-    *_measures(RICH_MEASURES, _rich_journeys, "rich", _BUILT),
-    Case("ranking", "opportunities, of results that are there", _asked, _ranking, shape="rich", after=_BUILT),
+    *_building("rich", "journeys with stages, value, scores"),
+    *_building("retailer", "journeys of the sample's retailer"),
+    *_measures(MEASURES, "plain"),
+    *_measures(RICH_MEASURES, "rich"),
+    _ranked("ranking", "rich"),
+    *_measures({**on_every_log(RETAILER), **on_rich_logs()}, "retailer"),
+    _ranked("ranking, retailer", "retailer"),
 ]

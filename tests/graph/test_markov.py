@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import networkx as nx
 import numpy as np
 import polars as pl
@@ -17,12 +19,13 @@ from journeymine.graph.markov_solve import DENSE, Flow, removal_effects
 from journeymine.graph.markov_states import labels_of_state, state_texts, unpack, walks
 from journeymine.journeys import build_journeys
 from journeymine.stats.shares import number_interval
+from journeymine.stats.solved_shares import solved_share_interval
 from tests.oracles.logs import build, logs, rule_fields
 
 DAY = 86_400
 
 
-def journeys_from(paths):
+def journeys_from(paths, goal="order"):
     """Journeys that each take one path; a path that ends in "!" converts."""
     rows = [
         (f"{path}-{i}", step * 60, "order" if what == "!" else what)
@@ -31,7 +34,7 @@ def journeys_from(paths):
     ]
     frame = pl.DataFrame(rows, schema=["user", "s", "what"], orient="row")
     events = read_events(frame, user="user", timestamp="s", time_unit="s", touchpoint="what")
-    return build_journeys(events, goal="order", idle="30d", observed_until=400 * DAY * 1_000_000)
+    return build_journeys(events, goal=goal, idle="30d", observed_until=400 * DAY * 1_000_000)
 
 
 def of(chain, state, column):
@@ -89,7 +92,8 @@ def test_the_chain_returns_the_journeys_it_was_counted_from(order, log, fields):
         seconds=(pl.col("timestamp").get(until - 1) - pl.col("timestamp").first()).dt.total_microseconds() / 1e6,
     )
     summary = chain.summary
-    for status in ("converted", "lost", "open", "ended"):
+    has_goal = journeys.rules.goal is not None
+    for status in ("converted", "lost", "open", "ended")[not has_goal :]:
         assert summary[status].item() == pytest.approx((table["status"] == status).mean(), abs=1e-9)
     assert summary["steps"].item() == pytest.approx(means["steps"].mean(), abs=1e-9)
     assert summary["seconds"].item() == pytest.approx(means["seconds"].mean(), abs=1e-6)
@@ -223,14 +227,16 @@ def test_intervals_are_those_of_chains_without_one_fold():
     paths = ["".join(rng.choice(list("abc!"), p=[0.4, 0.25, 0.2, 0.15]) for _ in range(6)) for _ in range(900)]
     journeys = journeys_from([path.split("!")[0] + "!" * ("!" in path) for path in paths])
     chain, folds = markov(journeys), np.unique(journeys.folds[journeys.heads.user[journeys.heads.mature]])
+    mature = np.bincount(journeys.folds[journeys.heads.user[journeys.heads.mature]])[folds, None]
     changed = chain.what_if(onward={"a": 1.0})
     parts = [markov(journeys.pick(journeys.folds[journeys.heads.user] != fold)) for fold in folds]
     for column in ("converted", "steps", "seconds"):
-        expected = number_interval(chain.states[column].to_numpy(),
-                                   np.stack([part.states[column].to_numpy() for part in parts]))  # fmt: skip
+        interval = solved_share_interval if column == "converted" else number_interval
+        expected = interval(chain.states[column].to_numpy(),
+                            np.stack([part.states[column].to_numpy() for part in parts]))  # fmt: skip
         assert chain.states[f"{column}_lower"].to_numpy() == pytest.approx(expected.lower, rel=1e-9)
-        one = number_interval(chain.summary[column].to_numpy(),
-                              np.stack([part.summary[column].to_numpy() for part in parts]))  # fmt: skip
+        one = interval(chain.summary[column].to_numpy(),
+                       np.stack([part.summary[column].to_numpy() for part in parts]), trials_by_fold=mature)  # fmt: skip
         assert chain.summary[f"{column}_upper"].to_numpy() == pytest.approx(one.upper, rel=1e-9)
     series = np.array([[part.what_if(onward={"a": 1.0}).summary["change"].item()] for part in parts])
     expected = number_interval(changed.summary["change"].to_numpy(), series)
@@ -355,8 +361,9 @@ def test_a_chain_per_group_is_the_chain_of_its_journeys_alone(by, order, log, fi
         assert found.moves.equals(alone.moves)
         own = pl.all_horizontal(pl.col(name) == label for name, label in zip(by, group, strict=True))
         rows = chains.states.filter(own)
-        for column in ("n", "visits", "converted", "lost", "steps", "seconds"):
-            assert rows[column].to_numpy() == pytest.approx(alone.states[column].to_numpy(), abs=1e-9)
+        for column in alone.states.columns[1:-1]:  # between state and reason: numbers and their limits
+            if column.split("_")[0] != "reason":
+                assert rows[column].to_list() == pytest.approx(alone.states[column].to_list(), abs=1e-9), column
         assert chains.moves.filter(own).drop(by).equals(alone.moves)
         assert chains.summary.filter(own)["n_journeys"].item() == alone.n_journeys
 
@@ -369,8 +376,26 @@ def test_groups_too_small_for_an_interval_stand_beside_others():
     summary = markov(build_journeys(events, goal="y", idle="1d", observed_until=9 * DAY * 1_000_000), by="plan").summary
     assert summary.select("plan", "n_journeys", "lost", "lost_lower").rows() == [
         ("free", 2, 1, None),
-        ("pro", 300, 1, 1),
+        ("pro", 300, 1, pytest.approx(1 / (1 + 1.9983405**2 / 64))),  # Wilson's, of as many people as folds, by Student
     ]
+
+
+def test_what_cannot_be_by_the_rules_is_not_uncertain_and_a_conversion_without_a_goal_is_not_known():
+    paths = ["ab!", "a", "ab", "b!", "ba"] * 80
+    won = markov(journeys_from(paths)).summary.row(0, named=True)
+    assert (won["ended"], won["ended_lower"], won["ended_upper"]) == (0, 0, 0)
+    chain = markov(journeys_from(paths, goal=None))
+    none = chain.summary.row(0, named=True)
+    assert none["converted"] is none["converted_lower"] is None
+    assert math.isnan(chain.conversion)
+    assert none["ended"] == 1
+    assert chain.states["converted"].null_count() == chain.states.height
+    assert set(chain.states["reason"]) == {"no goal was named, so nothing can convert"}
+    without = chain.what_if(remove="b")
+    assert without.summary["change"].item() is None
+    # Two of five begin at b, and of the four visits to a two go on to it.
+    assert without.summary["lost"].item() == pytest.approx(2 / 5 + 3 / 5 * 2 / 4)
+    assert math.isnan(without.gained[0])
 
 
 def test_chains_name_what_they_are_asked_for():

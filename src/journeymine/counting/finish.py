@@ -33,7 +33,7 @@ from journeymine.stats.folds import FOLDS
 from journeymine.stats.shares import REASONS, Interval, difference_interval, number_interval, share_interval
 from journeymine.stats.solved_shares import solved_share_interval
 
-__all__ = ["check_question", "columns_of", "finish", "in_stage_order", "tallies_of"]
+__all__ = ["check_question", "columns_of", "finish", "in_stage_order", "interval_of", "tallies_of"]
 
 SPARSE_USERS, SPARSE_CONVERTING = 300, 30
 """Below either, a row is flagged ``sparse``."""
@@ -251,7 +251,7 @@ def _found(value: Any, confidence: float) -> _Found:
         return _Found(estimate, lower, upper, pl.Series(REASONS, dtype=pl.String)[pl.Series(why)])
     if isinstance(value, LongNumber):
         return _Found(*long_number(value, confidence))
-    found = _interval(value, confidence)
+    found = interval_of(value, confidence)
     return _Found(found.estimate, found.lower, found.upper, _text(found.reason))
 
 
@@ -259,7 +259,8 @@ def _text(reason: npt.NDArray[np.object_]) -> pl.Series:
     return pl.Series(reason.tolist(), dtype=pl.String)
 
 
-def _interval(value: Any, confidence: float) -> Interval:
+def interval_of(value: Any, confidence: float) -> Interval:
+    """The interval of a `Share`, `Difference`, `Number` or `SolvedShare`."""
     if isinstance(value, Share):
         found = share_interval(
             value.successes, value.trials, users=value.users, each_user_once=value.once, confidence=confidence

@@ -14,14 +14,16 @@ import polars as pl
 from journeymine.columns import MICRO
 from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec
-from journeymine.counting.estimates import Answer, Number
+from journeymine.counting.estimates import Answer, Number, SolvedShare
 from journeymine.counting.finish import check_question, finish
+from journeymine.counting.mature import NO_GOAL
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.parts import PART, count_in_memory
 from journeymine.counting.taken import check_names
 from journeymine.counting.tally import Tally
 from journeymine.errors import QuestionError
 from journeymine.graph.markov_chain import ChainArrays, MarkovChain, chain_arrays
+from journeymine.graph.markov_chances import chance_of
 from journeymine.graph.markov_counts import Paths, chain_spec, count_walks
 from journeymine.graph.markov_groups import MarkovChains, groups_of, together
 from journeymine.graph.markov_solve import DENSE, Flow
@@ -30,6 +32,7 @@ from journeymine.graph.move_numbers import OUTCOME_OF
 from journeymine.graph.move_tables import count_move_table, fits
 from journeymine.journeys.heads import CONVERTED, SERVICE
 from journeymine.journeys.journeys import Journeys, check_journeys
+from journeymine.journeys.rules import JourneyRules
 from journeymine.stats.intervals import normal_quantile
 
 __all__ = ["Markov", "markov"]
@@ -113,7 +116,9 @@ class Markov:
         """Each state's outcomes, further steps and time; and the moves. One chain per group."""
         chains = groups_of(tallies["moves"], self.names)
         return {
-            "markov": together([(labels, _states_answer(tally, self.order)) for labels, tally in chains], self.names),
+            "markov": together(
+                [(labels, _states_answer(tally, self.order, basis.rules)) for labels, tally in chains], self.names
+            ),
             "moves": together([(labels, _moves_answer(tally)) for labels, tally in chains], self.names),
         }
 
@@ -259,7 +264,7 @@ def _visits_by_fold(tally: Tally, chain: ChainArrays) -> Floats:
     return out
 
 
-def _states_answer(tally: Tally, order: int) -> Answer:
+def _states_answer(tally: Tally, order: int, rules: JourneyRules) -> Answer:
     chain = arrays_of(tally)
     solved = chain.solve()
     visits = _visits_by_fold(tally, chain)
@@ -267,20 +272,32 @@ def _states_answer(tally: Tally, order: int) -> Answer:
     columns: dict[str, object] = {
         "n": visits.sum(axis=0).astype(np.int64),
         "visits": Number(solved.visits, trials, least=0.0),
-        **{name: Number(solved.outcomes[:, :, i], trials, least=0.0) for i, name in enumerate(OUTCOMES)},
+        **{name: chance_of(name, solved.outcomes[:, :, i], trials, rules) for i, name in enumerate(OUTCOMES)},
         "steps": Number(solved.steps, trials, least=0.0),
         "seconds": Number(solved.seconds, trials, least=0.0),
     }
     if not tally.spec.folded:
-        columns = {k: v.values[0] if isinstance(v, Number) else v for k, v in columns.items()}
-    reason = f"a chain of {len(chain.states):,} states is solved once, without the replicates of an interval"
-    many = tally.spec.folded and len(chain.states) > DENSE
+        columns = {k: _plain(v) if isinstance(v, Number | SolvedShare) else v for k, v in columns.items()}
     return Answer(
         keys=pl.DataFrame({"state": pl.Series([list(s) for s in chain.states], dtype=pl.List(pl.String))}),
         columns=columns,
-        reasons=[reason] * len(chain.states) if many else None,
+        reasons=_reasons(tally, len(chain.states), rules),
         notes=() if tally.spec.folded else (f"A chain of order {order} keeps no folds.",),
     )
+
+
+def _plain(number: Number | SolvedShare) -> pl.Series:
+    """A number of a chain without folds; NaN becomes null."""
+    return pl.Series(number.values[0], dtype=pl.Float64).fill_nan(None)
+
+
+def _reasons(tally: Tally, n_states: int, rules: JourneyRules) -> list[str | None] | None:
+    """Why states have no intervals, or no conversion."""
+    if rules.goal is None:
+        return [NO_GOAL] * n_states
+    if tally.spec.folded and n_states > DENSE:
+        return [f"a chain of {n_states:,} states is solved once, without the replicates of an interval"] * n_states
+    return None
 
 
 def _moves_answer(tally: Tally) -> Answer:

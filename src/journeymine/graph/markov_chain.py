@@ -13,11 +13,13 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import Basis
+from journeymine.counting.estimates import Number, SolvedShare
+from journeymine.counting.finish import interval_of
 from journeymine.counting.result import Result
 from journeymine.errors import QuestionError, UnknownLabelError
+from journeymine.graph.markov_chances import chance_of
 from journeymine.graph.markov_solve import Flow, expected, expected_visits, expected_yield, over
 from journeymine.graph.markov_states import OUTCOMES
-from journeymine.stats.shares import number_interval
 
 __all__ = ["ChainArrays", "MarkovChain", "Solved", "State"]
 
@@ -180,7 +182,7 @@ class MarkovChain:
     def conversion(self) -> float:
         """Chance that a journey converts; of the chain as counted, the headline conversion share.
 
-        NaN without journeys.
+        NaN without journeys, and without a goal.
         """
         return float(self._conversion[0]) if self.n_journeys else math.nan
 
@@ -192,7 +194,7 @@ class MarkovChain:
 
     def further(self, gain: Floats) -> tuple[float, float | None, float | None]:
         """Conversions that a gain in the chance to convert, of shape [R], brings among all journeys, with limits."""
-        found = self._with_limits("", gain * self.n_journeys)
+        found = self._with_limits("", Number(gain[:, None] * self.n_journeys))
         lower, upper = (found.get(limit, [None])[0] for limit in ("_lower", "_upper"))
         return found[""][0], lower, upper
 
@@ -204,7 +206,8 @@ class MarkovChain:
 
     @cached_property
     def _conversion(self) -> Floats:
-        return self.arrays.conversion()
+        found = self.arrays.conversion()
+        return found if self.basis.rules.goal is not None else np.full_like(found, np.nan)
 
     @property
     def summary(self) -> pl.DataFrame:
@@ -213,14 +216,17 @@ class MarkovChain:
         A what-if also has ``change``, the difference in conversion from the chain as counted, and ``conversions``, that
         difference times the number of journeys.
         """
-        total = self.arrays.solve().total
-        columns = {name: total[:, i] for i, name in enumerate((*OUTCOMES, "steps", "seconds"))}
+        total = self.arrays.solve().total[:, :, None]
+        columns: dict[str, Number | SolvedShare] = {
+            name: chance_of(name, total[:, i], None, self.basis.rules) for i, name in enumerate(OUTCOMES)
+        }
+        columns |= {"steps": Number(total[:, -2]), "seconds": Number(total[:, -1])}
         if self.base is not None:
-            columns["change"] = columns["converted"] - self.base.arrays.solve().total[:, _CONVERTED]
-            columns["conversions"] = columns["change"] * self.n_journeys
+            change = columns["converted"].values - self.base.arrays.solve().total[:, [_CONVERTED]]
+            columns |= {"change": Number(change), "conversions": Number(change * self.n_journeys)}
         frame: dict[str, Any] = {"n_journeys": [self.n_journeys]}
-        for name, values in columns.items():
-            frame |= self._with_limits(name, values)
+        for name, number in columns.items():
+            frame |= self._with_limits(name, number)
         return pl.DataFrame(frame)
 
     def __repr__(self) -> str:
@@ -280,16 +286,16 @@ class MarkovChain:
             raise UnknownLabelError.naming("state", _spelled(wanted), map(_spelled, arrays.states))
         return arrays.states.index(wanted)
 
-    def _with_limits(self, name: str, values: Floats) -> dict[str, Any]:
-        if not self.n_journeys:
-            return {name: pl.Series([None], dtype=pl.Float64)}
-        if self.trials is None or len(values) < 2:
-            return {name: [float(values[0])]}
+    def _with_limits(self, name: str, number: Number | SolvedShare) -> dict[str, Any]:
+        """A number of all journeys with its limits, by the folds of the journeys; number has one row."""
+        value = float(number.values[0, 0]) if self.n_journeys else math.nan
+        found = {name: [None if math.isnan(value) else value]}
+        if not self.n_journeys or self.trials is None or len(number.values) < 2:
+            return {each: pl.Series(values, dtype=pl.Float64) for each, values in found.items()}
         trials = self.trials[self.trials > 0]
-        found = number_interval(values[:1], values[1:, None], trials_by_fold=trials[:, None],
-                                confidence=self.confidence)  # fmt: skip
-        lower, upper = (pl.Series(limit, dtype=pl.Float64).fill_nan(None) for limit in (found.lower, found.upper))
-        return {name: [float(values[0])], f"{name}_lower": lower, f"{name}_upper": upper}
+        limits = interval_of(replace(number, trials=trials[:, None]), self.confidence)
+        lower, upper = (pl.Series(limit, dtype=pl.Float64).fill_nan(None) for limit in (limits.lower, limits.upper))
+        return {name: found[name], f"{name}_lower": lower, f"{name}_upper": upper}
 
 
 def _chances(name: str, given: Any, hint: str, *, of_moves: bool = False) -> Mapping[Any, float]:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from journeymine.counting.counts import TableSpec
-from journeymine.counting.estimates import Answer, Number
+from journeymine.counting.estimates import Answer, Number, SolvedShare
 from journeymine.counting.result import Result
 from journeymine.counting.tally import Tally
 from journeymine.errors import UnknownLabelError
@@ -109,8 +109,11 @@ def together(answers: Sequence[tuple[Labels, Answer]], names: Sequence[str]) -> 
 
 
 def _joined(parts: list[Any]) -> Any:
-    if isinstance(parts[0], Number):
+    if isinstance(parts[0], Number | SolvedShare):
         trials = [part.trials for part in parts]
-        return Number(np.concatenate([part.values for part in parts], axis=1),
-                      None if trials[0] is None else np.concatenate(trials, axis=1))  # fmt: skip
+        return replace(
+            parts[0],
+            values=np.concatenate([part.values for part in parts], axis=1),
+            trials=None if trials[0] is None else np.concatenate(trials, axis=1),
+        )
     return pl.concat(parts) if isinstance(parts[0], pl.Series) else np.concatenate(parts)

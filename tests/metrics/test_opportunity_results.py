@@ -36,6 +36,8 @@ OTHER: list[tuple[str, Callable[[jm.Journeys], Any], type[JourneymineError], str
     ("conversion", lambda j: jm.conversion(j, by="channel"), QuestionError, "conversion= is by channel"),
     ("friction", lambda j: jm.friction(j, by="device"), QuestionError, "friction= is by device"),
     ("handoffs", lambda j: jm.handoffs(j, by="device"), QuestionError, "handoffs= is by device"),
+    ("handoffs", lambda j: jm.handoffs(j, grain="owner"), QuestionError, "handoffs= is not between channels, .* from one owner"),
+    ("chain", lambda j: jm.markov(j, grain="channel:touchpoint", order=2), QuestionError, "chain= remembers more than the last step"),
     ("conversion", lambda j: None, QuestionError, "conversion= wants a result of conversion, and this is 'NoneType'"),
     ("friction", lambda j: jm.friction(j).frame, QuestionError, "this is 'DataFrame'"),
     ("friction", lambda j: jm.friction(j, confidence=0.9), MergeError, "friction differs from drop_off in confidence"),

@@ -193,10 +193,10 @@ class MarkovChain:
         return self.further(self._conversion - before._conversion)
 
     def further(self, gain: Floats) -> tuple[float, float | None, float | None]:
-        """Conversions that a gain in the chance to convert, of shape [R], brings among all journeys, with limits."""
+        """Conversions that a gain in the chance to convert, of shape [R], brings among all journeys, with limits; NaN where none can."""
         found = self._with_limits("", Number(gain[:, None] * self.n_journeys))
         lower, upper = (found.get(limit, [None])[0] for limit in ("_lower", "_upper"))
-        return found[""][0], lower, upper
+        return math.nan if found[""][0] is None else found[""][0], lower, upper
 
     @cached_property
     def visits(self) -> Floats:

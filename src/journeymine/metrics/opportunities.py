@@ -135,7 +135,8 @@ def rank_opportunities(
     Raises
     ------
     QuestionError : `fdr` is no share, a result is of another measure than its argument, conversion, friction or
-        handoffs are by groups, or `nodes` are not by touchpoint.
+        handoffs are by groups, handoffs are not between channels, `chain` is of a higher order, or `nodes` are not by
+        touchpoint.
     MergeError : a result is of another log, other rules, another confidence or another selection of journeys than the
         others. Counts that were merged of several selections, or saved by an earlier version, do not say of which they
         are.

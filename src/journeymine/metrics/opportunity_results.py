@@ -8,6 +8,7 @@ from typing import Any
 from journeymine.counting.result import Result
 from journeymine.errors import MergeError, QuestionError
 from journeymine.graph.markov_chain import MarkovChain
+from journeymine.metrics.handoffs import Handoffs
 
 __all__ = ["check_results"]
 
@@ -33,7 +34,8 @@ def check_results(given: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    QuestionError : a result of another measure, or one by groups where that of all journeys is wanted.
+    QuestionError : a result of another measure, one by groups where that of all journeys is wanted, handoffs between others
+        than channels, or a chain of higher order.
     MergeError : of another log, other rules or another confidence, or not of the same journeys.
     """
     results = {name: each for name, each in given.items() if name in ("drop_off", "conversion") or each is not None}
@@ -56,6 +58,10 @@ def _check_measure(name: str, result: Any) -> None:
     labels = result.frame.columns[: result.frame.columns.index(_FIRST[name])] if name in _FIRST else []
     if labels:
         raise QuestionError(f"{name}= is by {' × '.join(labels)}, and the one of all journeys is wanted", hint=hint)
+    if name == "handoffs" and result.question != Handoffs().question:
+        raise QuestionError(f"handoffs= is not between channels, but asks: {result.question}", hint=hint)
+    if isinstance(result, MarkovChain) and any(len(state) > 1 for state in result.arrays.states):
+        raise QuestionError("chain= remembers more than the last step", hint=hint)
     if name == "nodes" and "touchpoint" not in result.frame.columns:
         raise QuestionError("nodes= is not by touchpoint, so it does not tell who owns what", hint=hint)
 

@@ -42,6 +42,31 @@ def test_where_keeps_the_rows_of_the_table(log: tuple[Row, ...], fields: dict[st
     assert kept.where(condition).table.equals(kept.table)
 
 
+STEPS = pl.col("n_steps")
+in_order = st.sampled_from(
+    [
+        STEPS.diff() > 0,
+        pl.when(STEPS.cum_sum() % 2 == 0).then(pl.col("mature")).otherwise(pl.col("left_truncated")),
+        pl.max_horizontal(STEPS, STEPS.shift(1)).is_between(1, STEPS.diff() + 2),
+        pl.int_range(pl.len()) % 2 == 0,
+        pl.col("start") == pl.col("start").min().over("user"),
+        STEPS.is_in(STEPS.head(2).implode()),
+        pl.col("user").is_first_distinct() & (STEPS > 1),
+    ]
+)
+
+
+@given(log=logs, fields=rule_fields(), condition=in_order)
+def test_a_condition_that_looks_at_other_rows_sees_them_as_the_table_shows_them(
+    log: tuple[Row, ...], fields: dict[str, Any], condition: pl.Expr
+) -> None:
+    whole = build(log, **fields)
+    assert whole.where(condition).table.equals(whole.table.filter(condition))
+    labels = whole.segment("which", condition.cast(pl.Int8)).table["which"]
+    expected = whole.table.select(condition.cast(pl.Int8).cast(pl.String).fill_null("(unknown)")).to_series()
+    assert labels.to_list() == expected.to_list()
+
+
 @given(log=logs, fields=rule_fields())
 def test_dropped_and_through_keep_who_was_there(log: tuple[Row, ...], fields: dict[str, Any]) -> None:
     whole = build(log, **fields)

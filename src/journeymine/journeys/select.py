@@ -107,9 +107,10 @@ def _evaluate(journeys: Journeys, expression: pl.Expr | pl.Series) -> pl.Series:
         raise QuestionError(
             f"{expression!r} is no expression over the journey table", hint="such as pl.col('n_steps') >= 5"
         )
-    table, shown = journey_table(journeys), _as_shown(journeys)
+    table = journey_table(journeys)
+    shown = None if isinstance(expression, pl.Expr) and _row_by_row(expression) else _as_shown(journeys)
     try:
-        result = table[shown].select(_=expression).to_series()
+        result = (table if shown is None else table[shown]).select(_=expression).to_series()
     except pl.exceptions.ColumnNotFoundError as error:
         column = re.search(r'"([^"]*)"', str(error))
         raise UnknownLabelError.naming(
@@ -126,7 +127,18 @@ def _evaluate(journeys: Journeys, expression: pl.Expr | pl.Series) -> pl.Series:
         raise QuestionError(
             f"the expression gives {len(result)} rows for {table.height} journeys", hint="use one per row"
         )
-    return result.gather(np.argsort(shown))
+    return result if shown is None else result.gather(np.argsort(shown))
+
+
+def _row_by_row(expression: pl.Expr) -> bool:
+    """Whether an expression says of each row what that row alone says, in whatever order the rows come.
+
+    Polars answers it for the last step of an expression only, so each step is asked.
+    """
+    try:
+        return expression.meta.is_row_separable() and all(_row_by_row(step) for step in expression.meta.pop())
+    except (AttributeError, pl.exceptions.PolarsError):
+        return False  # not known of this expression, or by this version
 
 
 def _as_shown(journeys: Journeys) -> npt.NDArray[np.int64]:

@@ -117,3 +117,17 @@ def test_the_emotion_line_has_gaps(shop: MapSpecification) -> None:
     text = to_svg(replace(shop, emotion=Emotion(points=points)))
     assert text.count('class="curve') == len(shop.stages) - 3
     assert "nobody answered" in text
+
+
+def test_names_that_run_from_right_to_left_stand_apart(shop: MapSpecification) -> None:
+    """By the bidirectional algorithm, "50%" beside Arabic turns with it only where the name is a whole of its own."""
+    name, other = "\u0639\u0631\u0636 50%", "\u05e1\u05dc (A)"
+    nodes = tuple(replace(node, touchpoint=(name, other)[i % 2]) for i, node in enumerate(shop.nodes))
+    svg = to_svg(replace(shop, nodes=nodes))
+    texts = [each.text or "" for each in ET.fromstring(svg).iter() if (each.text or "").strip()]
+    with_name, with_other = ([text for text in texts if word in text] for word in (name[:3], other[:2]))
+    assert with_name
+    assert with_other
+    assert all(f"\u2068{name}\u2069" in text or "\u2068\u0639\u0631\u0636\u2069" in text for text in with_name)
+    assert all("\u2068\u05e1\u05dc\u2069" in text for text in with_other)
+    assert any(text == f"\u2068{name}\u2069" for text in with_name), "alone in its line, a name is one whole"

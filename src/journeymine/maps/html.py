@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from journeymine.maps.first_screen import key_figures, meta_line, of_first
 from journeymine.maps.layout import MAX_ROUTES
 from journeymine.maps.page_views import View, main_views, zoom_views
 from journeymine.maps.palette import DARK, LIGHT, variables
+from journeymine.maps.right_to_left import RIGHT_TO_LEFT
 from journeymine.maps.stake_bars import stake_bars
 from journeymine.maps.svg import map_css
 from journeymine.maps.tables import MAX_ROWS, first_rows, left_out, map_tables, quality_table
@@ -118,11 +118,6 @@ def _page(spec: MapSpecification, views: list[View], most_rows: int) -> str:
     )
 
 
-_RIGHT_TO_LEFT = re.compile(
-    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[\\s\u00a0]+[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*"
-)
-
-
 def _left_to_right(text: str) -> Markup:
     """An English phrase in which names that run from right to left stand apart, so that they turn nothing around them.
 
@@ -131,7 +126,7 @@ def _left_to_right(text: str) -> Markup:
     """
     from markupsafe import Markup, escape
 
-    return Markup(_RIGHT_TO_LEFT.sub(r"<bdi>\g<0></bdi>", str(escape(text))))
+    return Markup(RIGHT_TO_LEFT.sub(r"<bdi>\g<0></bdi>", str(escape(text))))
 
 
 def _template(name: str) -> str:

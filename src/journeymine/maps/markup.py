@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NewType
 
+from journeymine.maps.right_to_left import isolated
 from journeymine.maps.wording import legible
 
 __all__ = ["NOTHING", "Svg", "element", "escape", "group", "join", "label", "number", "title", "words"]
@@ -40,8 +41,8 @@ def number(value: float) -> str:
 
 
 def words(text: str) -> Svg:
-    """Turn a caller's text into markup."""
-    return Svg(escape(text))
+    """Turn a caller's text into markup, names that run from right to left apart from what is around them."""
+    return Svg(isolated(legible(text)).translate(_ESCAPES))
 
 
 def join(*parts: Svg) -> Svg:

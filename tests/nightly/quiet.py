@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,38 @@ LOST = {"look × web": (0.30, 600), "look × app": (0.34, 330), "choose × web":
 WEEK = np.array([1.0, 0.95, 0.97, 1.0, 1.15, 1.3, 1.2])
 
 
-def quiet_nights(draw: np.random.Generator, n_nights: int) -> list[dict[str, Any]]:
+def scattered(draw: np.random.Generator, night: int) -> float:
+    """By what a night's volume lies off its level, on the log scale."""
+    return float(draw.normal(0, 0.05))
+
+
+def with_heavy_tails(draw: np.random.Generator, night: int) -> float:
+    """The same, where a night may lie far off for no reason: Student's t with three degrees of freedom."""
+    return float(0.05 * draw.standard_t(3))
+
+
+def now_and_then_wild(draw: np.random.Generator, night: int) -> float:
+    """The same, where one night in twenty scatters six times as much."""
+    return float(draw.normal(0, 0.05 if draw.random() < 0.95 else 0.3))
+
+
+def with_sales(draw: np.random.Generator, night: int) -> float:
+    """The same, where every thirtieth night has three times as many."""
+    return scattered(draw, night) + (np.log(3) if is_sale(night) else 0.0)
+
+
+def is_sale(night: int) -> bool:
+    return night % 30 == 29
+
+
+def quiet_nights(
+    draw: np.random.Generator, n_nights: int, scatter: Callable[[np.random.Generator, int], float] = scattered
+) -> list[dict[str, Any]]:
     """Nights on which nothing is the matter."""
     growth = np.exp(np.linspace(0, 0.7, n_nights)) * (1 + 0.15 * np.sin(np.arange(n_nights) / 58))
     nights = []
     for k in range(n_nights):
-        level = growth[k] * WEEK[k % 7] * np.exp(draw.normal(0, 0.05))
+        level = growth[k] * WEEK[k % 7] * np.exp(scatter(draw, k))
         rows = int(draw.poisson(5_000 * level))
         onward = {}
         for place, (share, users) in PLACES.items():

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from journeymine.nightly.watch import FEWEST_NIGHTS, Series, compare, series_of_nights, unseen, watch
-from tests.nightly.quiet import flags_on, quiet_nights
+from tests.nightly.quiet import (
+    flags_on,
+    is_sale,
+    now_and_then_wild,
+    quiet_nights,
+    scattered,
+    with_heavy_tails,
+    with_sales,
+)
 
 RATE = 0.01
 
@@ -19,8 +27,13 @@ WARM_UP = 56
 
 def alarms_of_a_year(seed: int) -> int:
     """Nights out of 365 on which a year without any fault was flagged, once there is history to compare with."""
-    nights = quiet_nights(np.random.default_rng(seed), WARM_UP + 365)
-    return sum(bool(flags_on(nights, night, RATE)) for night in range(WARM_UP, WARM_UP + 365))
+    return len(flagged_in_a_year(seed, scattered))
+
+
+def flagged_in_a_year(seed: int, scatter: Any) -> list[int]:
+    """The nights of such a year that were flagged."""
+    nights = quiet_nights(np.random.default_rng(seed), WARM_UP + 365, scatter)
+    return [night for night in range(WARM_UP, WARM_UP + 365) if flags_on(nights, night, RATE)]
 
 
 def test_quiet_nights_rarely_flag_anything() -> None:
@@ -38,6 +51,31 @@ def test_two_hundred_quiet_years_keep_the_stated_rate() -> None:
     )
     assert share <= RATE + 2 * error
     assert share > RATE / 10, "a watch that never wakes is none"
+
+
+@pytest.mark.evidence
+@pytest.mark.parametrize(
+    ("scatter", "least", "most"),
+    [(with_heavy_tails, 0.012, 0.02), (now_and_then_wild, 0.017, 0.027)],
+    ids=["tails", "wild"],
+)
+def test_volume_that_jumps_by_itself_is_flagged_more_often_than_stated(scatter: Any, least: float, most: float) -> None:
+    """What docs/nightly.md says of it: the rate is that of normal scatter."""
+    shares = [len(flagged_in_a_year(2_000 + year, scatter)) / 365 for year in range(100)]
+    error = 1.96 * np.std(shares, ddof=1) / 10
+    sys.stdout.write(f"{scatter.__name__}: {np.mean(shares):.2%} ± {error:.2%} of 36,500 nights flagged\n")
+    assert least < np.mean(shares) < most
+
+
+@pytest.mark.evidence
+def test_a_sale_is_flagged_each_time_and_raises_no_other_alarm() -> None:
+    years = [flagged_in_a_year(3_000 + year, with_sales) for year in range(100)]
+    sales = [night for night in range(WARM_UP, WARM_UP + 365) if is_sale(night)]
+    missed = sum(sale not in year for year in years for sale in sales)
+    others = sum(not is_sale(night) for year in years for night in year) / 100 / (365 - len(sales))
+    sys.stdout.write(f"{missed} of {100 * len(sales)} sales missed; of the other nights {others:.2%} flagged\n")
+    assert not missed
+    assert others <= RATE
 
 
 def set_aside(night: dict[str, Any], share: float) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeymine.errors import QuestionError, UnknownLabelError
-from journeymine.metrics import attribution_from_paths, choose_order, choose_order_from_paths
+from journeymine.metrics import attribution, attribution_from_paths, choose_order, choose_order_from_paths
 from journeymine.metrics.attribution_rules import apportion, apportion_value
 from tests.metrics.test_attribution import journeys_from
 
@@ -191,6 +191,19 @@ def test_a_value_that_no_conversion_brought_in_is_noticed():
     with pytest.raises(QuestionError, match=r"1 of 3 rows hold a value in 'worth' and no conversion in 'n'(?s:.*)Hint"):
         attribution_from_paths(table, conversions="n", value="worth")
     assert attribution_from_paths(table, conversions="n").frame.height
+
+
+def test_a_chain_of_too_many_labels_is_refused_and_other_rules_are_not():
+    table = pl.DataFrame({"path": [f"page {i} > page {i + 1}" for i in range(10_000)]})
+    with pytest.raises(QuestionError, match=r"Markov chain of 10,001 labels(?s:.*)Hint: leave 'markov' out"):
+        attribution_from_paths(table)
+    assert attribution_from_paths(table, rules=["linear", "shapley"]).frame.height == 2 * 10_001
+    rows = [(f"u{i}", 0, "visit", f"page {i}", None, None) for i in range(10_001)]
+    rows += [(f"u{i}", 9, "order", "web", None, None) for i in range(10_001)]
+    journeys = journeys_from(rows)
+    with pytest.raises(QuestionError, match=r"Markov chain of 10,001 labels(?s:.*)Hint"):
+        attribution(journeys)
+    assert attribution(journeys, rules="first").frame.height == 10_001
 
 
 def test_no_rule_that_asks_means_no_direct_channel_to_know():

@@ -252,8 +252,8 @@ def attribution(
     Raises
     ------
     UnknownLabelError : `grain` or `by` names no column, or `direct` names a channel that the log does not have.
-    QuestionError : a rule is unknown, ``"w_shaped"`` is asked for without `middle`, or `lookback` is longer than
-        journeys reach.
+    QuestionError : a rule is unknown, ``"w_shaped"`` is asked for without `middle`, `lookback` is longer than journeys
+        reach, or a Markov chain has more than 10,000 labels.
 
     Notes
     -----

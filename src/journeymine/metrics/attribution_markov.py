@@ -20,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from journeymine.counting.by import MAX_GROUPS
 from journeymine.counting.tally import Tally
+from journeymine.errors import QuestionError
 from journeymine.graph.markov_solve import Flow, removal_effects
 from journeymine.graph.markov_states import labels_of_state
 
@@ -85,6 +87,15 @@ def _credit_chain(moves: pl.DataFrame, n: Floats, value: Floats) -> tuple[list[s
     return labels, credit_flow(flow, groups, [np.where(won, n, 0.0), np.where(won, value, 0.0)]), len(texts)
 
 
+def _check_few(n_labels: int) -> None:
+    """Refuse a chain that would be solved without each of too many labels."""
+    if n_labels > MAX_GROUPS:
+        raise QuestionError(
+            f"a Markov chain of {n_labels:,} labels, more than {MAX_GROUPS:,}: it is solved without each of them",
+            hint="leave 'markov' out, with rules=['first', 'last', 'linear', 'shapley'], or take a coarser grain",
+        )
+
+
 def holders(held: Sequence[Sequence[int]], n_labels: int) -> list[Ints]:
     """The states that hold each label, from the labels that each state holds.
 
@@ -111,6 +122,7 @@ def credit_flow(flow: Flow, groups: Sequence[Ints], amounts: Sequence[Floats]) -
     Shape [R, labels] for each of the amounts; they sum to its total. NaN where gains and losses make the effects, and so their
     shares, add up to nothing.
     """
+    _check_few(len(groups))
     effects = removal_effects(flow, groups, [flow.per_visit(each) for each in amounts])
     found = []
     for effect, each in zip(effects, amounts, strict=True):

@@ -17,6 +17,7 @@ from journeymine.metrics.contrast import ENOUGH
 from journeymine.parallel import take
 from journeymine.stats.folds import jackknife_variance
 from journeymine.stats.multiple import benjamini_hochberg
+from journeymine.stats.shares import enough_people
 
 __all__ = [
     "NOBODY",
@@ -24,6 +25,7 @@ __all__ = [
     "Came",
     "Contrast",
     "Markers",
+    "by_fold",
     "by_group",
     "contrast",
     "nullable",
@@ -85,8 +87,8 @@ class Contrast:
     ----------
     rows : the marker's keys.
     totals : exact counts added up over stages, by column of the table, and the distinct users.
-    n : journeys behind each, by fold, shape [64, rows].
-    tested : rows with at least `ENOUGH` mature journeys on both sides.
+    behind : journeys by fold, shape [K, rows]: those that met the marker, or the others where too few users are behind them.
+    tested : rows with at least `ENOUGH` mature journeys, and users enough for an interval, on both sides.
     share_with, share_without, difference : shape [1 + K, rows].
     least_variance : of the difference if journeys were independent and the share at each stage one; the floor of tests.
     stage : the stage at which most journeys meet it.
@@ -96,7 +98,7 @@ class Contrast:
 
     rows: pl.DataFrame
     totals: Mapping[str, Ints]
-    n: Floats
+    behind: Floats
     tested: npt.NDArray[np.bool_]
     share_with: Floats
     share_without: Floats
@@ -161,7 +163,8 @@ def contrast(met: Tally, came: Came, people: Tally, basis: Basis, *, enough: int
     """Compare, from merged counts; `people` holds the distinct users of each marker. Without a goal nothing is comparable.
 
     Rows are tested with at least `enough` mature journeys that met the marker and `ENOUGH` others; where the former are fewer than `ENOUGH`,
-    at least `EXPECTED` of them must be expected to convert and as many not to, as the tests take shares for normal.
+    at least `EXPECTED` of them must be expected to convert and as many not to, as the tests take shares for normal. On both
+    sides there are users enough for an interval: what a few do time and again says nothing of the others.
     """
     markers = Markers.of_counts(met, people)
     of, rows, exact = markers.of, markers.rows, markers.totals
@@ -176,13 +179,14 @@ def contrast(met: Tally, came: Came, people: Tally, basis: Basis, *, enough: int
         single = np.where(usable[0], pooled * (1 - pooled) * n[0] ** 2 * (1 / n[0] + 1 / rest_n[0]), 0.0)
         least = by_group(single[None], of, len(rows))[0] / total[0] ** 2
         share_without = by_group(np.where(usable, weight * rest_won / rest_n, 0.0), of, len(rows)) / total
+    mine, others = markers.added("n")[met.present], by_fold(by_group(np.where(usable, rest_n, 0.0), of, len(rows)))
+    few_others = ~enough_people(others)
+    people_enough = enough_people(mine, each_user_once=exact["n_users"] == exact["n"]) & ~few_others
     return Contrast(
         rows=rows,
         totals=exact,
-        n=markers.added("n"),
-        tested=_tested(
-            exact["n"], by_group(np.where(usable, rest_n, 0.0)[:1], of, len(rows))[0], share_without[0], enough
-        ),
+        behind=np.where(few_others & (others.sum(axis=0) > 0), others, mine),
+        tested=people_enough & _tested(exact["n"], others.sum(axis=0), share_without[0], enough),
         share_with=share_with,
         share_without=share_without,
         difference=share_with - share_without,
@@ -199,6 +203,12 @@ def _tested(n: Ints, rest: Floats, share: Floats, enough: int) -> npt.NDArray[np
     # Cochran's rule (Biometrics 10 (1954) 417–451): expected counts of five and more.
     expected = n * np.fmin(share, 1 - share)
     return np.asarray((n >= enough) & (rest >= ENOUGH) & ((n >= ENOUGH) | (expected >= EXPECTED)))
+
+
+def by_fold(values: Floats) -> Floats:
+    """How much of a sum is of each fold, of values as of `Tally.spread`; shape [1 + K, rows] becomes [K, rows]."""
+    folds = len(values) - 1
+    return np.asarray(np.rint(values[0] - values[1:] * (folds - 1) / folds)) if folds else values[1:]
 
 
 def by_group(values: Floats, of: Ints, n: int) -> Floats:

@@ -16,16 +16,15 @@ from journeymine.counting.estimates import Answer, Number
 from journeymine.counting.packed import Packed, RowCounts, label_column
 from journeymine.counting.result import Result
 from journeymine.counting.short_form import answer
-from journeymine.counting.tally import Tally, row_groups
+from journeymine.counting.tally import Tally
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import contrast_specs
 from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_count import Meetings, Reached
-from journeymine.metrics.contrast_estimate import Came, by_group, contrast, nullable, significance
+from journeymine.metrics.contrast_estimate import Came, contrast, nullable, significance
 from journeymine.metrics.contrast_ground import Ground
 from journeymine.metrics.switches import check_switch
 from journeymine.parallel import take
-from journeymine.stats.shares import enough_people
 
 __all__ = ["DecisionPoints", "decision_points"]
 
@@ -93,11 +92,8 @@ class DecisionPoints:
         """Lift, information gain and significance of each marker; and how open the way is after each label."""
         met, came = tallies["met"], Came.of(tallies["met"], tallies["reached"])
         found = contrast(met, came, tallies["people"], basis)
-        n, behind, others = found.totals["n"], found.n[found.present], _others(met, came, found.rows)
-        once, few_others = found.totals["n_users"] == n, ~enough_people(others)
-        tested = found.tested & enough_people(behind, each_user_once=once) & ~few_others
-        p, adjusted = significance(found.difference, tested, found.least_variance)
-        behind = np.where(few_others & (others.sum(axis=0) > 0), others, behind)
+        n = found.totals["n"]
+        p, adjusted = significance(found.difference, found.tested, found.least_variance)
         with np.errstate(divide="ignore", invalid="ignore"):
             lift = found.share_with / np.where(found.share_without == 0, np.nan, found.share_without)
         points = Answer(
@@ -109,8 +105,8 @@ class DecisionPoints:
                 "n_users": found.totals["n_users"],
                 "converted_with": nullable(found.share_with[0]),
                 "converted_without": nullable(found.share_without[0]),
-                "difference": Number(found.difference, behind),
-                "lift": Number(lift, behind),
+                "difference": Number(found.difference, found.behind),
+                "lift": Number(lift, found.behind),
                 "p_value": nullable(p),
                 "p_adjusted": nullable(adjusted),
                 "information_gain_bits": pl.Series(_information_gain(tallies["met"], tallies["reached"], found.rows)),
@@ -246,13 +242,6 @@ class _Passing:
         after[:-1] = codes[1:]
         after[ground.journeys.offsets[1:] - 1] = len(self._label)
         return ground.in_groups(Packed(codes, ({"label": self._label},)).beside(after, {"next": self._following}))
-
-
-def _others(met: Tally, came: Came, rows: pl.DataFrame) -> Floats:
-    """Journeys that came as far without a marker, as many of each fold as leaving it out takes away; shape [K, markers]."""
-    others = by_group(came.n - met.spread("n"), row_groups(met.rows, rows.columns), len(rows))
-    folds = len(others) - 1
-    return np.asarray(np.rint(others[0] - others[1:] * (folds - 1) / folds)) if folds else others[1:]
 
 
 def _information_gain(met: Tally, reached: Tally, rows: pl.DataFrame) -> Floats:

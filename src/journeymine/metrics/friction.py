@@ -131,7 +131,7 @@ def _answer(found: Contrast, keys: pl.DataFrame, p: Floats, adjusted: Floats) ->
     has_value = bool(found.value.any())
     worthless = has_value & (found.totals["converted"] == 0)
     reasons = [reason or (NO_WORTH if none else None) for reason, none in zip(found.reasons, worthless, strict=True)]
-    behind, once = found.n[found.present], found.totals["n_users"] == found.totals["n"]
+    behind, once = found.behind, found.totals["n_users"] == found.totals["n"]
     return Answer(
         keys=keys,
         columns={
@@ -213,7 +213,7 @@ def friction(
     *At stake*: n × −difference, times the mean value of the journeys that met it and converted. It is an association,
     not a proof: those who meet a friction may differ in other ways. P-values are adjusted over all rows, those of the
     weeks among them (Benjamini–Hochberg); rows with under 30 mature journeys on either side are not tested (in weeks,
-    see `docs/friction.md`). Open journeys count among the mature ones. Steps at one instant are in the documented
+    see `docs/friction.md`), nor rows with so few users on either that there is no interval. Open journeys count among the mature ones. Steps at one instant are in the documented
     order. Null labels are ``"(unknown)"``. Counts merge exactly. Interval: the jackknife over the 64 folds, clustered
     by user.
     """

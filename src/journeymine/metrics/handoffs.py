@@ -93,7 +93,9 @@ class Handoffs:
         arrivals = Arrivals.of(tallies["arrivals"], rows)
         may_convert = basis.rules.goal is not None
         may_be_lost = may_convert or basis.rules.lost_at is not None
-        lost, won = arrivals.ending("lost", known=may_be_lost), arrivals.ending("converted", known=may_convert)
+        once = totals["n_users"] == arrivals.n
+        lost = arrivals.ending("lost", known=may_be_lost, once=once)
+        won = arrivals.ending("converted", known=may_convert, once=once)
         found = Answer(
             keys=rows,
             columns={
@@ -106,13 +108,13 @@ class Handoffs:
                 "lost_at_share": Share(markers.added("lost_at"), n * may_be_lost),
                 "n_arrivals": arrivals.n,
                 "lost_otherwise": nullable(lost.otherwise),
-                "lost_excess": Number(lost.excess, arrivals.behind),
+                "lost_excess": Number(lost.excess, lost.behind, once),
                 "p_lost": nullable(lost.p),
                 "p_lost_adjusted": nullable(lost.p_adjusted),
                 **_times(tallies, rows),
                 "converted_with": nullable(won.share),
                 "converted_without": nullable(won.otherwise),
-                "difference": Number(won.excess, arrivals.behind),
+                "difference": Number(won.excess, won.behind, once),
                 "p_value": nullable(won.p),
                 "p_adjusted": nullable(won.p_adjusted),
             },
@@ -173,8 +175,8 @@ def handoffs(
     steps that enter it, standardised to the crossings. A place that loses journeys wherever they come from is thus no
     fault of the handoff. *Difference*: the same comparison for the share after which the journey converts.
 
-    P-values are adjusted over all crossings (Benjamini–Hochberg); rows with under 30 arrivals on either side are not
-    tested. Crossings after the goal, and those of immature and of service journeys, are in n_crossings, n_journeys and
+    P-values are adjusted over all crossings that are tested (Benjamini–Hochberg); rows with under 30 arrivals on either
+    side, or with so few users on either that there is no interval, are not. Crossings after the goal, and those of immature and of service journeys, are in n_crossings, n_journeys and
     the times only. Open journeys count in n once they are mature. Steps at one instant are in the documented order.
     Null labels are ``"(unknown)"``, and so is the owner of a step without one. Counts merge exactly. Intervals: Wilson
     and jackknife, clustered by user.

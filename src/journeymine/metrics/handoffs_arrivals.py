@@ -14,7 +14,8 @@ import polars as pl
 
 from journeymine.counting.tally import Tally
 from journeymine.metrics.contrast import ENOUGH
-from journeymine.metrics.contrast_estimate import by_group, significance
+from journeymine.metrics.contrast_estimate import by_fold, by_group, significance
+from journeymine.stats.shares import enough_people
 
 __all__ = ["Arrivals", "Ending"]
 
@@ -30,12 +31,14 @@ class Ending:
     ----------
     share, otherwise : of arrivals by the crossing, and of others standardised to them, shape [rows].
     excess : the former minus the latter, shape [1 + K, rows].
+    behind : arrivals by fold, shape [K, rows]: those by the crossing, or the others where too few users are behind them.
     p, p_adjusted : of "no excess", two-sided; adjusted for asking about all rows.
     """
 
     share: Floats
     otherwise: Floats
     excess: Floats
+    behind: Floats
     p: Floats
     p_adjusted: Floats
 
@@ -81,12 +84,16 @@ class Arrivals:
         return np.asarray(self._summed(self.tally.spread("n")[:1, self.at])[0], dtype=np.int64)
 
     @property
-    def behind(self) -> Floats:
+    def _behind(self) -> Floats:
         """The same by fold, of those that hold anybody."""
         return self._summed(self.tally.by_fold("n")[self.tally.present][:, self.at])
 
-    def ending(self, how: str, *, known: bool) -> Ending:
-        """Compare the share of arrivals that a column of the tally counts; nothing is where that is not `known`."""
+    def ending(self, how: str, *, known: bool, once: npt.NDArray[np.bool_]) -> Ending:
+        """Compare the share of arrivals that a column of the tally counts; nothing is where that is not `known`.
+
+        `once` : rows whose arrivals are of one user each. Rows are tested with at least `ENOUGH` arrivals, and users enough
+        for an interval, on both sides.
+        """
         (crossed, rest), (ends, rest_ends) = self._sides("n"), self._sides(how)
         usable = (crossed > 0) & (rest > 0) & known
 
@@ -99,9 +106,13 @@ class Arrivals:
             single = summed(pooled * (1 - pooled) * crossed**2 * (1 / crossed + 1 / rest))[0]
             share, otherwise = ended / weight, expected / weight
             least_variance = single / weight[0] ** 2
-        tested = (weight[0] >= ENOUGH) & (summed(rest)[0] >= ENOUGH)
+        others = summed(rest)
+        mine, rest_by_fold = self._behind, by_fold(others)
+        few_others = ~enough_people(rest_by_fold)
+        tested = (weight[0] >= ENOUGH) & (others[0] >= ENOUGH) & enough_people(mine, each_user_once=once) & ~few_others
+        behind = np.where(few_others & (others[0] > 0), rest_by_fold, mine)
         excess = share - otherwise
-        return Ending(share[0], otherwise[0], excess, *significance(excess, tested, least_variance))
+        return Ending(share[0], otherwise[0], excess, behind, *significance(excess, tested, least_variance))
 
     def _sides(self, column: str) -> tuple[Floats, Floats]:
         """A column of the cells of the crossings, and of all other cells at the same places; shape [1 + K, cells]."""

@@ -96,6 +96,9 @@ def test_groups_of_one_time_are_compared_in_loss_whatever_is_open() -> None:
     found = compare(many.where(even), many.where(~even), jm.DropOff(by="stage"))
     assert {"lost_share", "open_share"} <= set(found.frame["estimate"])
     assert not any("still open" in note for note in found.notes)
+    late = compare(many.where(pl.col("user").str.starts_with("b")), many, jm.DropOff(by="stage"))  # no two periods
+    assert {"lost_share", "open_share"} <= set(late.frame["estimate"])
+    assert any("150 of 200 (75.0%) in a and 150 of 400 (37.5%) in b are still open" in note for note in late.notes)
 
 
 def test_a_graph_of_two_periods_is_not_compared_by_what_is_still_open() -> None:

@@ -19,7 +19,7 @@ from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.specification import MapSpecification, Zoom
 from journeymine.maps.wording import legible, share
 from journeymine.metrics.compare import compare
-from journeymine.metrics.compare_periods import so_far_between, still_open_told
+from journeymine.metrics.compare_periods import so_far_between
 from journeymine.metrics.compare_sides import check_two_names
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.drop_off import DropOff
@@ -111,7 +111,7 @@ def compare_maps(
         false_discovery=fdr,
         note=f"Differences are {legible(names[0])} minus {legible(names[1])}. In colour: significant after adjustment for everything compared "
         f"in the same way (false discovery rate {percent(fdr).removesuffix('.0')}\u00a0%). A difference is no proof of its cause."
-        + (_STILL_OPEN if still_open_told((a, b), names) else ""),
+        + (_STILL_OPEN if "lost_share" in so_far_between(DropOff(), (a, b)) else ""),
     )
     other = replace(specs[1], header=started(specs[1].header, b), quality=(), hints=())
     shown = replace(

@@ -70,16 +70,16 @@ def periods_told(
 
 
 def still_open_told(sides: Sequence[Side], names: Sequence[str]) -> list[str]:
-    """What to know of two periods of which one has more journeys still open."""
-    if not two_periods(sides) or not _open_differ(sides):
+    """What to know of two sides of which one has more journeys still open."""
+    if not _open_differ(sides):
         return []
     told = " and ".join(
         f"{n_open:,} of {n:,} ({n_open / n:.1%}) in {name}"
         for (n_open, n), name in zip(_open(sides), names, strict=True)
     )
     note = (
-        f"of the mature journeys, {told} are still open: what these have yet to do is missing, and figures may differ even if "
-        "nothing changed; an earlier period or a longer mature_after has fewer of them"
+        f"of the mature journeys, {told} are still open: what these have yet to do is missing, and figures may differ by that "
+        "alone; of journeys that began earlier, or with a longer mature_after, fewer are still open"
     )
     return [note]
 
@@ -101,7 +101,8 @@ def _open_differ(sides: Sequence[Side]) -> bool:
 
     The loss they hide is then no longer small beside what chance does: s = √(¼ (1/n_a + 1/n_b)), for shares of one half.
     """
-    (open_a, n_a), (open_b, n_b) = _open(sides)
-    if not n_a or not n_b:
+    known = _open(sides)
+    if len(known) < 2 or not all(n for _, n in known):
         return False
+    (open_a, n_a), (open_b, n_b) = known
     return bool(abs(open_a / n_a - open_b / n_b) > np.sqrt((1 / n_a + 1 / n_b) / 4) / 3)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +297,35 @@ def test_repair_of_no_state_makes_no_folder(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="no nightly state"):
         NightlyState(tmp_path / "nowhere").repair()
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_period_without_days_and_what_is_no_day_are_refused(half: tuple[NightlyState, Any], tmp_path: Path) -> None:
+    state, _ = half
+    for start, end in (("2020-01-05", "2020-01-02"), ("2020-01-02", "2020-01-02"), (date(2020, 1, 3), "2020-01-02")):
+        for ask in (
+            lambda s=start, e=end: state.results(s, e),
+            lambda s=start, e=end: state.report(tmp_path / "r", start=s, end=e),
+        ):
+            with pytest.raises(StateError, match=r"no day lies from start=2020(?s:.*)Hint: end is the day after"):
+                ask()
+    for given in ("2020-01-02 or so", "2020-13-01", "", 7):
+        with pytest.raises(StateError, match=r"is no day\nHint"):
+            state.results(given)  # type: ignore[arg-type]
+    assert not (tmp_path / "r").exists()
+    assert state.results("2020-01-01", "2020-01-02")["conversion"].frame["n_journeys"].sum() > 0
+
+
+def test_a_file_is_no_folder_for_a_state(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user")
+    with pytest.raises(StateError, match=r"log.csv is a file\nHint: give the folder"):
+        new_state(tmp_path / "log.csv", RULES, MEASURES)
+
+
+def test_a_folder_has_its_own_name_however_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nights = generate(3, n_nights=1)
+    (tmp_path / "monday" / "part").mkdir(parents=True)
+    nights.dumps[0].write_parquet(tmp_path / "monday" / "log.parquet")
+    for k, (here, given) in enumerate((("monday", "."), ("monday/part", ".."), (".", "monday"))):
+        monkeypatch.chdir(tmp_path / here)
+        state = new_state(tmp_path / f"state-{k}", RULES, MEASURES)
+        assert state.advance(Path(given), until=nights.untils[0]).dump == "monday"

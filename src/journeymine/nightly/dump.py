@@ -200,7 +200,10 @@ def _content(events: Events, rows: pl.DataFrame, currency: str | None) -> str:
 
 
 def _name(dump: Any, events: Events) -> str:
-    return Path(dump).name if isinstance(dump, str | Path) else f"<{', '.join(events.sources)}>"
+    if not isinstance(dump, str | Path):
+        return f"<{', '.join(events.sources)}>"
+    name = Path(dump).name
+    return name if name.strip(".") else Path(dump).resolve().name
 
 
 def counts_by_reason(aside: pl.DataFrame) -> Mapping[str, int]:

@@ -58,6 +58,8 @@ def _check_empty(directory: Path) -> None:
     ------
     StateError : there is something.
     """
+    if directory.exists() and not directory.is_dir():
+        raise StateError(f"{directory} is a file", hint="give the folder that the state is to be kept in")
     left_over = {LOCK, READERS, OBJECTS, UNFINISHED}
     if directory.is_dir() and any(
         each.name not in left_over and each.suffix != ".partial" for each in directory.iterdir()

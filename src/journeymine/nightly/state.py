@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from journeymine.nightly.making import make
 from journeymine.nightly.manifest import new_manifest, settings_in
 from journeymine.nightly.night import SET_ASIDE, Night, nights_frame
 from journeymine.nightly.past import all_nights
+from journeymine.nightly.period import Day, days_between
 from journeymine.nightly.rebuild import rebuild_from
 from journeymine.nightly.repair import repair, verify
 from journeymine.nightly.replace import replace_night
@@ -236,8 +236,8 @@ class NightlyState:
         self,
         out: str | Path,
         *,
-        start: date | datetime | str | None = None,
-        end: date | datetime | str | None = None,
+        start: Day = None,
+        end: Day = None,
         title: str = "Customer journey map",
         min_group: int = 10,
         confidence: float = 0.95,
@@ -259,7 +259,7 @@ class NightlyState:
         -----
         ``open_journeys.parquet`` names users, because somebody is to act on it. Nothing else does.
         """
-        days = (_day(start), _day(end))
+        days = days_between(start, end)
         return write_report(self._store, Path(out), days, confidence=confidence, title=title, min_group=min_group)
 
     def verify(self) -> dict[str, Any]:
@@ -294,8 +294,8 @@ class NightlyState:
 
     def results(
         self,
-        start: date | datetime | str | None = None,
-        end: date | datetime | str | None = None,
+        start: Day = None,
+        end: Day = None,
         *,
         confidence: float = 0.95,
     ) -> dict[str, Result]:
@@ -304,18 +304,7 @@ class NightlyState:
         Days are of the state's calendar; None means without bound. Figures of user-unit measures are those of these
         journeys. `confidence` is the level of the intervals.
         """
-        days, store = (_day(start), _day(end)), self._store
+        days, store = days_between(start, end), self._store
         with store.reading():
             manifest = store.read()
             return results_of(store, manifest, settings_in(manifest), days, confidence)
-
-
-def _day(given: date | datetime | str | None) -> int | None:
-    """Days since 1970 of a day."""
-    if given is None:
-        return None
-    try:
-        day = date.fromisoformat(given[:10]) if isinstance(given, str) else date(given.year, given.month, given.day)
-    except (ValueError, AttributeError) as error:
-        raise StateError(f"{given!r} is no day", hint="e.g. 2026-03-01") from error
-    return day.toordinal() - date(1970, 1, 1).toordinal()

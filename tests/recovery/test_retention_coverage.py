@@ -89,6 +89,32 @@ def test_one_cohort_and_one_period(n: int, low: float, high: float) -> None:
 
 
 @EVIDENCE
+@pytest.mark.parametrize(("buyers", "share"), [(160, 0.4), (40, 0.1), (20, 0.05)])
+def test_value_per_member_where_few_pay_and_amounts_differ(
+    buyers: int, share: float, n: int, low: float, high: float
+) -> None:
+    """All come in the first week; some buy in the second, for log-normal amounts. Straight limits cover 93, 90 and 88 %."""
+    rng, hits, truth = np.random.default_rng(buyers), [], share * float(np.exp(0.5))
+    for salt in range(n):
+        bought = np.flatnonzero(rng.random(USERS) < share)
+        user = np.concatenate((np.arange(USERS), bought)) + salt * USERS
+        week = np.repeat([0, 1], [USERS, len(bought)])
+        log = pl.DataFrame({
+            "user": [f"user-{u}" for u in user.tolist()],
+            "s": MONDAY + week * 7 * DAY + rng.integers(0, 7 * DAY, len(week)),
+            "event": ["visit"] * USERS + ["order"] * len(bought),
+            "paid": [None] * USERS + rng.lognormal(0, 1, len(bought)).tolist(),
+        })  # fmt: skip
+        events = read_events(
+            log, user="user", timestamp="s", time_unit="s", touchpoint="event", value="paid", currency="EUR"
+        )
+        journeys = build_journeys(events, observed_until=(MONDAY + 14 * DAY) * 1_000_000)
+        hits.append(covers(retention(journeys, periods=1).frame.row(1, named=True), "value_per_user", truth))
+    tell(f"value per member, {buyers} of {USERS} pay log-normal amounts", n, hits)
+    assert low <= np.mean(hits) <= high
+
+
+@EVIDENCE
 @pytest.mark.parametrize("days", [60, 90, 180])
 def test_conversion_within_a_horizon_in_a_log_cut_short(days: int, n: int, low: float, high: float) -> None:
     # Users start all over the log and have several journeys; a third of these converts, after 6 days on average.

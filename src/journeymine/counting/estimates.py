@@ -57,12 +57,14 @@ class Number:
         None to ask only for enough folds.
     once : rows in which each user stands once, so that no fold can be one user's: it may hold more than others.
     least : what the number cannot be below, such as 0 for a time; the lower limit ends there.
+    skewed : a mean to which a few may give much, such as money or time: the limits follow its skewness.
     """
 
     values: Floats
     trials: Floats | None = None
     once: npt.NDArray[np.bool_] | None = None
     least: float = -np.inf
+    skewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

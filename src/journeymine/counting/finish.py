@@ -280,7 +280,7 @@ def interval_of(value: Any, confidence: float) -> Interval:
     if isinstance(value, Number):
         found = number_interval(
             value.values[0], value.values[1:], trials_by_fold=value.trials, each_user_once=value.once,
-            confidence=confidence,
+            skewed=value.skewed, confidence=confidence,
         )  # fmt: skip
         np.maximum(found.lower, value.least, out=found.lower)
         return found

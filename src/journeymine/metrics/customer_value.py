@@ -136,15 +136,15 @@ class CustomerValue:
         worth = histogram_of(tallies["values"], tally.rows)
         worth = worth if has_value else worth.emptied()
         with np.errstate(divide="ignore", invalid="ignore"):
-            per_customer = Number(value / spread["customers"], behind)
+            per_customer = Number(value / spread["customers"], behind, skewed=True)
             columns: dict[str, Any] = {
                 **{name: tally.total(name) for name in ("n_users", "buyers", "customers", "purchases", "repeated")},
                 "value": tally["value"] / MICRO,
                 "value_per_customer": per_customer,
                 "p50_value": Quantile(worth, 0.5, 1 / MICRO),
                 "p90_value": Quantile(worth, 0.9, 1 / MICRO),
-                "value_per_purchase": Number(value / spread["purchases"], behind),
-                "purchases_per_customer": Number(spread["purchases"] / spread["customers"], behind),
+                "value_per_purchase": Number(value / spread["purchases"], behind, skewed=True),
+                "purchases_per_customer": Number(spread["purchases"] / spread["customers"], behind, skewed=True),
                 "buyer_share": Share(tally.by_fold("buyers"), tally.by_fold("n_users"), users=users, once=once),
                 "repeated_share": Share(
                     tally.by_fold("repeated"), tally.by_fold("customers"), users=customers, once=once
@@ -208,8 +208,8 @@ def customer_value(
     The value is that of the steps that satisfy `event`, whatever `value_from` says. A missing value is 0; where no
     purchase has one, the means and quantiles are null. A customer with a negative sum counts as 0 in the quantiles only. Purchases in any
     journey count, whatever its status. Each step that satisfies `event` is a purchase, also a second one at the same
-    instant. Null labels are ``"(unknown)"``. Counts merge exactly over users. Intervals: the jackknife over the 64
-    folds for means, Woodruff for quantiles, and Wilson for shares, in which each user counts once.
+    instant. Null labels are ``"(unknown)"``. Counts merge exactly over users. Intervals: for means the jackknife over
+    the 64 folds with limits that follow the skewness (Hall 1992), Woodruff for quantiles, and Wilson for shares, in which each user counts once.
     """
     measure = CustomerValue(event={"goal": True} if event is None else event, within=within, by=by)
     check_occurs(journeys, measure.event)

@@ -86,8 +86,8 @@ class Dwell:
                 **{name: tally.total(name) for name in COUNTED if name != "n_visits"},
                 "p50_s": Quantile(times, 0.5, 1 / MICRO),
                 "p90_s": Quantile(times, 0.9, 1 / MICRO),
-                "mean_s": Number(mean, n_folds, least=0.0),
-                "mean_visits": Number(visits, n_folds, least=1.0),
+                "mean_s": Number(mean, n_folds, least=0.0, skewed=True),
+                "mean_visits": Number(visits, n_folds, least=1.0, skewed=True),
             },
             users=tally.total("n_users"),
             reasons=reasons,
@@ -131,7 +131,8 @@ def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confiden
     steps before may be missing. The silence after the last step belongs to no place: a journey that ends with its only
     step here spent 0 s. Steps at one instant are in the documented order. Null labels are ``"(unknown)"``; company
     touches are no steps. Empty input gives no row. Counts merge exactly. Quantiles are within 0.8 %. Intervals:
-    Woodruff (1952) for quantiles and the jackknife for means, both clustered by user through the 64 folds.
+    Woodruff (1952) for quantiles, and for means the jackknife with limits that follow the skewness (Hall 1992), both
+    clustered by user through the 64 folds.
 
     Examples
     --------

@@ -173,7 +173,7 @@ def _value(tally: Tally) -> Number:
     with np.errstate(divide="ignore", invalid="ignore"):
         value = tally.spread("value") / MICRO / tally.spread("n")
     has_value = tally.told("value")
-    return Number(value if has_value else np.full(value.shape, np.nan), tally.by_fold("n")[tally.present])
+    return Number(value if has_value else np.full(value.shape, np.nan), tally.by_fold("n")[tally.present], skewed=True)
 
 
 def retention(
@@ -239,7 +239,7 @@ def retention(
     over. The unbounded share of a young cohort still grows, because fewer of its later periods were watched. Every
     journey counts, whatever its status; touches by the company do not. Null labels are ``"(unknown)"``. Empty input
     gives no row. Counts merge exactly over users. Intervals: Wilson (1927), each user counting once in a cell; over all
-    cohorts clustered by user where users recur; the jackknife for values.
+    cohorts clustered by user where users recur; for values the jackknife with limits that follow the skewness (Hall 1992).
 
     Examples
     --------

@@ -137,7 +137,7 @@ class Waiting:
                 "converted_share": Share(tally.by_fold("converted_after"), asked, users=users, once=users == n),
                 "p50_s": Quantile(times, 0.5, 1 / MICRO),
                 "p90_s": Quantile(times, 0.9, 1 / MICRO),
-                "mean_s": Number(mean, arrived[tally.present], least=0.0),
+                "mean_s": Number(mean, arrived[tally.present], least=0.0, skewed=True),
             },
             users=users,
             converting=tally.total("users_arrived"),
@@ -194,7 +194,7 @@ def waiting(
     and `converted_share` is null. The start never ends its own waiting. An arrival at
     the same instant takes 0 s; the documented order of ties decides whether it comes after. Null labels are
     ``"(unknown)"``; touches by the company are no steps. Counts merge exactly. Intervals: Wilson clustered by user
-    through the 64 folds, Woodruff for quantiles, the jackknife for the mean. For all pairs of direct neighbours at once
+    through the 64 folds, Woodruff for quantiles, the jackknife with limits that follow the skewness (Hall 1992) for the mean. For all pairs of direct neighbours at once
     see `transitions`; for the time to convert of all journeys, open ones among them, `time_to_convert`.
     """
     measure = Waiting(start=start, until=until, by=by)

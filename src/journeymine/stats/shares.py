@@ -19,14 +19,8 @@ import numpy.typing as npt
 
 from journeymine.errors import QuestionError
 from journeymine.stats.folds import design_effect, jackknife_correlation, jackknife_variance
-from journeymine.stats.intervals import (
-    FloatArray,
-    normal_quantile,
-    score_limits,
-    square_and_add,
-    student,
-    student_quantile,
-)
+from journeymine.stats.intervals import FloatArray, normal_quantile, score_limits, square_and_add, student_quantile
+from journeymine.stats.skewed import skewed_student
 
 __all__ = [
     "DOMINANT_FOLD",
@@ -179,6 +173,7 @@ def number_interval(
     *,
     trials_by_fold: npt.ArrayLike | None = None,
     each_user_once: npt.ArrayLike | None = None,
+    skewed: bool = False,
     confidence: float = 0.95,
 ) -> Interval:
     """Interval of a smooth number (mean, ratio, credit, solved chain): estimate ± t · jackknife standard error.
@@ -190,6 +185,7 @@ def number_interval(
     trials_by_fold : how much stands behind each row in those K folds, shape [K, rows …]; the rules on too few folds and
         on a dominant one are applied to it. By default only K is looked at.
     each_user_once : rows whose trials are all of different users: no fold of theirs is ruled by one.
+    skewed : whether the limits follow the skewness of the number, as of a mean of few large amounts.
     confidence : between 0 and 1.
 
     Returns
@@ -217,8 +213,9 @@ def number_interval(
     reason = _reason(tried, exempt=np.zeros(value.shape, dtype=bool))
     reason[once & (reason == DOMINANT_FOLD)] = None
     _set_reason(reason, np.isnan(variance) | ~np.isfinite(value), UNDEFINED_REPLICATE)
-    lower, upper = student(value, variance, (tried > 0).sum(axis=0) - 1, confidence)
-    return _interval(value, lower, upper, np.full(value.shape, np.nan), reason)
+    df = (tried > 0).sum(axis=0) - 1
+    limits = skewed_student(value, series if skewed else None, variance, df, confidence)
+    return _interval(value, *limits, np.full(value.shape, np.nan), reason)
 
 
 def difference_interval(

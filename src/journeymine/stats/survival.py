@@ -191,7 +191,7 @@ class LogRank:
 def log_rank(events: npt.ArrayLike, risk: npt.ArrayLike) -> LogRank:
     """Log-rank test that k groups have the same hazard at all times [1]_, with the hypergeometric variance.
 
-    For independent subjects; where a user counts several times, prefer `permutation_test`.
+    For independent subjects; where a user counts several times, take `clustered_log_rank`.
 
     Parameters
     ----------

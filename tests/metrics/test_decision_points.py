@@ -40,3 +40,19 @@ def test_what_a_few_customers_do_time_and_again_is_not_tested(kiosk: list[tuple[
         assert (row["p_value"] is not None) == tested, row
         assert (row["difference_lower"] is not None) == tested, row
         assert (row["p_adjusted"] is not None) == tested, row
+
+
+def test_a_ratio_of_shares_has_no_limit_below_nought() -> None:
+    rows = [
+        (f"{channel}{i}", second, what, channel)
+        for channel, n, won in (("web", 600, 200), ("kiosk", 40, 1))
+        for i in range(n)
+        for second, what in enumerate(("look", "order") if i < won else ("look", "look"))
+    ]
+    frame = pl.DataFrame(rows, schema=["user", "t", "what", "channel"], orient="row")
+    events = jm.read_events(frame, user="user", timestamp="t", time_unit="s", touchpoint="what", channel="channel")
+    journeys = jm.build_journeys(events, goal="order", idle="2d", observed_until=400 * DAY * 1_000_000)
+    kiosk = jm.decision_points(journeys, grain="channel").frame.row(by_predicate=pl.col("label") == "kiosk", named=True)
+    assert kiosk["lift"] == pytest.approx((1 / 40) / (200 / 600))
+    assert kiosk["lift_lower"] == 0
+    assert kiosk["lift_upper"] < 1

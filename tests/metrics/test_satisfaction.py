@@ -149,6 +149,30 @@ def test_touchpoints_may_have_scales_of_their_own() -> None:
     assert together.notes
 
 
+def test_limits_end_with_the_scale_and_nothing_is_sure_to_the_last_digit() -> None:
+    found = satisfaction(
+        scored([("best", 10)] * 60 + [("nines", 9), ("nines", 10)] * 30 + [("one", 1)] + [("one", 10)] * 59)
+    )
+    rows = {row["touchpoint"]: row for row in found.frame.rows(named=True)}
+    for row in rows.values():
+        for name, least, most in (("emotion", -2, 2), ("mean", 0, 10), ("nps", -100, 100)):
+            lower, upper = row[f"{name}_lower"], row[f"{name}_upper"]
+            assert (lower is None) == (upper is None)
+            assert lower is None or least <= lower < row[name] < upper <= most or upper == most
+    assert rows["one"]["nps_upper"] == 100
+    assert rows["one"]["mean_upper"] == 10
+    assert rows["one"]["emotion_upper"] == 2
+    assert (rows["best"]["emotion_lower"], rows["best"]["mean_lower"], rows["best"]["nps_lower"]) == (None, None, None)
+    assert "alike" in rows["best"]["reason"]
+    assert rows["best"]["csat_share_lower"] == pytest.approx(0.939828, abs=1e-6)  # Wilson, 60 of 60
+    assert rows["nines"]["nps_lower"] is None  # all promoters
+    assert rows["nines"]["reason"] is None
+    assert rows["nines"]["emotion_lower"] < 1.8 < rows["nines"]["emotion_upper"]
+    dips = found.tables["dips"]
+    assert dips["p_value"].count() == 3
+    assert dips.filter(touchpoint="best")["emotion_lower"].to_list() == [None]
+
+
 def answered_by(people: list[tuple[str, str, int, list[int]]]) -> pl.DataFrame:
     """The dips of a log in which some people answer at a touchpoint so many times each, with those scores by turns."""
     rows = [

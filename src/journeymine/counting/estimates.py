@@ -56,14 +56,16 @@ class Number:
     trials : how much stands behind each row in those K folds, shape [K, rows]: ``tally.by_fold(…)[tally.present]``;
         None to ask only for enough folds.
     once : rows in which each user stands once, so that no fold can be one user's: it may hold more than others.
-    least : what the number cannot be below, such as 0 for a time; the lower limit ends there.
+    least, most : what the number cannot be below, such as 0 for a time, and above; the limits end there. One for all rows,
+        or one for each.
     skewed : a mean to which a few may give much, such as money or time: the limits follow its skewness.
     """
 
     values: Floats
     trials: Floats | None = None
     once: npt.NDArray[np.bool_] | None = None
-    least: float = -np.inf
+    least: float | Floats = -np.inf
+    most: float | Floats = np.inf
     skewed: bool = False
 
 

@@ -283,6 +283,7 @@ def interval_of(value: Any, confidence: float) -> Interval:
             skewed=value.skewed, confidence=confidence,
         )  # fmt: skip
         np.maximum(found.lower, value.least, out=found.lower)
+        np.minimum(found.upper, value.most, out=found.upper)
         return found
     assert isinstance(value, SolvedShare)
     return solved_share_interval(

@@ -106,7 +106,7 @@ class DecisionPoints:
                 "converted_with": nullable(found.share_with[0]),
                 "converted_without": nullable(found.share_without[0]),
                 "difference": Number(found.difference, found.behind),
-                "lift": Number(lift, found.behind),
+                "lift": Number(lift, found.behind, least=0.0),
                 "p_value": nullable(p),
                 "p_adjusted": nullable(adjusted),
                 "information_gain_bits": pl.Series(_information_gain(tallies["met"], tallies["reached"], found.rows)),

@@ -13,7 +13,7 @@ from journeymine.counting.estimates import Answer, Number, Share
 from journeymine.counting.tally import Tally, spread
 from journeymine.metrics.contrast_estimate import by_group, significance
 from journeymine.metrics.satisfaction_scale import NPS, Scale, bounds
-from journeymine.stats.shares import given, number_interval
+from journeymine.stats.shares import enough_people, given, number_interval
 
 __all__ = ["dips", "scores"]
 
@@ -22,6 +22,7 @@ Ints = npt.NDArray[np.int64]
 ENOUGH = 30
 """Fewest answers, here and in the rest, for a touchpoint to be tested."""
 NOT_ASKED, SILENT = "no touchpoint here ever carries a score", "nobody answered here"
+ALIKE = "all answers here are alike, which tells no variance"
 MIXED = "scores here are on different scales; see emotion"
 
 
@@ -67,19 +68,20 @@ def scores(asked: Tally, places: Tally, names: Sequence[str], scale: Scale, *, h
             "n_asked": n_asked.sum(axis=0).astype(np.int64),
             "n_answered": answers.astype(np.int64),
             "n_users": users,
-            "emotion": Number(emotion, behind),
-            "mean": Number(mean, behind),
+            "emotion": Number(_unless_alike(emotion), behind, least=-2.0, most=2.0),
+            "mean": Number(_unless_alike(mean), behind, least=low / MICRO, most=high / MICRO),
             "csat_share": Share(here("satisfied"), n_answered, users=users, once=once),
             "dissatisfied_share": Share(here("dissatisfied"), n_answered, users=users, once=once),
-            "nps": Number(nps, behind),
+            "nps": Number(_unless_alike(nps), behind, least=-100.0, most=100.0),
             "response_share": Share(n_answered, n_asked),
             "converted_answered": _plain(answered),
             "converted_silent": _plain(silent),
-            "response_bias": Number(bias, behind),
+            "response_bias": Number(_unless_alike(bias), behind, least=-1.0, most=1.0),
         },
         users=users,
         reasons=[
-            NOT_ASKED if not a else SILENT if not b else None for a, b in zip(n_asked.sum(axis=0), answers, strict=True)
+            NOT_ASKED if not a else SILENT if not b else alike
+            for a, b, alike in zip(n_asked.sum(axis=0), answers, _alike(emotion, behind), strict=True)
         ],
         notes=(MIXED,) if bool(np.any(~one_scale & (answers > 0))) else (),
     )
@@ -150,16 +152,40 @@ def dips(tally: Tally) -> Answer:
         columns={
             "n_answered": n,
             "n_users": users,
-            "emotion": Number(own, behind, once),
+            "emotion": Number(_unless_alike(own), behind, once, least=-2.0, most=2.0),
             "emotion_rest": _plain(others[0]),
             "n_rest": rest_n.sum(axis=0).astype(np.int64),
             "rest_of": pl.Series(np.where(in_stage, "stage", "journey").tolist(), dtype=pl.String),
-            "difference": Number(own - others, np.where(few_beside, beside, behind), once & ~few_beside),
+            "difference": Number(
+                _unless_alike(own - others),
+                np.where(few_beside, beside, behind),
+                once & ~few_beside,
+                least=-4.0,
+                most=4.0,
+            ),
             "p_value": _plain(p),
             "p_adjusted": _plain(adjusted),
         },
         users=users,
+        reasons=_alike(own, behind),
     )
+
+
+def _unless_alike(values: Floats) -> Floats:
+    """Finished numbers with replicates, shape [1 + K, rows], the replicates unknown where they are all the same.
+
+    Where all say the same, the folds show no variance, and a jackknife would be sure of what sixty people say to the last digit.
+    """
+    if len(values) < 2:
+        return values
+    alike = np.ptp(values[1:], axis=0) <= 1e-12
+    return np.where(alike & (np.arange(len(values)) > 0)[:, None], np.nan, values)
+
+
+def _alike(values: Floats, behind: Floats) -> list[str | None]:
+    """Why there is no interval where all say the same, and enough people say it."""
+    silent = np.isnan(_unless_alike(values)[1:]).all(axis=0) & ~np.isnan(values[0]) & enough_people(behind)
+    return [ALIKE if each else None for each in silent]
 
 
 def _few_people(values: Floats, behind: Floats, once: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.bool_]:

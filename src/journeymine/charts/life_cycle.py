@@ -84,7 +84,8 @@ def life_cycle_chart(result: Any, *, group: str | None = None, width: int = _WID
         f"The last {MAX_PERIODS} of {n_periods} periods." if n_periods > MAX_PERIODS else "",
         (
             "Above the line: active users; below: gone dormant; pale: the period is not whole. "
-            f"Dots: share of the users of the period before that came again, {percent(result.confidence, 0)}% intervals."
+            f"Dots: share of the users of the period before that came again, {percent(result.confidence, 0)}% "
+            "intervals."
         ),
     ]
     return styled(chart.properties(title=title_of(result, words)))

@@ -32,7 +32,8 @@ class Rows:
     Attributes
     ----------
     estimate : column drawn; its limits are `<estimate>_lower` and `<estimate>_upper`, where there are such columns.
-    form : ``"percent"`` (bars on 0–100 %), ``"points"`` or ``"signed"`` (dots about a line at 0), ``"number"`` or ``"count"`` (bars).
+    form : ``"percent"`` (bars on 0–100 %), ``"points"`` or ``"signed"`` (dots about a line at 0), ``"number"`` or
+        ``"count"`` (bars).
     axis : title of the axis.
     said : what the marks are, in a sentence.
     first : the first counted column; the label columns come before it.

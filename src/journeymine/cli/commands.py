@@ -141,8 +141,8 @@ def mine_tables(
 ) -> None:  # fmt: skip
     """Write the tables behind a journey map, or those you ask for.
 
-    Journeys, transitions, variants, conversion, drop-off, friction and the others, or what --measures names; the quarantine and
-    the report.
+    Journeys, transitions, variants, conversion, drop-off, friction and the others, or what --measures names; the
+    quarantine and the report.
     """
     options = LogOptions.of(
         user=user, timestamp=timestamp, touchpoint=touchpoint, channel=channel, value=value, timezone=timezone,

@@ -48,8 +48,8 @@ class LogOptions:
 def open_log(log: str, config: Path | None, options: LogOptions, max_quarantine_share: float | None) -> Events:
     """Open the log that the arguments name.
 
-    A configuration without sources describes the log itself; with sources, `log` is the folder (or, for a single source,
-    the file) that they are found in.
+    A configuration without sources describes the log itself; with sources, `log` is the folder (or, for a single
+    source, the file) that they are found in.
     """
     if config is None and log.lower().endswith(".toml"):
         return read_events(log, max_quarantine_share=max_quarantine_share)

@@ -137,8 +137,8 @@ def places(cell: npt.NDArray[np.integer], size: int, journey: Ints) -> Ints:
 def with_labels_in_use(journeys: Journeys, names: Sequence[str]) -> Journeys:
     """The same journeys; a column of `names` with more labels than a breakdown may have knows those only that occur in them.
 
-    For all journeys that a question is asked of, such as a selection of few users; never for a part of them, which would be
-    broken down where the whole is refused.
+    For all journeys that a question is asked of, such as a selection of few users; never for a part of them, which
+    would be broken down where the whole is refused.
     """
     segments = {name: _in_use(journeys.segments[name]) for name in names if _many(journeys.segments.get(name))}
     if segments:

@@ -302,8 +302,8 @@ def _check_alike(first: Counts, other: Counts, stage_map: str | None) -> None:
     bases = [replace(each.basis, stage_map=None) for each in (first, other)]
     if bases[0] == bases[1] and other.basis.stage_map not in (None, stage_map):
         raise MergeError(
-            "counts were made with two stage maps: their stages have the same names, and hold other touchpoints, or the facts "
-            "about touchpoints differ",
+            "counts were made with two stage maps: their stages have the same names, and hold other touchpoints, or "
+            "the facts about touchpoints differ",
             hint="count all parts with one stage map",
         )
     if bases[0] == bases[1]:

@@ -26,7 +26,8 @@ class Groups:
     ----------
     values : per name the labels there are; of `rare` groups the label of each.
     size : numbers are below it.
-    rare : the group of each row of all the journeys, where alphabets are so enormous that only groups that occur are numbered.
+    rare : the group of each row of all the journeys, where alphabets are so enormous that only groups that occur are
+        numbered.
     """
 
     values: Mapping[str, pl.Series]

@@ -1,7 +1,7 @@
 """Estimates of tables of millions of rows, of which most fill few folds.
 
-A row that fills fewer than `MIN_FOLDS` folds gets no interval from them; what is left is arithmetic with its totals, done
-for all such rows at once. The others are laid out by fold, block after block.
+A row that fills fewer than `MIN_FOLDS` folds gets no interval from them; what is left is arithmetic with its totals,
+done for all such rows at once. The others are laid out by fold, block after block.
 """
 
 from __future__ import annotations

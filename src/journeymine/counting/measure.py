@@ -100,8 +100,8 @@ def listed_measures(measures: Any) -> list[Measure]:
 def check_questions(measures: Iterable[Measure], labels: Mapping[str, Sequence[str]]) -> None:
     """Ask each measure that has a ``check(labels)`` whether its question fits the vocabulary of the whole log.
 
-    A part cannot tell a label that it lacks from one that nobody has; an engine that knows every label asks once, before
-    anything is counted.
+    A part cannot tell a label that it lacks from one that nobody has; an engine that knows every label asks once,
+    before anything is counted.
 
     Parameters
     ----------
@@ -120,8 +120,8 @@ def check_questions(measures: Iterable[Measure], labels: Mapping[str, Sequence[s
 def question_of(measure: Measure) -> str:
     """Fingerprint of a measure's type and fields: equal questions, equal text, on any machine.
 
-    A field that a later version added says so (``metadata=LATER``) and is left out while it asks for nothing, so that counts
-    saved before it was there still answer the same question.
+    A field that a later version added says so (``metadata=LATER``) and is left out while it asks for nothing, so that
+    counts saved before it was there still answer the same question.
     """
     assert is_dataclass(measure)
     asked = {f.name: _plain(getattr(measure, f.name)) for f in fields(measure)}

@@ -1,7 +1,7 @@
 """How often each of many numbers occurs: what a row adds to the counts, packed into one number and counted all at once.
 
-Where few numbers may occur, each has a place of its own; of more, they are sorted and counted in runs, since places far apart
-are slow to reach.
+Where few numbers may occur, each has a place of its own; of more, they are sorted and counted in runs, since places far
+apart are slow to reach.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ class Occurrences:
 
         Returns
         -------
-        Each cell, ascending; the kinds of all its numbers, cell after cell; how often each; and where those of each cell begin.
+        Each cell, ascending; the kinds of all its numbers, cell after cell; how often each; and where those of each
+        cell begin.
         """
         numbers, n = self.counted()
         cell = numbers // n_kinds

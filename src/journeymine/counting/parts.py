@@ -32,8 +32,8 @@ def count_in_memory(measure: Measure, journeys: Journeys, *, n_steps: int | None
 
     Parameters
     ----------
-    whole : whether these are all that the question is asked of, and not themselves a part; only then do labels that do not
-        occur in them not count as labels of a breakdown.
+    whole : whether these are all that the question is asked of, and not themselves a part; only then do labels that do
+        not occur in them not count as labels of a breakdown.
     """
     if whole:
         journeys = with_labels_in_use(journeys, getattr(measure, "names", ()))

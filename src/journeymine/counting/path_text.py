@@ -64,7 +64,8 @@ def lists_of(
 ) -> pl.Series:
     """Lists of labels from codes into `labels`, those of all paths one after the other; null where not `kept`.
 
-    Equal lists are equal to the byte: they are views of one table, of the labels that occur in the order of the alphabet.
+    Equal lists are equal to the byte: they are views of one table, of the labels that occur in the order of the
+    alphabet.
     """
     import pyarrow as pa
 

@@ -23,8 +23,8 @@ _NOWHERE = Basis(JourneyRules(), LogContext(0, 0))
 def check_names(measure: Measure) -> None:
     """Refuse a breakdown by a name that a column of the measure has: of its answers, or of the tables it counts in.
 
-    What these are the measure tells itself: it is asked about nobody, by labels of other names. Names that begin with an
-    underscore are kept for the columns in which an answer is worked out.
+    What these are the measure tells itself: it is asked about nobody, by labels of other names. Names that begin with
+    an underscore are kept for the columns in which an answer is worked out.
 
     Raises
     ------

@@ -53,7 +53,8 @@ def count_part(frame: pl.DataFrame, measures: Sequence[Measure], plan: PartPlan)
 
     Parameters
     ----------
-    frame : rows of `Events.scan` that are usable in themselves, in any order of rows; labels as strings or categoricals.
+    frame : rows of `Events.scan` that are usable in themselves, in any order of rows; labels as strings or
+        categoricals.
     measures : what to count.
     plan : the rest.
 

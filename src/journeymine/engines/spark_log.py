@@ -131,8 +131,8 @@ def _sources(
         ordered = FILE in frame.columns
         if not ordered and not own.tie_break:
             raise SchemaError(
-                f"the rows of {name} come from Spark in no order, and no tie_break says which of two events of one user "
-                "at one instant was first",
+                f"the rows of {name} come from Spark in no order, and no tie_break says which of two events of one "
+                "user at one instant was first",
                 hint='name the columns that do, e.g. tie_break=["sequence_number"], or read Parquet files by their path',
             )
         sources.append(SparkSource(name, own, dict(used.schema), ordered))

@@ -1,7 +1,7 @@
 """Large Parquet files read batch by batch: memory that one batch was decoded into serves the next.
 
-Reading a file whole holds every column twice for a while, as decoded and as kept. Here only the ids are kept as they come;
-times, codes and numbers go straight to where they stay. Labels that the file holds as codes are read as such.
+Reading a file whole holds every column twice for a while, as decoded and as kept. Here only the ids are kept as they
+come; times, codes and numbers go straight to where they stay. Labels that the file holds as codes are read as such.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Events in the order that journeys are read in: user by user, each by time.
 
-Users are brought together in two steps, each of which stays inside the processor's cache. Chunk by chunk, rows are laid into
-buckets by the first bits of a 64-bit hash of the user's id; then, bucket by bucket, one sort of packed integers, more bits of
-the hash above the row's place, puts each user's rows side by side. No ids are sorted. The hash never leaves this
-module: ids that agree in those bits are noticed by a second, independent hash, and told apart by the ids themselves.
+Users are brought together in two steps, each of which stays inside the processor's cache. Chunk by chunk, rows are laid
+into buckets by the first bits of a 64-bit hash of the user's id; then, bucket by bucket, one sort of packed integers,
+more bits of the hash above the row's place, puts each user's rows side by side. No ids are sorted. The hash never
+leaves this module: ids that agree in those bits are noticed by a second, independent hash, and told apart by the ids
+themselves.
 
 Inside a user: timestamp, then the tie-break columns, then input order. Only users whose rows do not already come in
 time order are sorted again.
@@ -101,11 +102,13 @@ class OrderedEvents:
 def order_events(events: CodedEvents, *, consume: bool = False) -> OrderedEvents:
     """Bring each user's events together and in time order.
 
-    Cost: two sorts of small integers and a few passes; memory about 40 bytes per event while it runs, 30 with `consume`.
+    Cost: two sorts of small integers and a few passes; memory about 40 bytes per event while it runs, 30 with
+    `consume`.
 
     Parameters
     ----------
-    consume : work in the arrays of `events`, as far as they can be written to; `events` holds nothing of use afterwards.
+    consume : work in the arrays of `events`, as far as they can be written to; `events` holds nothing of use
+        afterwards.
     """
     n = len(events)
     bits = min((n // _BUCKET).bit_length(), 32 - _CHUNK_BITS)
@@ -257,8 +260,8 @@ def _by_user(here: _Piece, user: pl.Series) -> tuple[Rows, Bools]:
     """Rows of a bucket with users together and input order kept inside each, and where one user ends and the next begins.
 
     The sort compares 32 bits of the hash, beside those of the bucket. Runs in which the second hash differs are ordered
-    by the id itself. Two ids that agree in all 64 bits or more, and so stay together, are at most 2⁻⁶⁴ likely per pair, and
-    2⁻⁷² in a log of 20 million events.
+    by the id itself. Two ids that agree in all 64 bits or more, and so stay together, are at most 2⁻⁶⁴ likely per pair,
+    and 2⁻⁷² in a log of 20 million events.
     """
     bits = np.uint64(max(len(here.hash) - 1, 1).bit_length())
     key = here.hash.astype(np.uint64)

@@ -1,7 +1,7 @@
 """Labels of a Parquet file as codes, taken from the dictionaries that it holds them in.
 
-A column of a few labels is stored as a dictionary and small numbers. Reading it as strings, only to code those again, costs ten times
-as much as reading the numbers.
+A column of a few labels is stored as a dictionary and small numbers. Reading it as strings, only to code those again,
+costs ten times as much as reading the numbers.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def enforce_limit(read: int, by_reason: Mapping[str, int], by_file: Mapping[str,
     files = ", ".join(f"{path} ({-count:,})" for count, path in worst[:5])
     more = f" and {len(worst) - 5} more" if len(worst) > 5 else ""
     raise QuarantineLimitError(
-        f"{aside:,} of {read:,} rows ({percent(aside / read)}%) cannot be used, more than {percent(limit)}%: {reasons}. "
-        f"In {files}{more}",
+        f"{aside:,} of {read:,} rows ({percent(aside / read)}%) cannot be used, more than {percent(limit)}%: "
+        f"{reasons}. In {files}{more}",
         hint="look at events.quarantine, mend the schema or the data, or allow more with max_quarantine_share=…",
     )

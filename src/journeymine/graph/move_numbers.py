@@ -1,6 +1,7 @@
 """Moves of mature journeys between labels, up to the first goal: where from, where to and the fold are one number each.
 
-Numbers are made block by block, in the processor's cache, and sorted and counted as they are; labels are looked up at the end.
+Numbers are made block by block, in the processor's cache, and sorted and counted as they are; labels are looked up at
+the end.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Journeys in the order of their paths, so that equal paths stand together: paths are read as words of packed labels.
 
-A word holds the next few labels of a path, the first in the upper bits and 0 after the end, so that words compare as the
-labels do. All journeys are sorted by their first word; those that still tie, by their next one. Below the labels stands
-the row that the word belongs to, so that plain integers are sorted, several times faster than an ``argsort``. Nothing is
-hashed, so nothing can collide, and the order is the same on every machine.
+A word holds the next few labels of a path, the first in the upper bits and 0 after the end, so that words compare as
+the labels do. All journeys are sorted by their first word; those that still tie, by their next one. Below the labels
+stands the row that the word belongs to, so that plain integers are sorted, several times faster than an ``argsort``.
+Nothing is hashed, so nothing can collide, and the order is the same on every machine.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class _Layout:
     Attributes
     ----------
     n_labels : how many labels.
-    label, row : bits of a label and of the row; 0 for the row where not even one label fits beside run and row, which then stay outside.
+    label, row : bits of a label and of the row; 0 for the row where not even one label fits beside run and row, which
+        then stay outside.
     """
 
     n_labels: int

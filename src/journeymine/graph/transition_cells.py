@@ -1,7 +1,7 @@
 """Edges and nodes of journeys with few labels: block after block added into one array of cells, no table in between.
 
-A cell is an edge or a node (of one group). Inside a block, rows are sorted by cell once; everything that is asked of an edge is a
-pass over that order, short enough for the processor's cache.
+A cell is an edge or a node (of one group). Inside a block, rows are sorted by cell once; everything that is asked of an
+edge is a pass over that order, short enough for the processor's cache.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ _FEW_CELLS, _MOST_CELLS = 1 << 17, 1 << 23
 class Fates:
     """What is added for a journey, one entry per journey of a block; `fate` is 1 if it is judged, 2 if it also converted.
 
-    Judged are mature journeys; service after an earlier goal cannot convert, and is outside conversion here as elsewhere.
+    Judged are mature journeys; service after an earlier goal cannot convert, and is outside conversion here as
+    elsewhere.
     """
 
     fold: npt.NDArray[np.uint8]

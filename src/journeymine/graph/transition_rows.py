@@ -1,8 +1,8 @@
 """Edges and nodes of journeys with many labels: all rows sorted once by what they count towards, then counted stretch by stretch.
 
-A row adds to one cell (an edge or a node, of one group) in one fold. Cell, fold and step are packed into one integer, and
-those are sorted. A stretch ends where a cell ends, so each is counted on its own, by any thread, and nothing is left to
-merge: the tables come out in order, each key once.
+A row adds to one cell (an edge or a node, of one group) in one fold. Cell, fold and step are packed into one integer,
+and those are sorted. A stretch ends where a cell ends, so each is counted on its own, by any thread, and nothing is
+left to merge: the tables come out in order, each key once.
 """
 
 from __future__ import annotations

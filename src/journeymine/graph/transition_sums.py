@@ -1,7 +1,7 @@
 """Totals of cells of a transition graph: journeys, uses and users of each, and times.
 
-What a row adds to its cell (its fold, whether it is the first of its journey or user there, and what became of the journey)
-is one small number, so all of it is counted at once.
+What a row adds to its cell (its fold, whether it is the first of its journey or user there, and what became of the
+journey) is one small number, so all of it is counted at once.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ class LogContext:
 def check_wild(time: npt.NDArray[np.int64], rules: JourneyRules) -> None:
     """Refuse a log whose last timestamps stand so far apart from the rest that they decide what is open.
 
-    Looks at the gap between the last timestamp and the 99.99 % quantile; logs under 1,000 events are left alone, where a
-    quiet month is ordinary.
+    Looks at the gap between the last timestamp and the 99.99 % quantile; logs under 1,000 events are left alone, where
+    a quiet month is ordinary.
 
     Raises
     ------

@@ -15,8 +15,9 @@ from journeymine.journeys.rules import JourneyRules
 __all__ = ["UNSTAGED_GOAL", "is_unstaged", "mergeable_notes", "notes_of"]
 
 UNSTAGED_GOAL = (
-    "the goal names no touchpoint that a stage is declared for (it is of no stage, a pattern, or a condition on something "
-    "else), so its stage is not known: journeys end with their goal and have no after-sale part; say it with goal_stage="
+    "the goal names no touchpoint that a stage is declared for (it is of no stage, a pattern, or a condition on "
+    "something else), so its stage is not known: journeys end with their goal and have no after-sale part; say it with "
+    "goal_stage="
 )
 
 

@@ -35,8 +35,8 @@ class JourneyRules:
     goal_stage : the stage from which on a step is after-sale. By default the earliest stage of the goal's touchpoints.
     mature_after : journeys that started less than this before `observed_until` are immature and left out of headline
         shares. By default 2 × `idle`.
-    observed_until : the instant up to which the log is complete: a date (to its end), a datetime, ISO text, or µs since 1970
-        UTC; naive ones are UTC. By default the last timestamp; with several sources the earliest of their ends.
+    observed_until : the instant up to which the log is complete: a date (to its end), a datetime, ISO text, or µs since
+        1970 UTC; naive ones are UTC. By default the last timestamp; with several sources the earliest of their ends.
     value_from : the steps whose value counts for a journey. By default the goal steps, or every step where there is no
         goal; ``"any"`` counts every step.
     segments : name of a segment → the label column whose first known value in the journey is the segment.

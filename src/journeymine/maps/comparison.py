@@ -24,8 +24,8 @@ FIGURES = {
 class Compared:
     """One share in both groups, and the difference a − b.
 
-    `significant` is judged by the adjusted p-value over all that was compared in the same way; the rest is shown without
-    colour. `source` and `target` name a flow.
+    `significant` is judged by the adjusted p-value over all that was compared in the same way; the rest is shown
+    without colour. `source` and `target` name a flow.
     """
 
     figure: Literal["converted", "went_on", "converted_later", "lost", "used"]

@@ -230,8 +230,9 @@ def _withheld(min_group: int) -> tuple[str, ...]:
     if min_group <= 1:
         return ()
     text = (
-        f"Nothing is shown that fewer than {min_group} users stand behind, nor what would give it away. Findings, scores and "
-        f"example paths are told in round numbers (counts to {step_of(min_group)}), so that nothing can be had by subtraction."
+        f"Nothing is shown that fewer than {min_group} users stand behind, nor what would give it away. Findings, "
+        f"scores and example paths are told in round numbers (counts to {step_of(min_group)}), so that nothing can be "
+        "had by subtraction."
     )
     return (text,)
 

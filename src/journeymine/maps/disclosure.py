@@ -1,12 +1,12 @@
 """Which figures must be withheld too, so that none which is withheld can be computed from those that are shown.
 
 What flows into a place flows out of it: the figures of a map are the edges of one circulation (the start, each
-touchpoint, each stage × channel where journeys end, the outcomes, and back to the start). Whoever reads the shown figures knows
-the sums over withheld edges across each cut of that graph, and nothing else. A sum of withheld figures is therefore laid
-open exactly where a cut is crossed by withheld edges in one direction only; an edge that lies on a directed cycle of
-withheld edges is in no such cut (Minty's lemma). Edges that enough users stand behind may be in one: a sum with such
-an edge has enough users, too. So every figure of too few users must lie on a cycle once the withheld figures of many are
-contracted; where it does not, the cheapest path back is withheld as well.
+touchpoint, each stage × channel where journeys end, the outcomes, and back to the start). Whoever reads the shown
+figures knows the sums over withheld edges across each cut of that graph, and nothing else. A sum of withheld figures is
+therefore laid open exactly where a cut is crossed by withheld edges in one direction only; an edge that lies on a
+directed cycle of withheld edges is in no such cut (Minty's lemma). Edges that enough users stand behind may be in one:
+a sum with such an edge has enough users, too. So every figure of too few users must lie on a cycle once the withheld
+figures of many are contracted; where it does not, the cheapest path back is withheld as well.
 
 References
 ----------
@@ -45,8 +45,8 @@ def complement(figures: Sequence[Figure], min_group: int, sums: Collection[Hasha
     ----------
     figures : the whole circulation.
     min_group : fewest users.
-    sums : heads of withheld figures whose sum may be known, since enough users stand behind all of them together. They must
-        then only be kept from being told apart: their tails are made one place.
+    sums : heads of withheld figures whose sum may be known, since enough users stand behind all of them together. They
+        must then only be kept from being told apart: their tails are made one place.
 
     Examples
     --------

@@ -25,7 +25,8 @@ class DropOff:
     """One stage × channel: how many of those who reached it were lost there, what they did last, what it costs.
 
     `significant` says whether what is at stake is more than chance once all places, frictions and crossings were asked
-    about (false discovery rate 5 %); None where that was not tested. The interval of `value_at_stake` is of this place alone.
+    about (false discovery rate 5 %); None where that was not tested. The interval of `value_at_stake` is of this place
+    alone.
     """
 
     stage: str

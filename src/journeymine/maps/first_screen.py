@@ -1,6 +1,7 @@
 """What the first screen says: whose journeys, how many convert, the worst place, what it costs, what to mend, what is unknown.
 
-Each key figure picks a finished number of the map and words it; nothing is computed here but the choice of the worst place.
+Each key figure picks a finished number of the map and words it; nothing is computed here but the choice of the worst
+place.
 """
 
 from __future__ import annotations

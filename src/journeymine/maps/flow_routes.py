@@ -1,10 +1,10 @@
 """How flows run: curves that keep to the gutters between columns and the corridors between lanes.
 
-A flow leaves the right edge of its source and enters the left edge of its target; a back-step the other way round. To the
-next column it is one S-curve inside the gutter. Over more columns it turns into the corridor beside the source's lane,
-crosses there, and turns out again. Inside one column it bows out into the gutter and returns. Every control point of
-a Bézier curve lies in its own road, and a Bézier curve stays inside the hull of its control points, so no flow can touch
-a box.
+A flow leaves the right edge of its source and enters the left edge of its target; a back-step the other way round. To
+the next column it is one S-curve inside the gutter. Over more columns it turns into the corridor beside the source's
+lane, crosses there, and turns out again. Inside one column it bows out into the gutter and returns. Every control point
+of a Bézier curve lies in its own road, and a Bézier curve stays inside the hull of its control points, so no flow can
+touch a box.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ class Plan:
 class Route:
     """One flow as drawn.
 
-    `points` are the start, then three points (two controls and an end) per cubic Bézier piece; straight pieces are cubic
-    too. `arrow` is where an arrow head sits and whether it points right; None where left-to-right says it already.
+    `points` are the start, then three points (two controls and an end) per cubic Bézier piece; straight pieces are
+    cubic too. `arrow` is where an arrow head sits and whether it points right; None where left-to-right says it
+    already.
     """
 
     flow: Flow

@@ -1,7 +1,7 @@
 """The map as one self-contained page: nothing from elsewhere, one script whose hash the page's own policy names.
 
-All text goes through Jinja's autoescaping; drawings are built by `markup`, which escapes; data goes in as JSON that cannot
-close its element. The same map gives the same bytes.
+All text goes through Jinja's autoescaping; drawings are built by `markup`, which escapes; data goes in as JSON that
+cannot close its element. The same map gives the same bytes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _SIZES = ((MAX_ROUTES, MAX_ROWS), (150, 150), (60, 60), (20, 20))
 def to_html(spec: MapSpecification) -> str:
     """Return the page, of at most `PAGE_BYTES`.
 
-    What finds no room on it (zooms first, then the weakest flows and the tails of tables) is said there; the JSON form has it.
+    What finds no room on it (zooms first, then the weakest flows and the tails of tables) is said there; the JSON form
+    has it.
 
     Parameters
     ----------

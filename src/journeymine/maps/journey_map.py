@@ -77,9 +77,10 @@ class JourneyMap:
     def _repr_html_(self) -> str:
         """Show the page in a notebook, in a frame that cannot reach out of itself.
 
-        The frame lies over a still picture. A notebook that is not trusted strips the frame, and of the styles that it keeps
-        none must cut or hide what is then all there is: so the picture stands in the flow, as wide as there is room. What
-        bounds its height is a style sheet, which goes where frames go; on paper the picture is shown instead of the frame.
+        The frame lies over a still picture. A notebook that is not trusted strips the frame, and of the styles that it
+        keeps none must cut or hide what is then all there is: so the picture stands in the flow, as wide as there is
+        room. What bounds its height is a style sheet, which goes where frames go; on paper the picture is shown instead
+        of the frame.
         """
         still = base64.b64encode(self.to_svg().encode()).decode()
         name = escape(f"Journey map: {self.spec.header.title}")

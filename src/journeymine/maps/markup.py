@@ -1,7 +1,7 @@
 """Build SVG markup in which a caller's text can only ever be text.
 
-`Svg` is markup; `str` is not. Elements take `Svg` children only, and text becomes `Svg` through `words`, which escapes it,
-so forgetting to escape is a type error.
+`Svg` is markup; `str` is not. Elements take `Svg` children only, and text becomes `Svg` through `words`, which escapes
+it, so forgetting to escape is a type error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Paths laid over the touchpoints of a map: the journey as it was planned, or journeys that stand for many.
 
-This is the place in the specification for what finds such paths. A map without overlays says and draws nothing of them, and
-a renderer leaves out kinds that it does not know, so that a kind can be added without a new version of the JSON form.
+This is the place in the specification for what finds such paths. A map without overlays says and draws nothing of them,
+and a renderer leaves out kinds that it does not know, so that a kind can be added without a new version of the JSON
+form.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ KINDS = {"planned": "planned journey", "representative": "representative journey
 class OverlayPath:
     """One path: ids of touchpoints (`Node.id`) in order, and the share (0–1) of journeys that it stands for, if it does.
 
-    Figures in `label` and `share` are shown as they are: who makes the overlay sees to it that enough users stand behind them.
+    Figures in `label` and `share` are shown as they are: who makes the overlay sees to it that enough users stand
+    behind them.
     """
 
     nodes: tuple[str, ...]

@@ -56,8 +56,8 @@ def main_views(spec: MapSpecification, *, most_flows: int) -> list[View]:
                 "p",
                 of_first(spec, "Process map"),
                 draw_process(spec, process, prefix="p:"),
-                f"The {n_nodes} most used touchpoints, and the {n_flows} strongest flows between them; of where journeys begin, "
-                "convert and are lost, the five strongest ways each. The table has all of them.",
+                f"The {n_nodes} most used touchpoints, and the {n_flows} strongest flows between them; of where "
+                "journeys begin, convert and are lost, the five strongest ways each. The table has all of them.",
                 n_nodes,
                 n_flows,
                 n_flows,

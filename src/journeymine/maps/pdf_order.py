@@ -1,8 +1,9 @@
 """Put the objects of a PDF into a fixed order, so that the same drawing gives the same bytes.
 
-The converter keeps graphics states and fonts in hash maps, whose order changes from call to call: the objects are the same,
-their order and numbers are not. Here named references are sorted, objects are numbered in the order in which they are
-reached from the root, and the cross-reference table is written anew (ISO 32000-1, 7.5.4). Streams are never touched.
+The converter keeps graphics states and fonts in hash maps, whose order changes from call to call: the objects are the
+same, their order and numbers are not. Here named references are sorted, objects are numbered in the order in which they
+are reached from the root, and the cross-reference table is written anew (ISO 32000-1, 7.5.4). Streams are never
+touched.
 """
 
 from __future__ import annotations

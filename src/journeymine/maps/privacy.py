@@ -44,8 +44,8 @@ def withhold(
     ----------
     results : answers to `map_measures`, by its names.
     min_group : fewest users; 1 or less withholds nothing.
-    beside : answers about the journeys that a reader can set these against: the whole log and the other journeys, for a map
-        of some. What is withheld of one is withheld of all, so that no difference between two maps gives it back.
+    beside : answers about the journeys that a reader can set these against: the whole log and the other journeys, for a
+        map of some. What is withheld of one is withheld of all, so that no difference between two maps gives it back.
     max_flows : most flows that the map carries: what it does not show anyway helps to hide the rest.
     """
     if min_group <= 1:
@@ -263,7 +263,8 @@ def _stakes(shown: Mapping[str, Result]) -> dict[str, Result]:
 def _returns(shown: Mapping[str, Result], results: Mapping[str, Result], min_group: int) -> dict[str, Result]:
     """Places without the share that came back where that of their stage, less those of its other places, would be of a few.
 
-    Besides the places of which it is not shown anyway, the smallest others of the stage go, until enough users are hidden.
+    Besides the places of which it is not shown anyway, the smallest others of the stage go, until enough users are
+    hidden.
     """
     if "stages" not in shown or "places" not in shown:
         return {}

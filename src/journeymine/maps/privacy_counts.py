@@ -34,7 +34,8 @@ ENDS = ("converted", "lost", "open")
 def least(part: int, n: int, users: int, folds: int = 0) -> int:
     """Fewest users that `part` of `n` journeys of `users` users can have.
 
-    At most ``n − users`` journeys are somebody's second or later one; and people of different folds are different people.
+    At most ``n − users`` journeys are somebody's second or later one; and people of different folds are different
+    people.
 
     >>> least(30, n=100, users=90), least(0, n=100, users=90), least(30, n=100, users=20, folds=12)
     (20, 0, 12)

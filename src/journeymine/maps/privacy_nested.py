@@ -1,10 +1,11 @@
 """Withhold what is told of nearly all of a larger group: the few who are left are the difference of two figures.
 
-Sets of journeys lie in each other: those of a flow in those of its touchpoints, these in those of their channel, stage and
-place, and all in the whole. Where two sizes are shown, so is that of the rest; of a rest of too few, one size is not
-shown. The same holds for those among them that are mature, that convert, and that do not. It is the smaller set's size that
-goes, except that ends and starts of journeys stay: they are parts of the circulation (see `disclosure`). How many *times* a
-flow is taken stays too; where no journey takes it twice, that is its journeys again, and the larger set's size goes.
+Sets of journeys lie in each other: those of a flow in those of its touchpoints, these in those of their channel, stage
+and place, and all in the whole. Where two sizes are shown, so is that of the rest; of a rest of too few, one size is
+not shown. The same holds for those among them that are mature, that convert, and that do not. It is the smaller set's
+size that goes, except that ends and starts of journeys stay: they are parts of the circulation (see `disclosure`). How
+many *times* a flow is taken stays too; where no journey takes it twice, that is its journeys again, and the larger
+set's size goes.
 
 How many users a rest has is not known. It counts as too few below `min_group` users' usual number of journeys.
 """

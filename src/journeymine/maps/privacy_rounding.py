@@ -1,13 +1,13 @@
 """Round what is told beside the picture, so that it cannot be subtracted from the picture.
 
-The exact figures of a map hang together (see `disclosure`), and what is withheld of them cannot be computed. Findings, scores
-and example paths are counts of other journeys. A reader who subtracted such a count from an exact one, or two of them from each
-other, could learn how few did what is withheld. So they are told in round numbers: a count to a multiple of at least twice
-`min_group`, a share to a whole per cent (a tenth of one where the journeys are many), amounts to two figures. Whatever
-is computed with them is then known to within more than `min_group`, and never exactly.
+The exact figures of a map hang together (see `disclosure`), and what is withheld of them cannot be computed. Findings,
+scores and example paths are counts of other journeys. A reader who subtracted such a count from an exact one, or two of
+them from each other, could learn how few did what is withheld. So they are told in round numbers: a count to a multiple
+of at least twice `min_group`, a share to a whole per cent (a tenth of one where the journeys are many), amounts to two
+figures. Whatever is computed with them is then known to within more than `min_group`, and never exactly.
 
-A table or a number that this module does not know is not handed on: whoever adds one to a measure must say here how it is
-told before a map can tell it.
+A table or a number that this module does not know is not handed on: whoever adds one to a measure must say here how it
+is told before a map can tell it.
 """
 
 from __future__ import annotations

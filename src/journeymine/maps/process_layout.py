@@ -1,7 +1,8 @@
 """The process map: the strongest touchpoints and flows, laid in layers by `graphlay` (extra ``maps``).
 
-A layered drawing of everything is a ball of wool. So the map is simplified first: the most used touchpoints, the strongest
-flows among them, and for each touchpoint at least its strongest way in and its strongest way out, so that none hangs loose.
+A layered drawing of everything is a ball of wool. So the map is simplified first: the most used touchpoints, the
+strongest flows among them, and for each touchpoint at least its strongest way in and its strongest way out, so that
+none hangs loose.
 """
 
 from __future__ import annotations

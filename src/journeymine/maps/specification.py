@@ -8,7 +8,8 @@ Every figure that has an interval is an `Estimate`. A figure that is not known i
 the `reason`; a part that the data cannot fill is left empty, and a `Hint` says in one line what would fill it.
 
 Stages, lanes and nodes refer to each other by name: `Node.stage` is a `Stage.name`, `Node.channel` a `Lane.name`, and
-`Flow.source`, `Flow.target`, `Terminal.node`, `OverlayPath.nodes` are a `Node.id`. A map with a broken reference cannot be built.
+`Flow.source`, `Flow.target`, `Terminal.node`, `OverlayPath.nodes` are a `Node.id`. A map with a broken reference cannot
+be built.
 """
 
 from __future__ import annotations
@@ -67,9 +68,9 @@ TerminalStatus = Literal["start", "converted", "lost", "open", "ended", "service
 class Header:
     """Whose journeys, when, and how many of them the picture covers.
 
-    `period_start`, `period_end`, `observed_until` are ISO 8601 dates or instants in UTC. `covered` is the share (0–1) of
-    all steps that are at touchpoints which are drawn; a whole per cent where figures are withheld. `converted` is the headline share, over mature journeys.
-    `currency` is an ISO 4217 code, empty when the log has no values.
+    `period_start`, `period_end`, `observed_until` are ISO 8601 dates or instants in UTC. `covered` is the share (0–1)
+    of all steps that are at touchpoints which are drawn; a whole per cent where figures are withheld. `converted` is
+    the headline share, over mature journeys. `currency` is an ISO 4217 code, empty when the log has no values.
     """
 
     title: str
@@ -150,7 +151,8 @@ class Node:
 class Flow:
     """From one node to the next: `n` times, in `n_journeys` journeys (None: withheld), `p50_s` and `p90_s` seconds apart.
 
-    `is_back`: to an earlier stage. `is_handover`: from one channel to another. A node that repeats has a flow to itself.
+    `is_back`: to an earlier stage. `is_handover`: from one channel to another. A node that repeats has a flow to
+    itself.
     """
 
     source: str

@@ -1,7 +1,7 @@
 """The map as one drawing: rows stacked over shared stage columns.
 
-The same drawing stands in the page (`live=True`: with keys and roles for the script, colours from the page) and by itself
-(a complete SVG file with its colours and type inside, no script; what PNG and PDF are made from).
+The same drawing stands in the page (`live=True`: with keys and roles for the script, colours from the page) and by
+itself (a complete SVG file with its colours and type inside, no script; what PNG and PDF are made from).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Draw the rows above the lanes: stage names, how many reach each stage, how many go on and convert, how long it takes.
 
-A row is a height and its markup, drawn from y = 0; `svg` stacks them. A row that no stage has a figure for is not drawn.
+A row is a height and its markup, drawn from y = 0; `svg` stacks them. A row that no stage has a figure for is not
+drawn.
 """
 
 from __future__ import annotations

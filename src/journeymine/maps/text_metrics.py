@@ -1,7 +1,7 @@
 """How wide text will be, near enough to cut and wrap it without a font engine.
 
-Widths are those of Helvetica and its metric twins (Arial, Liberation Sans), from Adobe's font metrics, in thousandths of
-the size; a margin covers the wider system fonts. Wide scripts and emoji count as full squares.
+Widths are those of Helvetica and its metric twins (Arial, Liberation Sans), from Adobe's font metrics, in thousandths
+of the size; a margin covers the wider system fonts. Wide scripts and emoji count as full squares.
 """
 
 from __future__ import annotations

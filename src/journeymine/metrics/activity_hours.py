@@ -1,7 +1,8 @@
 """Steps by hour of the week, counted block by block; the counting behind `activity`.
 
-A step is one small number: its hour and group above its journey. Sorted, the steps of a journey in an hour are together, and
-so are those of a user; whether a step is the first of either, or a goal, are flags packed with hour and fold, and counted at once.
+A step is one small number: its hour and group above its journey. Sorted, the steps of a journey in an hour are
+together, and so are those of a user; whether a step is the first of either, or a goal, are flags packed with hour and
+fold, and counted at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Credit of touches by rule, counted block by block: each label's credit, value and journeys, and the sets of labels of journeys.
 
-Cells are labels (of one group) in one fold. A rule that credits one touch of a path adds one conversion; of the others, those
-that ask only where in its path a touch stands are worked out once for each shape of path.
+Cells are labels (of one group) in one fold. A rule that credits one touch of a path adds one conversion; of the others,
+those that ask only where in its path a touch stands are worked out once for each shape of path.
 """
 
 from __future__ import annotations

@@ -119,8 +119,8 @@ def credit_flow(flow: Flow, groups: Sequence[Ints], amounts: Sequence[Floats]) -
 
     Returns
     -------
-    Shape [R, labels] for each of the amounts; they sum to its total. NaN where gains and losses make the effects, and so their
-    shares, add up to nothing.
+    Shape [R, labels] for each of the amounts; they sum to its total. NaN where gains and losses make the effects, and
+    so their shares, add up to nothing.
     """
     _check_few(len(groups))
     effects = removal_effects(flow, groups, [flow.per_visit(each) for each in amounts])

@@ -49,8 +49,8 @@ def path_table(
     Raises
     ------
     UnknownLabelError : a column that is not there.
-    QuestionError : no table; paths that are neither text nor lists, or text that `sep` does not split; a missing or non-finite
-        number, a negative count, or a value without a conversion.
+    QuestionError : no table; paths that are neither text nor lists, or text that `sep` does not split; a missing or
+        non-finite number, a negative count, or a value without a conversion.
     """
     table = _table(frame)
     for column in (path, conversions, value, nulls):

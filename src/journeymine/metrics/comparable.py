@@ -1,10 +1,10 @@
 """The best comparable place: what a place where journeys are lost is held against, by one rule for every metric.
 
-Comparable are places that differ in channel, segment or attribute only (the same stage, touchpoint, owner and kind), with
-at least `COMPARABLE_N` mature journeys and `COMPARABLE_CONVERTED` conversions among them. The best of them is the one
-whose conversion is highest *for certain*: the greatest lower limit of its 95 % interval. Of twenty small channels one
-always looks best, by luck; the highest estimate would be taken from there. A place whose channel, segment or attribute
-is not known is nothing that others are held against: nobody could follow its example.
+Comparable are places that differ in channel, segment or attribute only (the same stage, touchpoint, owner and kind),
+with at least `COMPARABLE_N` mature journeys and `COMPARABLE_CONVERTED` conversions among them. The best of them is the
+one whose conversion is highest *for certain*: the greatest lower limit of its 95 % interval. Of twenty small channels
+one always looks best, by luck; the highest estimate would be taken from there. A place whose channel, segment or
+attribute is not known is nothing that others are held against: nobody could follow its example.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def best_comparable(
     ----------
     places : label columns, one row per place.
     n, converted : mature journeys, and how many of them convert later.
-    lower : lower limit of their conversion at 95 %; NaN where there is none, and then nobody is compared with the place.
+    lower : lower limit of their conversion at 95 %; NaN where there is none, and then nobody is compared with the
+        place.
 
     Examples
     --------

@@ -100,8 +100,8 @@ def compare(
     Between two periods, figures that depend on how long journeys were watched are left out: of `DropOff` the shares
     still open and come back, of `WinBack` what grows, of `Markov` what is still open and the steps and times that go
     on, of a graph the edges to what is still open. Where more mature journeys of one period are still open, a note says
-    so, and loss, times and typical positions are left out as well. Sums (conversions and value, credited or at stake) differ with the number of journeys, as a note says: compare
-    shares and means.
+    so, and loss, times and typical positions are left out as well. Sums (conversions and value, credited or at stake)
+    differ with the number of journeys, as a note says: compare shares and means.
     """
     check_asked((a, b), measure, columns, names)
     check_names(measure)

@@ -78,8 +78,8 @@ def still_open_told(sides: Sequence[Side], names: Sequence[str]) -> list[str]:
         for (n_open, n), name in zip(_open(sides), names, strict=True)
     )
     note = (
-        f"of the mature journeys, {told} are still open: what these have yet to do is missing, and figures may differ by that "
-        "alone; of journeys that began earlier, or with a longer mature_after, fewer are still open"
+        f"of the mature journeys, {told} are still open: what these have yet to do is missing, and figures may differ "
+        "by that alone; of journeys that began earlier, or with a longer mature_after, fewer are still open"
     )
     return [note]
 
@@ -99,7 +99,8 @@ def _open(sides: Sequence[Side]) -> list[tuple[int, int]]:
 def _open_differ(sides: Sequence[Side]) -> bool:
     """Whether the shares still open lie further apart than a third of the standard error of a difference of shares.
 
-    The loss they hide is then no longer small beside what chance does: s = √(¼ (1/n_a + 1/n_b)), for shares of one half.
+    The loss they hide is then no longer small beside what chance does: s = √(¼ (1/n_a + 1/n_b)), for shares of one
+    half.
     """
     known = _open(sides)
     if len(known) < 2 or not all(n for _, n in known):

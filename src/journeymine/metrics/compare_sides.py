@@ -37,8 +37,8 @@ SUMS = frozenset({"conversions", "value", "conversions_at_stake", "value_at_stak
 """Estimates, of whichever measure, that add up over journeys."""
 
 _WATCHED_ALIKE = (
-    "name others, compare groups of one time, or choose earlier periods, in which fewer journeys are still open; of who comes "
-    "back, jm.WinBack tells what no time changes"
+    "name others, compare groups of one time, or choose earlier periods, in which fewer journeys are still open; of "
+    "who comes back, jm.WinBack tells what no time changes"
 )
 COHORTS = (
     "compare whole users, e.g. by their first entry: first = pl.col('start').min().over('user'), then "
@@ -76,13 +76,13 @@ def check_followed_over(measure: Measure) -> None:
 
     Raises
     ------
-    QuestionError : of the customers of the earlier side all would seem to leave at its end, and the later one would take
-        old customers for new.
+    QuestionError : of the customers of the earlier side all would seem to leave at its end, and the later one would
+        take old customers for new.
     """
     if _follows(measure):
         raise QuestionError(
-            f"{measure.name} follows users from journey to journey, and a date cuts them in two: before it everybody would "
-            "seem to leave, after it old customers would seem new",
+            f"{measure.name} follows users from journey to journey, and a date cuts them in two: before it everybody "
+            "would seem to leave, after it old customers would seem new",
             hint=COHORTS,
         )
 
@@ -103,8 +103,9 @@ def check_followed(measure: Measure, sides: Sequence[Journeys | Counts], names: 
     for side, name in zip(sides, names, strict=True):
         if isinstance(side, Journeys) and (cut := n_cut_users(side)):
             raise QuestionError(
-                f"{measure.name} follows users from journey to journey, and of the {len(side.users):,} users of {name!r} "
-                f"{cut:,} have other journeys that were left out: what they did there would seem not to have happened",
+                f"{measure.name} follows users from journey to journey, and of the {len(side.users):,} users of "
+                f"{name!r} {cut:,} have other journeys that were left out: what they did there would seem not to have "
+                "happened",
                 hint=COHORTS,
             )
 

@@ -40,15 +40,17 @@ def _standard_scores(found: Compared, confidence: float) -> Floats:
 def global_test(found: Compared, p: Floats, confidence: float) -> dict[str, Any]:
     """One test that no row differs: the sum of squared standard scores, whose rows go together.
 
-    Under the null Σ t² is near g · χ²(df) with g = tr(R²) / m and df = m² / tr(R²), R being the correlation of the rows over
-    the folds [1]_; what K − 1 degrees of freedom add to tr(R²) by chance is taken off. Without replicates (quantiles),
-    the least adjusted p-value stands for it [2]_.
+    Under the null Σ t² is near g · χ²(df) with g = tr(R²) / m and df = m² / tr(R²), R being the correlation of the rows
+    over the folds [1]_; what K − 1 degrees of freedom add to tr(R²) by chance is taken off. Without replicates
+    (quantiles), the least adjusted p-value stands for it [2]_.
 
     References
     ----------
-    .. [1] G. E. P. Box, "Some theorems on quadratic forms applied in the study of analysis of variance problems", Annals of
+    .. [1] G. E. P. Box, "Some theorems on quadratic forms applied in the study of analysis of variance problems",
+    Annals of
            Mathematical Statistics 25 (1954) 290–302.
-    .. [2] R. J. Simes, "An improved Bonferroni procedure for multiple tests of significance", Biometrika 73 (1986) 751–754.
+    .. [2] R. J. Simes, "An improved Bonferroni procedure for multiple tests of significance", Biometrika 73 (1986)
+    751–754.
     """
     from scipy.special import chdtrc
 

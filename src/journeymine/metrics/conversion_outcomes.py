@@ -1,6 +1,7 @@
 """What became of journeys, counted block by block; the counting behind `conversion`.
 
-What a journey adds to its group is one small number, and so is what a user adds to it; each is packed with group and fold.
+What a journey adds to its group is one small number, and so is what a user adds to it; each is packed with group and
+fold.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ P = Σ_g w_g p_g over groups g, with w the share of journeys and p their convers
 
 P_a − P_b = Σ_g (w_ga − w_gb) (p̄_g − P̄)  +  Σ_g w̄_g (p_ga − p_gb),
 
-bars being the mean of the two [1]_. The first sum is the mix, the second the rate effect; taking P̄ off changes no sum, as
-the weights' changes cancel, and makes a group's mix effect mean "more of what converts above average". A group's
+bars being the mean of the two [1]_. The first sum is the mix, the second the rate effect; taking P̄ off changes no sum,
+as the weights' changes cancel, and makes a group's mix effect mean "more of what converts above average". A group's
 conversion is the product of its onward shares q_gk from stage to stage, so that its rate effect is in turn
 
 w̄_g Σ_k (q_gka − q_gkb) · ½ (Π_{j<k} q_gja Π_{j>k} q_gjb + Π_{j<k} q_gjb Π_{j>k} q_gja),
@@ -15,7 +15,8 @@ the mean of the two polar decompositions of a product [2]_. Both add up exactly,
 References
 ----------
 .. [1] E. M. Kitagawa, "Components of a difference between two rates", JASA 50 (1955) 1168–1194.
-.. [2] E. Dietzenbacher, B. Los, "Structural decomposition techniques: sense and sensitivity", Economic Systems Research 10
+.. [2] E. Dietzenbacher, B. Los, "Structural decomposition techniques: sense and sensitivity", Economic Systems Research
+10
        (1998) 307–323.
 """
 

@@ -1,9 +1,10 @@
 """Detours: ways to a stage that are longer than usual, and lead by a touchpoint that most who go there do not see.
 
-A *way* to a stage is what a journey does strictly between first reaching the furthest stage before it and first reaching
-it. The *usual way* is made of two things, both decided once all ways are counted: the median number of steps, and
-the touchpoints that at least half of the ways lead by. A way with more steps than the median makes a *detour* at each
-touchpoint on it that is not usual. So counts are kept by number of steps, and which of them are too many is said late.
+A *way* to a stage is what a journey does strictly between first reaching the furthest stage before it and first
+reaching it. The *usual way* is made of two things, both decided once all ways are counted: the median number of steps,
+and the touchpoints that at least half of the ways lead by. A way with more steps than the median makes a *detour* at
+each touchpoint on it that is not usual. So counts are kept by number of steps, and which of them are too many is said
+late.
 """
 
 from __future__ import annotations

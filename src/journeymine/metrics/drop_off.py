@@ -37,8 +37,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 NOT_COMPARED = "places are compared that differ in channel, segment or attribute, and the breakdown names none of these"
 NOTHING_COMPARABLE = (
-    f"no other place that is known differs in channel, segment or attribute only and has {COMPARABLE_N} mature journeys and "
-    f"{COMPARABLE_CONVERTED} conversions"
+    f"no other place that is known differs in channel, segment or attribute only and has {COMPARABLE_N} mature "
+    f"journeys and {COMPARABLE_CONVERTED} conversions"
 )
 NO_VALUE = "nobody who came by converted, so what a conversion is worth here is not known"
 

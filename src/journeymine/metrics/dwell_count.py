@@ -1,7 +1,7 @@
 """Stays of journeys in places, counted block by block; the counting behind `dwell`.
 
-A visit is a run of steps in one place, and all visits of a journey to a place are one stay. What a stay adds to its place is
-packed into one number, and all numbers are counted at once.
+A visit is a run of steps in one place, and all visits of a journey to a place are one stay. What a stay adds to its
+place is packed into one number, and all numbers are counted at once.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class _Visits:
     Attributes
     ----------
     step : the first of each.
-    known : what is known of its journey, as a number that no other journey has; and whether it is the first, the last of it.
+    known : what is known of its journey, as a number that no other journey has; and whether it is the first, the last
+        of it.
     took : µs until the first step of the next visit; of the last visit of a journey, until the journey's last step.
     """
 

@@ -16,7 +16,8 @@ def still_running(journeys: Journeys) -> npt.NDArray[np.bool_]:
     """Journeys that a later event of their user could still extend.
 
     A journey is over when another journey of its user follows, when its user was silent for longer than `idle` before
-    `observed_until`, or, unless `split` is given, when a `lost_at` touchpoint or a goal without after-sale part ended it.
+    `observed_until`, or, unless `split` is given, when a `lost_at` touchpoint or a goal without after-sale part ended
+    it.
     """
     heads, rules = journeys.heads, journeys.rules
     over = (heads.next_start != MISSING) | (heads.end < journeys.context.observed_until - rules.idle_us)

@@ -1,9 +1,9 @@
 """Which entries of a funnel count: one of each unit, or one of each unit and label, or period.
 
-Of several entries the one that goes furthest counts. Over a whole unit that is as it should be. But a label or a date is the
-entry's own, and the one that goes furthest is known only afterwards: filed by it, a unit that gets through at the fifth try
-would stand with that try, and one that never does with its first. Late tries would then seem to succeed always. So each label
-and each period has its own best entry, among all the entries that it saw.
+Of several entries the one that goes furthest counts. Over a whole unit that is as it should be. But a label or a date
+is the entry's own, and the one that goes furthest is known only afterwards: filed by it, a unit that gets through at
+the fifth try would stand with that try, and one that never does with its first. Late tries would then seem to succeed
+always. So each label and each period has its own best entry, among all the entries that it saw.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Entries:
     runs : where the matches lie.
     matches : the match of each entry; its optional steps are filled by `filled`.
     closed : whether the window of each has closed.
-    required, spans, within : of the funnel, as `add_optional` takes them; `spans` is None where no step is to be filled yet.
+    required, spans, within : of the funnel, as `add_optional` takes them; `spans` is None where no step is to be filled
+        yet.
     """
 
     runs: Runs

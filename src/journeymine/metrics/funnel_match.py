@@ -2,12 +2,12 @@
 
 Everything is a handful of passes over sorted arrays of positions; the only loops are over the steps of the funnel.
 
-*Loose.* The conditions on the positions p₁ < p₂ < … of a match from a given entry are all of the kind "p_j is one of the
-positions that fill step j", "p_j comes after p_i" and "p_j is at most f(p_i)" with f rising (the window, and the first
-excluded event after p_i). The positionwise earlier of two matches then satisfies them too, so among the matches of one
-entry there is one that is earliest at every step. Where nothing is excluded after step 1 it is found by always taking
-the next event; otherwise backwards: a position of step j is kept when a match can go on from it, and the first kept one
-of the next step is the way it goes on.
+*Loose.* The conditions on the positions p₁ < p₂ < … of a match from a given entry are all of the kind "p_j is one of
+the positions that fill step j", "p_j comes after p_i" and "p_j is at most f(p_i)" with f rising (the window, and the
+first excluded event after p_i). The positionwise earlier of two matches then satisfies them too, so among the matches
+of one entry there is one that is earliest at every step. Where nothing is excluded after step 1 it is found by always
+taking the next event; otherwise backwards: a position of step j is kept when a match can go on from it, and the first
+kept one of the next step is the way it goes on.
 
 *Any order.* How many of the steps a set of events can fill is the size of a matching in a bipartite graph; by Hall's
 theorem in the form of Ore [1]_ it is the least of K − |S| + (events that fill a step of S), over the sets S of steps.

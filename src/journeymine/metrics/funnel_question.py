@@ -170,8 +170,8 @@ def check_steps(touchpoints: Sequence[str], journeys: Journeys) -> None:
 def check_known(conditions: Sequence[Predicate], labels: Mapping[str, Sequence[str]]) -> None:
     """Refuse a label that is none of the `labels` of the whole log; one of ours may be written without its quotes.
 
-    A column that the log does not have is refused where it is looked at. What stands for no label is there to be named, whether
-    the log lacks any or not.
+    A column that the log does not have is refused where it is looked at. What stands for no label is there to be named,
+    whether the log lacks any or not.
     """
     for column, label in sorted(frozenset().union(*(condition.named() for condition in conditions))):
         known = labels.get(column, (label,))

@@ -80,8 +80,8 @@ def by_quarter_hour(time: Ints, read: Callable[[Ints], npt.NDArray[Number]]) -> 
 class WallClock(Generic[Number]):
     """What wall clocks tell to the hour, read once for each quarter of an hour and then looked up.
 
-    Zones differ from UTC by whole quarters of an hour, today. Where one did not, in years before that, or where there are
-    more quarters than instants, each instant is read.
+    Zones differ from UTC by whole quarters of an hour, today. Where one did not, in years before that, or where there
+    are more quarters than instants, each instant is read.
 
     Attributes
     ----------

@@ -1,6 +1,7 @@
 """What became of journeys at each place that they reached, counted block by block; the counting behind `drop_off`.
 
-Everything that a journey adds to a place is flags, packed into one number with the place and the fold, and counted at once.
+Everything that a journey adds to a place is flags, packed into one number with the place and the fold, and counted at
+once.
 """
 
 from __future__ import annotations
@@ -155,7 +156,8 @@ def _known(block: Journeys) -> npt.NDArray[np.uint16]:
 def _came(journeys: Journeys, of_step: Ints, place: Codes, size: int, *, staged: bool) -> tuple[Codes, Ints, Bools]:
     """Each place that a journey reached, by place: which it is, the first step there, and whether more was to come after any.
 
-    More is to come where a step of a higher stage follows, or any where there are no stages; service journeys are left out.
+    More is to come where a step of a higher stage follows, or any where there are no stages; service journeys are left
+    out.
     `staged` : all steps of a place are in one stage, and after the first of them most is to come.
     """
     comes = changes(of_step)

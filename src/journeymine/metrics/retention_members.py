@@ -55,8 +55,8 @@ class Returns:
     scale : each place on the scale of the clock.
     low, high : for each member, the range of the places that it comes to after its entry.
     paid : value of all that came before each place, in micro-units; None where the log has none.
-    own : for each member, value of all that came before its entry; less the entry's own value where that is no return, so that
-        whatever is paid from the entry on is the difference.
+    own : for each member, value of all that came before its entry; less the entry's own value where that is no return,
+        so that whatever is paid from the entry on is the difference.
     """
 
     scale: npt.NDArray[np.integer]

@@ -1,7 +1,7 @@
 """Who was asked for a score and who gave one, counted block by block; the counting behind `satisfaction`.
 
-All steps are counted by place, channel and touchpoint, and of the few with a score it is counted once more who answered: the
-other journeys kept silent.
+All steps are counted by place, channel and touchpoint, and of the few with a score it is counted once more who
+answered: the other journeys kept silent.
 """
 
 from __future__ import annotations

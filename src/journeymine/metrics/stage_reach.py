@@ -131,8 +131,8 @@ def by_stage(tally: Tally, names: Sequence[str], basis: Basis) -> tuple[pl.DataF
 
     Returns
     -------
-    Groups; journeys [64, groups]; reached [64, groups, stages + 1]: everybody reaches the first stage, and the last entry
-    are those that convert.
+    Groups; journeys [64, groups]; reached [64, groups, stages + 1]: everybody reaches the first stage, and the last
+    entry are those that convert.
     """
     stages = stages_of(basis)
     groups = tally.rows.select(names).unique(maintain_order=True).sort(names) if names else pl.DataFrame()

@@ -1,8 +1,9 @@
 """Users by the day on which they are active, and on which they enter and leave each window; the counting behind `stickiness`.
 
-A window of w days that ends on a day holds a user from an active day until w days after it, or until the next active day
-takes over. So an active day on which the user enters the shorter windows only, or leaves no window before the next one, tells
-all by two small numbers: how many of the windows are no longer than the days since the last active day, and until the next.
+A window of w days that ends on a day holds a user from an active day until w days after it, or until the next active
+day takes over. So an active day on which the user enters the shorter windows only, or leaves no window before the next
+one, tells all by two small numbers: how many of the windows are no longer than the days since the last active day, and
+until the next.
 """
 
 from __future__ import annotations

@@ -27,13 +27,13 @@ __all__ = ["carried_now", "counts_of", "results_of", "sealed_table", "table_by_d
 
 
 LOWER_BOUND = (
-    "the number of distinct users is a lower bound, because no list of users is kept over the nights; what hangs on it errs on "
-    "the side of caution: sparse, the interval of a share of 0 or 1, and the intervals where each user stands once, which cannot "
-    "be known here and are made, or left out, as if some stood several times"
+    "the number of distinct users is a lower bound, because no list of users is kept over the nights; what hangs on it "
+    "errs on the side of caution: sparse, the interval of a share of 0 or 1, and the intervals where each user stands "
+    "once, which cannot be known here and are made, or left out, as if some stood several times"
 )
 WITHIN_A_DUMP = (
-    "anonymous ids were resolved within each dump: who was anonymous on one night and is known by name on a later one counts "
-    "as two"
+    "anonymous ids were resolved within each dump: who was anonymous on one night and is known by name on a later one "
+    "counts as two"
 )
 
 

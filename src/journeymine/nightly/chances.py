@@ -22,13 +22,13 @@ def open_journeys(journeys: Journeys, measures: Mapping[str, Measure], results: 
     Parameters
     ----------
     journeys : the carried ones, as of now.
-    measures, results : of the state; the chance is null where there is no `Markov` of order 1 over touchpoints, or where
-        no mature journey came through the journey's last touchpoint.
+    measures, results : of the state; the chance is null where there is no `Markov` of order 1 over touchpoints, or
+        where no mature journey came through the journey's last touchpoint.
 
     Returns
     -------
-    user str · nth_journey i64 · start, last_seen datetime UTC · n_steps i64 · touchpoint str the last one · chance f64 0–1
-    · mature bool; sorted by user and start.
+    user str · nth_journey i64 · start, last_seen datetime UTC · n_steps i64 · touchpoint str the last one · chance f64
+    0–1 · mature bool; sorted by user and start.
     """
     heads = journeys.heads
     chosen = np.flatnonzero(heads.status == OPEN)

@@ -156,8 +156,8 @@ def check_jump(until: int, before: int | None, settings: Settings) -> None:
     """Refuse an unstated jump ahead by more than `idle`: one stray timestamp would close every journey."""
     if before is not None and until - before > settings.rules.idle_us:
         raise WildTimestampError(
-            f"the dump ends at {np.datetime64(until, 'us')}, which is {(until - before) / 86_400_000_000:.0f} days after the "
-            f"last night at {np.datetime64(before, 'us')} and more than idle={settings.rules.idle}",
+            f"the dump ends at {np.datetime64(until, 'us')}, which is {(until - before) / 86_400_000_000:.0f} days "
+            f"after the last night at {np.datetime64(before, 'us')} and more than idle={settings.rules.idle}",
             hint="mend a stray timestamp, or say until when the log is complete with --until",
         )
 

@@ -1,8 +1,8 @@
 """Remove the events of one person from a state, as far as a state of sums can.
 
-What goes: every row of the user that is carried, asleep, in the ledger, among the known event ids, or kept as set aside.
-What stays: sealed counts, which are sums over many users by day and label and name nobody. A journey that was not sealed
-yet leaves the figures; one that was stays in them.
+What goes: every row of the user that is carried, asleep, in the ledger, among the known event ids, or kept as set
+aside. What stays: sealed counts, which are sums over many users by day and label and name nobody. A journey that was
+not sealed yet leaves the figures; one that was stays in them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ledger: what user-unit measures need, every accepted event of every user, in 64 groups by a stable hash.
 
-It is appended to each night and compacted as it grows. Its cost per user is that of the user's events: about the size of
-the dumps' used columns in Parquet (docs/nightly.md has measured figures).
+It is appended to each night and compacted as it grows. Its cost per user is that of the user's events: about the size
+of the dumps' used columns in Parquet (docs/nightly.md has measured figures).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Nights that are over, put away into tables, so that the manifest does not grow with the history.
 
-The manifest is written anew every night, and everything in it costs time every night. It lists the last nights, with which
-a report compares, and the older ones of which something may still change; the rest lie in runs of Parquet.
+The manifest is written anew every night, and everything in it costs time every night. It lists the last nights, with
+which a report compares, and the older ones of which something may still change; the rest lie in runs of Parquet.
 """
 
 from __future__ import annotations

@@ -76,8 +76,8 @@ def _replaceable(store: Store, manifest: dict[str, Any], number: int) -> Night:
         )
     if night.used:
         raise StateError(
-            f"{night.used:,} of the {night.accepted:,} rows of night {number} ({night.dump}) are sealed or sealed others, so "
-            "it cannot be replaced",
+            f"{night.used:,} of the {night.accepted:,} rows of night {number} ({night.dump}) are sealed or sealed "
+            "others, so it cannot be replaced",
             hint="take the correction in as a new night, or make the state anew with nightly rebuild --from-dumps",
         )
     return night

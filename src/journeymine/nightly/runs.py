@@ -4,8 +4,8 @@ Two ways (O'Neil et al., "The log-structured merge-tree", 1996), by what the tab
 
 - `add_run`: a new run is merged with the one before it while that is no longer than itself, so that n rows lie in about
   log₂ n runs. Each row is rewritten about log₂ n times over its life. For tables that are looked into every night.
-- `add_piece`: four runs of as many nights each become one, up to 64 nights; then they are never touched again. Each row is
-  rewritten three times over its life, however long the history grows. For tables that only a report reads.
+- `add_piece`: four runs of as many nights each become one, up to 64 nights; then they are never touched again. Each row
+  is rewritten three times over its life, however long the history grows. For tables that only a report reads.
 """
 
 from __future__ import annotations

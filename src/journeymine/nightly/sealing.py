@@ -2,7 +2,8 @@
 
 With T = observed_until − allowed_lateness, no row before T can come any more. A carried journey is
 
-- *sealed* when the same user's next journey starts before T: nothing about it can change. It is counted, and its rows go.
+- *sealed* when the same user's next journey starts before T: nothing about it can change. It is counted, and its rows
+  go.
 - *closed* when it is its user's last and ended more than `idle` before T (twice that where the company's touches are
   kept, which may still fall to it or to a next one): whatever comes begins another journey. It is counted as never
   followed by one, and its rows sleep until its user is seen again; what the return changes is then added to the counts.

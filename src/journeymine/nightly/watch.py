@@ -3,10 +3,11 @@
 Each series (volume, share of rows set aside, share of users that go on from a place, share of journeys lost at a place
 once mature) is brought to a scale on which its sampling variance v is known: log for counts (v = 1/n), arcsine root for
 shares (v = 1/4n) [1]_. Over the last `WEEKS` weeks every weekday has a level of its own; what is scattered around these
-levels, relative to v, is the overdispersion φ ≥ 1 of the series. Tonight is then compared with the level of its weekday by
-Student's t with N − 7 degrees of freedom, two-sided. Volume is first taken relative to the median of the seven nights
-before it, so that growth and season are no alarm. The p-values of one night are adjusted by Holm, so that a quiet night
-flags anything at all with a probability of at most `alarm_rate`.
+levels, relative to v, is the overdispersion φ ≥ 1 of the series. Tonight is then compared with the level of its weekday
+by Student's t with N − 7 degrees of freedom, two-sided. Volume is first taken relative to the median of the seven
+nights before it, so that growth and season are no alarm. The p-values of one night are adjusted by Holm, so that a
+quiet night flags anything at all with a probability of at most `alarm_rate`, where what scatters around the levels is
+near normal. Volume with heavy tails is flagged more often; docs/nightly.md says how often.
 
 References
 ----------

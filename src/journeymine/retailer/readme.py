@@ -64,7 +64,8 @@ def _planted(facts: dict[str, Any]) -> list[str]:
         ),
         (
             "- **Overrated channel**, retargeting: the last touch before "
-            f"{overrated['share_of_orders_by_last_touch']:.0%} of the orders; orders that would be missing without it: {overrated['true_incremental_orders']}."
+            f"{overrated['share_of_orders_by_last_touch']:.0%} of the orders; orders that would be missing without it: "
+            f"{overrated['true_incremental_orders']}."
         ),
         (
             f"- **Leaking handover**, e-mail → store: of {handover['journeys_that_cross']} journeys that cross, "

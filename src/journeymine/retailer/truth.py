@@ -29,9 +29,9 @@ def journeys_of(world: World) -> pl.DataFrame:
     -------
     user str · nth_journey i64 (of the person, from 1, those before the log included) · start, end, goal_at
     datetime UTC, as they truly were, even outside the log · outcome str ``converted`` or ``lost``, as it truly was or
-    will be · entry_channel str · exit_stage, exit_channel str of the last step up to the order · value f64 EUR of the order · starts_in_log, ends_in_log, mature bool ·
-    crosses_email_to_store, leaves_at_handover, hit_by_app_fault, calls_after_fault, sees_retargeting,
-    closes_account bool.
+    will be · entry_channel str · exit_stage, exit_channel str of the last step up to the order · value f64 EUR of the
+    order · starts_in_log, ends_in_log, mature bool · crosses_email_to_store, leaves_at_handover, hit_by_app_fault,
+    calls_after_fault, sees_retargeting, closes_account bool.
     """
     outcomes, attempts = world.outcomes, world.attempts
     rows = np.arange(len(attempts.person))

@@ -101,8 +101,8 @@ def group_woodruff(
 
     Parameters
     ----------
-    groups, buckets, folds, counts : one row per group (0 … n_groups − 1), bucket and fold with any value, sorted by group, then
-        bucket; integers.
+    groups, buckets, folds, counts : one row per group (0 … n_groups − 1), bucket and fold with any value, sorted by
+        group, then bucket; integers.
     q : the quantiles, each between 0 and 1, not included.
     confidence : between 0 and 1.
 

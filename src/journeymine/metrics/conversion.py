@@ -102,7 +102,7 @@ class Conversion:
                 "p50_s": Quantile(times, 0.5, 1 / MICRO),
                 "p90_s": Quantile(times, 0.9, 1 / MICRO),
                 "value": tally["value"] / MICRO,
-                "mean_value": Number(mean_value, tally.by_fold("converted")[tally.present]),
+                "mean_value": Number(mean_value, tally.by_fold("converted")[tally.present], skewed=True),
             },
             users=users,
             converting=tally.total("users_converted"),
@@ -162,7 +162,7 @@ def conversion(
     Left-truncated journeys are in the shares and are left out of the times only. Steps at one instant are in the
     documented order. Null labels are ``"(unknown)"``. Empty input gives no row with `by`, and one row of nulls without.
     Counts merge exactly. Intervals: Wilson (1927) for the share, clustered by user through the 64 folds; Woodruff
-    (1952) for the times; the jackknife for the mean value.
+    (1952) for the times; for the mean value the jackknife, with limits that follow the skewness (Hall 1992).
     """
     measure = Conversion(by=by, channel_of=channel_of, horizon=horizon)
     return answer(measure, journeys, confidence=confidence)

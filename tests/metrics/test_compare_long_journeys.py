@@ -120,3 +120,48 @@ def test_why_conversion_changed_says_what_is_still_open() -> None:
     page = jm.compare_maps(after, before, names=("May", "January"), kind="period").spec
     assert "more journeys of one than of the other are still open" in page.comparison.note
     assert all(row.figure != "lost" for row in page.comparison.rows)
+
+
+@cache
+def mid_way(seed: int) -> jm.Journeys:
+    """A log that begins when many are already on their way, in a world in which nothing changes."""
+    toss = np.random.default_rng(seed)
+    rows = []
+    for user in range(1_500):
+        at, stage = -80 + 240 * toss.random(), 0
+        while True:
+            rows.append((f"u{user}", at, ("look", "ask", "order")[stage]))
+            at, next_ = at + min(toss.exponential(3.0), 9.5), toss.random()
+            if stage == 2 or next_ < 0.15:
+                break
+            stage += next_ < 0.45
+    return journeys_of([row for row in rows if row[1] >= 0], idle="10d", days=160)
+
+
+def test_without_those_who_had_begun_before_the_log_there_is_no_change() -> None:
+    claimed: Counter[str] = Counter()
+    for seed in range(12):
+        journeys, measure = mid_way(seed), jm.Transitions(grain="stage")
+        for name, kept in (("all", journeys), ("begun since", journeys.where(~pl.col("left_truncated")))):
+            found = before_after(kept, "1970-03-12", measure)
+            frames = (found.frame, found.tables["nodes"])
+            claimed[name] += any((frame["p_adjusted"] <= 0.05).any() for frame in frames)
+            assert (found.frame["from"].null_count() > 0) == (name == "begun since")
+            assert any("left-truncated" in note for note in found.notes) == (name == "all")
+    assert claimed["begun since"] <= 2, claimed
+    assert claimed["all"] > 2, claimed  # what the note warns of
+
+
+def test_journeys_begun_before_the_log_are_told_and_can_be_left_out() -> None:
+    journeys = mid_way(0)
+    after, before = journeys.between("1970-03-12", "1971-01-01"), journeys.between("1970-01-01", "1970-03-12")
+    n, of = before.where(pl.col("left_truncated") & pl.col("mature")), before.where(pl.col("mature"))
+    told = f"and {len(n)} of {len(of)} ({len(n) / len(of):.1%}) in b are left-truncated"
+    for result in (compare(after, before, jm.Conversion()), decompose(after, before, by="touchpoint")):
+        assert any(told in note for note in result.notes)
+    whole = before.where(~pl.col("left_truncated"))
+    assert not any("left-truncated" in note for note in compare(after, whole, jm.Conversion()).notes)
+    edges = compare(after, whole, jm.Transitions(grain="stage")).frame
+    starts = edges.filter(pl.col("from").is_null())
+    assert starts["to"].to_list() == ["think", "weigh", "buy"][: starts.height]
+    assert (starts["p_adjusted"] > 0.05).all()

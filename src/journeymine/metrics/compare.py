@@ -23,7 +23,7 @@ from journeymine.errors import QuestionError
 from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.journeys.select import instant_of
 from journeymine.metrics.compare_columns import Compared, compare_column, is_estimate, usage_of
-from journeymine.metrics.compare_periods import ends_so_far, periods_told, so_far_between
+from journeymine.metrics.compare_periods import edges_left_out, ends_so_far, periods_told, so_far_between
 from journeymine.metrics.compare_sides import (
     check_asked,
     check_followed,
@@ -99,9 +99,10 @@ def compare(
 
     Between two periods, figures that depend on how long journeys were watched are left out: of `DropOff` the shares
     still open and come back, of `WinBack` what grows, of `Markov` what is still open and the steps and times that go
-    on, of a graph the edges to what is still open. Where more mature journeys of one period are still open, a note says
-    so, and loss, times and typical positions are left out as well. Sums (conversions and value, credited or at stake)
-    differ with the number of journeys, as a note says: compare shares and means.
+    on, of a graph the edges to what is still open, and those from the start if one period reaches back to the log's.
+    Where more mature journeys of one period are still open, a note says so, and loss, times and typical positions are
+    left out as well. Sums (conversions and value, credited or at stake) differ with the number of journeys, as a note
+    says: compare shares and means.
     """
     check_asked((a, b), measure, columns, names)
     check_names(measure)
@@ -252,9 +253,7 @@ def _compared(
         )
         for name in names
     ]
-    left_out = (
-        rows["status"].is_in(ends).fill_null(value=False).to_numpy() if ends and "from" in keys else np.zeros(n, bool)
-    )
+    left_out = edges_left_out(rows, ends) if keys else np.zeros(n, dtype=bool)
     found = [replace(each, certain=each.certain | left_out) for each in found]
     p = np.concatenate([p_values(each, confidence) for each in found])
     adjusted = benjamini_hochberg(p)

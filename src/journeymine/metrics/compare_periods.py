@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from journeymine.counting.counts import Counts
 from journeymine.counting.measure import Measure
 from journeymine.journeys.heads import OPEN
 from journeymine.journeys.journeys import Journeys
 
-__all__ = ["ends_so_far", "go_by_time", "periods_told", "so_far_between", "still_open_told", "two_periods"]
+__all__ = [
+    "edges_left_out",
+    "ends_so_far",
+    "go_by_time",
+    "left_truncated_told",
+    "periods_told",
+    "so_far_between",
+    "still_open_told",
+    "two_periods",
+]
 
 Side = Journeys | Counts
+BEGUN = "begun"
+"""Stands for the edges from the start among the ends of journeys."""
 LOSS_AND_TIMES = {
     "conversion": ("p50_s", "p90_s"),
     "drop_off": ("lost_share",),
@@ -39,16 +52,26 @@ def so_far_between(measure: Measure, sides: Sequence[Side]) -> tuple[str, ...]:
     if not two_periods(sides):
         return ()
     grown = tuple(getattr(measure, "so_far", ()))
-    if not _open_differ(sides) or _watched_alike(measure):
+    if not _differ(_open(sides)) or _watched_alike(measure):
         return grown
     return grown + LOSS_AND_TIMES.get(measure.name, ())
 
 
 def ends_so_far(measure: Measure, sides: Sequence[Side]) -> tuple[str, ...]:
-    """Ends of journeys in a transition graph that go by the time watched."""
+    """Ends of journeys in a transition graph that go by the time watched; `BEGUN` for where they begin."""
     if measure.name != "transitions" or not two_periods(sides):
         return ()
-    return ("open", "lost", "ended") if _open_differ(sides) else ("open",)
+    begun = (BEGUN,) if _differ(_left_truncated(sides)) else ()
+    return (*(("open", "lost", "ended") if _differ(_open(sides)) else ("open",)), *begun)
+
+
+def edges_left_out(rows: pl.DataFrame, ends: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which rows of a comparison are edges to one of these ends, or from the start."""
+    if not ends or "from" not in rows.columns:
+        return np.zeros(rows.height, dtype=bool)
+    starts = pl.col("from").is_null() & (BEGUN in ends)
+    out = rows.select(pl.col("status").is_in(ends).fill_null(value=False) | starts).to_series()
+    return np.asarray(out.to_numpy())
 
 
 def go_by_time(estimates: Sequence[str]) -> str:
@@ -64,24 +87,41 @@ def periods_told(
     if so_far:
         yield f"{go_by_time(so_far)}, and {'are' if len(so_far) > 1 else 'is'} not compared between two periods"
     if ends:
-        yield f"how many journeys end {' or '.join(ends)} goes by the time watched, and is not compared between two periods"
+        told = " or ".join("still open" if end == "open" else end for end in ends if end != BEGUN)
+        yield f"how many journeys are {told} goes by the time watched, and is not compared between two periods"
+    if BEGUN in ends:
+        yield "where journeys begin is not compared between two periods of which one has journeys begun before the log"
     if not _watched_alike(measure):
         yield from still_open_told(sides, names)
+    yield from left_truncated_told(sides, names)
 
 
 def still_open_told(sides: Sequence[Side], names: Sequence[str]) -> list[str]:
     """What to know of two sides of which one has more journeys still open."""
-    if not _open_differ(sides):
+    if not _differ(known := _open(sides)):
         return []
-    told = " and ".join(
-        f"{n_open:,} of {n:,} ({n_open / n:.1%}) in {name}"
-        for (n_open, n), name in zip(_open(sides), names, strict=True)
-    )
     note = (
-        f"of the mature journeys, {told} are still open: what these have yet to do is missing, and figures may differ "
-        "by that alone; of journeys that began earlier, or with a longer mature_after, fewer are still open"
+        f"of the mature journeys, {_shares(known, names)} are still open: what these have yet to do is missing, and "
+        "figures may differ by that alone; of journeys that began earlier, or with a longer mature_after, fewer are "
+        "still open"
     )
     return [note]
+
+
+def left_truncated_told(sides: Sequence[Side], names: Sequence[str]) -> list[str]:
+    """What to know of two periods of which one reaches back to where the log begins."""
+    if not two_periods(sides) or not _differ(known := _left_truncated(sides)):
+        return []
+    note = (
+        f"of the mature journeys, {_shares(known, names)} are left-truncated, as they begin within idle of the log's "
+        "start: what they did before is missing, and figures may differ by that alone; "
+        "journeys.where(~pl.col('left_truncated')) leaves them out"
+    )
+    return [note]
+
+
+def _shares(known: Sequence[tuple[int, int]], names: Sequence[str]) -> str:
+    return " and ".join(f"{n:,} of {of:,} ({n / of:.1%}) in {name}" for (n, of), name in zip(known, names, strict=True))
 
 
 def _watched_alike(measure: Measure) -> bool:
@@ -96,14 +136,19 @@ def _open(sides: Sequence[Side]) -> list[tuple[int, int]]:
     return [(int(np.count_nonzero(each.mature & (each.status == OPEN))), int(each.mature.sum())) for each in heads]
 
 
-def _open_differ(sides: Sequence[Side]) -> bool:
-    """Whether the shares still open lie further apart than a third of the standard error of a difference of shares.
+def _left_truncated(sides: Sequence[Side]) -> list[tuple[int, int]]:
+    """Mature journeys of each side that may have begun before the log, and all mature ones."""
+    heads = [side.heads for side in sides if isinstance(side, Journeys)]
+    return [(int(np.count_nonzero(each.mature & each.left_truncated)), int(each.mature.sum())) for each in heads]
 
-    The loss they hide is then no longer small beside what chance does: s = √(¼ (1/n_a + 1/n_b)), for shares of one
-    half.
+
+def _differ(known: Sequence[tuple[int, int]]) -> bool:
+    """Whether two shares lie further apart than a third of the standard error of a difference of shares.
+
+    What is missing of so many is then no longer small beside what chance does: s = √(¼ (1/n_a + 1/n_b)), for shares of
+    one half. Each is given as a number and what it is of.
     """
-    known = _open(sides)
-    if len(known) < 2 or not all(n for _, n in known):
+    if len(known) < 2 or not all(of for _, of in known):
         return False
-    (open_a, n_a), (open_b, n_b) = known
-    return bool(abs(open_a / n_a - open_b / n_b) > np.sqrt((1 / n_a + 1 / n_b) / 4) / 3)
+    (a, n_a), (b, n_b) = known
+    return bool(abs(a / n_a - b / n_b) > np.sqrt((1 / n_a + 1 / n_b) / 4) / 3)

@@ -37,7 +37,7 @@ from journeymine.counting.taken import check_names, refuse_taken
 from journeymine.counting.tally import Tally, spread
 from journeymine.errors import MergeError, QuestionError
 from journeymine.journeys.journeys import Journeys, check_journeys
-from journeymine.metrics.compare_periods import still_open_told
+from journeymine.metrics.compare_periods import left_truncated_told, still_open_told
 from journeymine.metrics.compare_sides import check_two_names
 from journeymine.metrics.stage_reach import StageReach, by_stage, stages_of
 from journeymine.stats.folds import FOLDS
@@ -144,7 +144,11 @@ def decompose(
         schema_version=1,
         confidence=confidence,
         basis=basis,
-        notes=(f"effects are {names[0]} minus {names[1]}, in shares of all journeys", *still_open_told((a, b), names)),
+        notes=(
+            f"effects are {names[0]} minus {names[1]}, in shares of all journeys",
+            *still_open_told((a, b), names),
+            *left_truncated_told((a, b), names),
+        ),
     )
 
 

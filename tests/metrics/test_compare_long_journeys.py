@@ -159,7 +159,9 @@ def test_journeys_begun_before_the_log_are_told_and_can_be_left_out() -> None:
     told = f"and {len(n)} of {len(of)} ({len(n) / len(of):.1%}) in b are left-truncated"
     for result in (compare(after, before, jm.Conversion()), decompose(after, before, by="touchpoint")):
         assert any(told in note for note in result.notes)
+    assert "may have begun before the log" in jm.compare_maps(after, before).spec.comparison.note
     whole = before.where(~pl.col("left_truncated"))
+    assert "begun before" not in jm.compare_maps(after, whole).spec.comparison.note
     assert not any("left-truncated" in note for note in compare(after, whole, jm.Conversion()).notes)
     edges = compare(after, whole, jm.Transitions(grain="stage")).frame
     starts = edges.filter(pl.col("from").is_null())

@@ -19,7 +19,7 @@ from journeymine.maps.journey_map import JourneyMap
 from journeymine.maps.specification import MapSpecification, Zoom
 from journeymine.maps.wording import legible, share
 from journeymine.metrics.compare import compare
-from journeymine.metrics.compare_periods import so_far_between
+from journeymine.metrics.compare_periods import left_truncated_told, so_far_between
 from journeymine.metrics.compare_sides import check_two_names
 from journeymine.metrics.conversion import Conversion
 from journeymine.metrics.drop_off import DropOff
@@ -32,6 +32,10 @@ MOST_FLOWS = 12
 """Flows whose use differs most surely; the others are not listed."""
 _STILL_OPEN = " Loss is not compared: more journeys of one than of the other are still open, so that it would differ even if nothing changed."
 """Without numbers: so few may be open that they would be told of."""
+_BEGUN_BEFORE = (
+    " More journeys of one than of the other may have begun before the log: what they did there is missing, and figures may "
+    "differ by that alone."
+)
 _OF_STAGES: dict[str, Literal["went_on", "converted_later", "lost"]] = {
     "went_on_share": "went_on",
     "converted_share": "converted_later",
@@ -111,7 +115,8 @@ def compare_maps(
         false_discovery=fdr,
         note=f"Differences are {legible(names[0])} minus {legible(names[1])}. In colour: significant after adjustment for everything compared "
         f"in the same way (false discovery rate {percent(fdr).removesuffix('.0')}\u00a0%). A difference is no proof of its cause."
-        + (_STILL_OPEN if "lost_share" in so_far_between(DropOff(), (a, b)) else ""),
+        + (_STILL_OPEN if "lost_share" in so_far_between(DropOff(), (a, b)) else "")
+        + (_BEGUN_BEFORE if left_truncated_told((a, b), names) else ""),
     )
     other = replace(specs[1], header=started(specs[1].header, b), quality=(), hints=())
     shown = replace(

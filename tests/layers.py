@@ -13,7 +13,9 @@ from pathlib import Path
 
 PACKAGE = "journeymine"
 
-_GROUND = frozenset({"errors", "columns", "durations", "files", "instants", "parallel", "percents", "flags"})
+_GROUND = frozenset(
+    {"errors", "columns", "durations", "files", "instants", "parallel", "percents", "flags", "stretches"}
+)
 _EVENTS = _GROUND | {"stats"}
 _JOURNEYS = _EVENTS | {"events"}
 _COUNTING = _JOURNEYS | {"journeys"}
@@ -31,6 +33,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "parallel": frozenset(),
     "flags": frozenset(),
     "percents": frozenset(),
+    "stretches": frozenset({"parallel"}),
     "stats": _GROUND,
     "charts": _GROUND,  # a leaf: knows frames only
     "events": _EVENTS,

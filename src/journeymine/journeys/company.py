@@ -18,6 +18,7 @@ from journeymine.events.coded import Coded
 from journeymine.events.order import OrderedEvents
 from journeymine.journeys.facts import Facts
 from journeymine.parallel import take
+from journeymine.stretches import search_stretches
 
 if TYPE_CHECKING:
     from journeymine.journeys.journeys import Journeys
@@ -132,15 +133,6 @@ def _nearest(user: Ints, time: Ints, journeys: Journeys) -> Ints:
 
 
 def _last_started(user: Ints, time: Ints, journeys: Journeys) -> Ints:
-    """The last journey up to that of each user that started by then, or of users before; all are looked for at once, by halves."""
+    """The last journey up to that of each user that started by then, or of users before."""
     begins = np.concatenate(([0], np.cumsum(np.bincount(journeys.heads.user, minlength=len(journeys.users)))))
-    low, high = take(begins, user), take(begins, user + 1)
-    open_rows = np.flatnonzero(low < high)
-    while len(open_rows):
-        left, right = take(low, open_rows), take(high, open_rows)
-        middle = (left + right) >> 1
-        started = take(journeys.heads.start, middle) <= take(time, open_rows)
-        left, right = np.where(started, middle + 1, left), np.where(started, right, middle)
-        low[open_rows], high[open_rows] = left, right
-        open_rows = take(open_rows, np.flatnonzero(left < right))
-    return low - 1
+    return search_stretches(journeys.heads.start, take(begins, user), take(begins, user + 1), time, side="right") - 1

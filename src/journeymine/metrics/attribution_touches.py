@@ -14,11 +14,12 @@ from journeymine.columns import MISSING
 from journeymine.counting.runs import ranges
 from journeymine.durations import Duration, microseconds
 from journeymine.errors import QuestionError
-from journeymine.events.coded import Coded, narrow
+from journeymine.events.coded import Coded
 from journeymine.journeys.heads import CONVERTED
 from journeymine.journeys.journeys import Journeys, pair_codes
 from journeymine.journeys.rules import JourneyRules
 from journeymine.parallel import take
+from journeymine.stretches import search_stretches
 
 __all__ = ["Touches", "check_lookback", "touch_blocks", "touch_labels", "touches_of"]
 
@@ -173,14 +174,27 @@ def _with_company(journeys: Journeys, own: Touches, labels: Coded, marks: Mappin
     kept = np.flatnonzero(
         (own.journey[position] == company.journey[low:high]) & (company.time[low:high] < until[position])
     )
-    of = np.concatenate((position[kept], np.repeat(np.arange(len(own.journey)), own.lengths)))
-    kept += low
-    time = np.concatenate((company.time[kept], own.time))
-    order = np.lexsort((time, of))  # stable: at one instant the company's come first, steps keep their order
-    codes = np.concatenate((labels.codes[kept], own.coded.codes))[order]
-    marked = {name: np.concatenate((theirs[kept], own.marks[name]))[order] for name, theirs in marks.items()}
-    offsets = _offsets(np.bincount(of, minlength=len(own.journey)))
-    return Touches(own.journey, offsets, Coded(narrow(codes, len(labels.labels)), labels.labels), time[order], marked)
+    of, kept = take(position, kept), kept + low
+    time, n = take(company.time, kept), len(own.time) + len(kept)
+    # Both come journey after journey and in order of time: each of the company's goes behind what is earlier than itself.
+    before = search_stretches(own.time, take(own.offsets, of), take(own.offsets, of + 1), time)
+    theirs = before + np.arange(len(kept))
+    mine = np.ones(n, dtype=bool)
+    mine[theirs] = False
+    ours = np.flatnonzero(mine)
+
+    def merged(own_column: npt.NDArray[Any], company_column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        column = np.empty(n, dtype=np.result_type(own_column, company_column))
+        column[theirs], column[ours] = take(company_column, kept), own_column
+        return column
+
+    return Touches(
+        own.journey,
+        own.offsets + _offsets(np.bincount(of, minlength=len(own.journey))),
+        Coded(merged(own.coded.codes, labels.codes), labels.labels),
+        merged(own.time, company.time),
+        {name: merged(own.marks[name], mark) for name, mark in marks.items()},
+    )
 
 
 def _within(journeys: Journeys, touches: Touches, lookback: int) -> Touches:

@@ -127,6 +127,19 @@ def test_sides_built_by_different_rules_say_so() -> None:
     assert not any("different rules" in note for note in compare(journeys, journeys, jm.Conversion()).notes)
 
 
+def test_a_comparison_says_that_the_stages_hold_other_touchpoints() -> None:
+    frame = pl.DataFrame({"user": ["u", "u", "v"], "t": [0, 60, 0], "what": ["look", "buy", "look"]})
+
+    def built(stages: dict[str, list[str]]) -> jm.Journeys:
+        events = jm.read_events(frame, user="user", timestamp="t", time_unit="s", touchpoint="what", stages=stages)
+        return jm.build_journeys(events, goal="buy", idle="1d", observed_until="1970-02-01")
+
+    one, other = built({"first": ["look"], "last": ["buy"]}), built({"first": [], "last": ["look", "buy"]})
+    told = "a and b were built by different rules or stages, which alone can make them differ"
+    assert told in jm.compare(one, other, jm.StageReach()).notes
+    assert told not in jm.compare(one, one, jm.StageReach()).notes
+
+
 @pytest.mark.parametrize("names", [("x",), "ab", None, (1, 2), ("x", "x")], ids=str)
 def test_two_sides_have_two_names(names: Any) -> None:
     journeys = stationary()

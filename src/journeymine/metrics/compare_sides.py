@@ -121,8 +121,9 @@ def n_cut_users(journeys: Journeys) -> int:
 
 def rules_told(counted: Sequence[Counts], names: Sequence[str]) -> list[str]:
     """What to know of sides whose journeys were cut or judged differently."""
-    a, b = ((counts.basis.rules, counts.basis.stages) for counts in counted)
-    if a == b:
+    a, b = (counts.basis for counts in counted)
+    maps = {each.stage_map for each in (a, b)} - {None}
+    if (a.rules, a.stages) == (b.rules, b.stages) and len(maps) < 2:
         return []
     return [f"{names[0]} and {names[1]} were built by different rules or stages, which alone can make them differ"]
 

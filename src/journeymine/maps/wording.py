@@ -182,15 +182,17 @@ def duration(seconds: float | None) -> str:
 
     >>> [duration(s) for s in (0.35, 42, 95, 7_500, 90_000, 864_000, 40_000_000)]
     ['0.35\xa0s', '42\xa0s', '1\xa0min 35\xa0s', '2\xa0h 5\xa0min', '1\xa0d 1\xa0h', '10\xa0d', '463\xa0d']
+    >>> [duration(s) for s in (59.7, 3_580, 85_000)]
+    ['1\xa0min', '1\xa0h', '1\xa0d']
     """
     if seconds is None:
         return UNKNOWN_FIGURE
     if seconds < 1:
         return f"{seconds:.2g}{NBSP}s"
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f}{NBSP}s"
     for large, small, per, unit, room in _UNITS:
-        if round(seconds / small) * small < room:
+        if round(seconds / large) * large < room:
             whole, rest = divmod(round(seconds / small), per)
             if whole >= 10:
                 return f"{seconds / large:.0f}{NBSP}{unit[0]}"

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and held by one process at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 
 from journeymine.errors import JourneymineError
 
-__all__ = ["check_name", "parquet_bytes", "write_whole"]
+__all__ = ["check_name", "parquet_bytes", "take_lock", "write_whole"]
 
 
 def check_name(path: str | Path, error: type[JourneymineError]) -> None:
@@ -24,6 +24,22 @@ def check_name(path: str | Path, error: type[JourneymineError]) -> None:
     shown = name.encode(errors="backslashreplace").decode()
     if shown != name:
         raise error(f"the name of {shown} is not UTF-8", hint="rename the file or folder")
+
+
+def take_lock(descriptor: int) -> bool:
+    """Lock an open file for oneself alone, for as long as it is open; False where somebody else holds it.
+
+    Where the system has no such locks (Windows), everybody gets one.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:

@@ -69,7 +69,9 @@ def test_rows_without_figures_are_left_out(shop: MapSpecification) -> None:
 
 def test_an_empty_map_draws() -> None:
     empty = MapSpecification(header=Header(title="nothing", n_users=0, n_journeys=0), stages=(), lanes=(), nodes=())
-    ET.fromstring(to_svg(empty))
+    root = ET.fromstring(to_svg(empty))
+    assert root.tag == f"{NS}svg"
+    assert "nothing" in "".join(root.itertext())
 
 
 def overlaid(shop: MapSpecification) -> MapSpecification:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from journeymine.errors import EngineError
-from journeymine.files import check_name
+from journeymine.files import check_name, take_lock
 
 __all__ = ["BucketStore", "locked"]
 
@@ -183,24 +183,11 @@ def locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise EngineError(f"{directory} cannot be used for buckets: {error}", hint="give another directory") from error
     with lock:
-        if not _take(lock.fileno()):
+        if not take_lock(lock.fileno()):
             raise EngineError(
                 f"another process works in {directory}", hint="wait for it, or give a directory of its own"
             )
         yield
-
-
-def _take(descriptor: int) -> bool:
-    """Lock a file for as long as it is open; where the system has no such lock, always true."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def checksum(path: Path) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from journeymine.errors import StateError
+from journeymine.files import take_lock
 
 __all__ = ["LOCK", "READERS", "reading", "unread", "unwritten", "writing"]
 
@@ -35,7 +36,7 @@ def writing(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise unwritten(directory, error) from error
     with lock:
-        if not _take(lock.fileno()):
+        if not take_lock(lock.fileno()):
             raise StateError(
                 f"another process writes to {directory}", hint="wait for it; the lock ends with the process"
             )
@@ -62,7 +63,7 @@ def reading(directory: Path) -> Iterator[None]:
 def unread(directory: Path) -> Iterator[bool]:
     """Whether nobody reads; if so, whoever wants to waits until this ends."""
     with (directory / READERS).open("a+b") as readers:
-        yield _take(readers.fileno())
+        yield take_lock(readers.fileno())
 
 
 def unwritten(directory: Path, error: OSError) -> StateError:
@@ -71,19 +72,6 @@ def unwritten(directory: Path, error: OSError) -> StateError:
         f"{directory} cannot be written: {error}. The state is as it was before",
         hint="make room or give the right to write, then run the same command again",
     )
-
-
-def _take(descriptor: int) -> bool:
-    """Lock a file for oneself alone, for as long as it is open; False where somebody else holds it."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _share(descriptor: int) -> None:

@@ -36,11 +36,14 @@ class Meetings:
         """
         keys = ground.in_groups(met, step)
         cell, rows = sort_narrow(keys.cell, keys.size, step)
-        new = changes(cell)
+        self.add_sorted(ground, rows, Packed(cell, keys.factors, keys.size))
+
+    def add_sorted(self, ground: Ground, rows: Ints, met: Packed) -> None:
+        """The same of steps that come cell by cell, and in each as they came; groups are told apart already."""
+        new = changes(met.cell)
         new |= changes(take(ground.of_step, rows))
         starts, later = np.flatnonzero(new), np.flatnonzero(~new)
-        first = take(rows, starts)
-        at = Packed(take(cell, starts), keys.factors, keys.size)
+        first, at = take(rows, starts), met.take(starts)
         if self._weekly:
             at = at.beside(ground.weeks_reached(first), ground.weeks)
         again = later - np.arange(1, len(later) + 1)  # which of the first meetings each of the later ones follows

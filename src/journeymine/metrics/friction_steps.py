@@ -24,23 +24,32 @@ __all__ = ["BACK_STEP", "MOVES", "PAUSES", "Stumbled", "Stumbling"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Flags = npt.NDArray[np.uint8]
 PAUSES = ("wait", "abandoned_session")
 """Whether a journey paused is known only where it goes on."""
 BACK_STEP = "back_step"
 MOVES = ("repeat", "loop", BACK_STEP, *PAUSES)
 """What lies in how a journey moves, and not in the place: it is compared with others that were at the same place."""
+DECLARED = np.uint8(1 << len(MOVES))
+"""The bit of what lies in the place: it has a kind that the stage map declares."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Met:
-    """The steps at which frictions are met, and which friction each is."""
+    """What is met, friction by friction and in each place by place.
 
-    step: Ints
-    code: npt.NDArray[np.unsignedinteger]
+    Attributes
+    ----------
+    which : which of the steps of `Places` meets it.
+    code : which friction it is.
+    """
+
+    which: Ints
+    code: npt.NDArray[np.uint32]
 
     def beside(self, other: _Met) -> _Met:
         """These, and others."""
-        return _Met(np.concatenate((self.step, other.step)), np.concatenate((self.code, other.code)))
+        return _Met(np.concatenate((self.which, other.which)), np.concatenate((self.code, other.code)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,57 +92,61 @@ class Stumbling:
             return Packed(touchpoint, self.places)
         return Packed(labels["channel"].codes, self.places[:1]).joined(Packed(touchpoint, self.places[1:]))
 
-    def at_places(self, place: Packed, found: _Met) -> tuple[Ints, Packed]:
-        """The steps at which something is met, and what is met where."""
-        return found.step, Packed(found.code, (self.friction,)).joined(place.take(found.step))
+    def flags(self, ground: Ground, place: Packed) -> Flags:
+        """What each step meets: a bit for each of `MOVES`, and `DECLARED`.
 
-    def frictions(self, ground: Ground, place: Packed, places: Places) -> _Met:
-        """All frictions that need no declaration.
-
-        That somebody paused is known once the journey goes on, be it to the goal: a pause before the last step of all is none.
+        A loop is one only where the journey was at the place before, which is not asked here. That somebody paused is
+        known once the journey goes on, be it to the goal: a pause before the last step of all is none.
         """
         journeys, inside = ground.journeys, ground.inside
-        flags = np.zeros((len(MOVES), len(inside)), dtype=bool)
-        repeat, loop, back, wait, abandoned = flags
-        np.logical_and(inside, ~changes(place.cell), out=repeat)
-        loop[places.revisits(inside & ~repeat)] = True
-        paused, pause = (ground.told & ground.goes_on)[:-1], np.diff(journeys.coded.time)
-        np.logical_and(paused, pause > self.long_wait, out=wait[:-1])
+        moved = dict.fromkeys(MOVES, np.zeros(len(inside), dtype=bool))
+        here = changes(place.cell)
+        moved["repeat"], moved["loop"] = inside & ~here, inside & here
+        paused, pause = ground.told & ground.goes_on, np.diff(journeys.coded.time, append=0)
+        moved["wait"] = paused & (pause > self.long_wait)
         if journeys.stages:
             stage, unmapped = ground.stage, ground.n_stages - 1
-            np.logical_and(ground.told[:-1] & inside[1:], stage[1:] < stage[:-1], out=back[:-1])
-            back &= stage != unmapped
+            moved["back_step"] = ground.told & (stage != unmapped)
+            moved["back_step"][:-1] &= inside[1:] & (stage[1:] < stage[:-1])
+            moved["back_step"][-1:] = False
             if journeys.goal_stage is not None:
-                np.logical_and(paused, pause > journeys.rules.session_gap_us, out=abandoned[:-1])
-                abandoned &= stage == journeys.stages.index(journeys.goal_stage)
-        return self._met(flags)
-
-    def _met(self, flags: npt.NDArray[np.bool_]) -> _Met:
-        """The steps at which each friction is flagged; looked for all at once, which is faster than where few are."""
-        n = flags.shape[1]
-        found = np.flatnonzero(flags)
-        bounds = np.searchsorted(found, np.arange(len(flags) + 1) * n)
-        code = np.empty(len(found), dtype=np.uint32)
+                left = stage == journeys.stages.index(journeys.goal_stage)
+                moved["abandoned_session"] = paused & left & (pause > journeys.rules.session_gap_us)
+        flags = self._declared(ground).view(np.uint8) * DECLARED
         for nth, name in enumerate(MOVES):
-            there = slice(bounds[nth], bounds[nth + 1])
-            found[there] -= nth * n
-            code[there] = self.names.index(name)
-        return _Met(found, code)
+            flags |= moved[name].view(np.uint8) << np.uint8(nth)
+        return flags
 
-    def kinds(self, ground: Ground) -> _Met:
-        """The steps whose touchpoint has a declared kind, under its name."""
+    def _declared(self, ground: Ground) -> Bools:
+        """Steps whose touchpoint has a declared kind."""
         kind = ground.journeys.coded.labels.get("kind")
         if kind is None:
-            none = np.zeros(0, dtype=np.int64)
-            return _Met(none, none.astype(np.uint32))
-        declared = ground.told
-        if UNKNOWN in kind.labels:
-            declared = declared & (kind.codes != kind.labels.index(UNKNOWN))
-        steps = np.flatnonzero(declared)
-        codes = np.array(
-            [self.names.index(_name(label)) if label != UNKNOWN else 0 for label in kind.labels], dtype=np.uint32
-        )
-        return _Met(steps, take(codes, take(kind.codes, steps)))
+            return np.zeros(len(ground.told), dtype=bool)
+        if UNKNOWN not in kind.labels:
+            return ground.told
+        return np.asarray(ground.told & (kind.codes != kind.labels.index(UNKNOWN)))
+
+    def moves(self, flags: Flags, places: Places) -> _Met:
+        """Where one of `MOVES` is met; `flags` are those of the steps of `places`."""
+        loop = 1 << MOVES.index("loop")
+        flags = flags & ~(places.new.view(np.uint8) * np.uint8(loop))
+        each = [np.flatnonzero(flags & np.uint8(1 << nth) != 0) for nth in range(len(MOVES))]
+        codes = np.array([self.names.index(name) for name in MOVES], dtype=np.uint32)
+        return _Met(np.concatenate(each), np.repeat(codes, [len(found) for found in each]))
+
+    def kinds(self, ground: Ground, flags: Flags, places: Places) -> _Met:
+        """Where a touchpoint has a declared kind, under its name; a place has one kind at most."""
+        which = np.flatnonzero(flags & DECLARED != 0)
+        kind = ground.journeys.coded.labels.get("kind")
+        if kind is None:
+            return _Met(which, which.astype(np.uint32))
+        codes = [self.names.index(_name(label)) if label != UNKNOWN else 0 for label in kind.labels]
+        return _Met(which, take(np.array(codes, dtype=np.uint32), take(kind.codes, take(places.rows, which))))
+
+    def at_places(self, places: Places, met: _Met) -> tuple[Ints, Packed]:
+        """The steps at which something is met, and what is met where."""
+        rows, at = places.take(met.which)
+        return rows, Packed(met.code, (self.friction,)).joined(at)
 
 
 def _name(kind: str) -> str:
@@ -152,12 +165,14 @@ class Stumbled:
     def add(self, ground: Ground) -> None:
         """Add the journeys of a block."""
         stumbling = self._stumbling
-        place, kinds = stumbling.place(ground), stumbling.kinds(ground)
+        place = stumbling.place(ground)
         places = Places.of(ground, place)
-        met = stumbling.frictions(ground, place, places).beside(kinds)
-        self._met.add(ground, *stumbling.at_places(place, met))
-        self._visits.add(ground, place, places)
-        self._weekly.add(ground, *stumbling.at_places(place, kinds))
+        flags = take(stumbling.flags(ground, place), places.rows)
+        kinds = stumbling.kinds(ground, flags, places)
+        met = stumbling.moves(flags, places).beside(kinds)
+        self._met.add_sorted(ground, *stumbling.at_places(places, met))
+        self._weekly.add_sorted(ground, *stumbling.at_places(places, kinds))
+        self._visits.add(ground, places)
         self._reached.add(ground)
         self._detours.add(ground, place)
 

@@ -34,40 +34,42 @@ def visit_specs(by: Sequence[str], place: Mapping[str, type[pl.DataType]]) -> di
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The steps of a block, place by place.
+    """The steps of a block, place by place, and within a place as they came.
 
     Attributes
     ----------
-    rows : all steps, sorted by place and then as they came.
-    new : whether each is the first of its journey there.
+    rows : the number of each step.
+    at : its place, told apart by group as well.
+    new : whether it is the first of its journey there.
     """
 
     rows: Ints
+    at: Packed
     new: Bools
 
     @classmethod
     def of(cls, ground: Ground, place: Packed) -> Places:
         """`place` is that of each step."""
-        there, rows = sort_narrow(place.cell, place.size)
+        at = ground.in_groups(place)
+        there, rows = sort_narrow(at.cell, at.size)
         new = changes(there)
         new |= changes(take(ground.of_step, rows))
-        return cls(rows, new)
+        return cls(rows, Packed(there, at.factors, at.size), new)
 
-    def revisits(self, which: Bools) -> Ints:
-        """Steps of `which` at a place where the same journey was before."""
-        steps = take(self.rows, np.flatnonzero(~self.new))
-        return take(steps, np.flatnonzero(take(which, steps)))
+    def take(self, which: Ints) -> tuple[Ints, Packed]:
+        """Some of the steps, and their places."""
+        return take(self.rows, which), self.at.take(which)
 
     def visits(self, ground: Ground) -> Ints:
-        """The first step of each journey at each place in each stage, of those before the goal that tell something."""
+        """Which are the first of each journey at each place in each stage, of those before the goal that tell something."""
         known = np.flatnonzero(take(ground.told, self.rows))
-        rows, visit = take(self.rows, known), take(np.cumsum(self.new, dtype=np.uint32), known)
-        new, stage = changes(visit), take(ground.stage, rows)
+        visit = take(np.cumsum(self.new, dtype=np.uint32), known)
+        new, stage = changes(visit), take(ground.stage, take(self.rows, known))
         other = changes(stage)
         if (other & ~new).any():  # a place in several stages: its steps are brought together by stage
             order = np.lexsort((stage, visit))
-            rows, other = take(rows, order), changes(take(stage, order))
-        return take(rows, np.flatnonzero(new | other))
+            known, other = take(known, order), changes(take(stage, order))
+        return take(known, np.flatnonzero(new | other))
 
 
 class Visits:
@@ -76,12 +78,11 @@ class Visits:
     def __init__(self) -> None:
         self._fates = Fates()
 
-    def add(self, ground: Ground, place: Packed, places: Places) -> None:
+    def add(self, ground: Ground, places: Places) -> None:
         """Add the journeys of a block."""
-        step = places.visits(ground)
+        step, at = places.take(places.visits(ground))
         went_on = take(ground.goes_on, step).view(np.uint8)  # who goes on later does so from here, too
-        at = ground.in_groups(place.take(step), step).beside(went_on, _WENT_ON)
-        self._fates.add(ground, at, step, take(ground.standing, step))
+        self._fates.add(ground, at.beside(went_on, _WENT_ON), step, take(ground.standing, step))
 
     def absorb(self, other: Visits) -> None:
         """Add what another one counted; the other is used up."""

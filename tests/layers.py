@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "nightly": _NIGHTLY,
     "retailer": _EVENTS | {"events"},
     "cli": _NIGHTLY | {"nightly", "retailer"},
+    "__main__": frozenset({"cli"}),
 }
 """Room → the rooms it may import, besides itself. The package's ``__init__`` may import all of them."""
 

@@ -192,9 +192,13 @@ def test_an_unknown_option_leaves_with_2() -> None:
     assert run(["check", "x", "--no-such-option"]) == 2
 
 
-def test_the_program_runs_as_installed() -> None:
-    program = Path(sys.executable).with_name("journeymine")
-    done = subprocess.run([str(program), "version"], capture_output=True, text=True, check=True, env=dict(os.environ))
+@pytest.mark.parametrize(
+    "program",
+    [[str(Path(sys.executable).with_name("journeymine"))], [sys.executable, "-m", "journeymine"]],
+    ids=["script", "module"],
+)
+def test_the_program_runs_as_installed(program: list[str]) -> None:
+    done = subprocess.run([*program, "version"], capture_output=True, text=True, check=True, env=dict(os.environ))
     assert done.stdout.strip() == __version__
 
 

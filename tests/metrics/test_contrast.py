@@ -314,6 +314,21 @@ def test_the_longer_way_round_is_a_detour_and_the_usual_way_is_none() -> None:
     assert result.plot() is not None
 
 
+def test_what_loses_a_journey_by_definition_is_no_detour_and_makes_none() -> None:
+    declined, direct = ["ad", "declined", "chat", "visit"], ["ad", "chat", "visit"]
+    rows = [(f"d{i}", t, what) for i in range(40) for t, what in enumerate(declined)]
+    rows += [(f"s{i}", t, what) for i in range(70) for t, what in enumerate([*direct, "order"] if i < 30 else direct)]
+    log = pl.DataFrame(rows, schema=["u", "t", "what"], orient="row")
+    stages = jm.StageMap.of({"see": ["ad"], "think": ["visit"], "buy": ["order"]})
+    events = jm.read_events(log, user="u", timestamp="t", time_unit="s", touchpoint="what", stages=stages)
+    journeys = jm.build_journeys(
+        events, goal="order", lost_at="declined", split="user", idle="1d", observed_until=9 * 86_400 * 1_000_000
+    )
+    result = jm.friction(journeys)
+    assert "detour" not in result.frame["friction"].to_list()
+    assert result.tables["ways"].rows() == [("think", 110, 1)]  # by the chat alone
+
+
 def test_weeks_of_trouble_equal_a_loop_over_the_definition(planted: jm.Journeys) -> None:
     frame = jm.friction(planted).tables["weeks"]
     reached: dict[object, list[bool]] = defaultdict(list)

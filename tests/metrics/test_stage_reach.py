@@ -60,3 +60,4 @@ def test_a_share_of_one_rests_on_users_and_not_on_folds() -> None:
     assert frame["onward_share"].to_list() == [1, 1, 1]
     # Wilson's lower limit with 500 users and Student's quantile for 64 folds; with 64 trials it would be 0.94.
     assert frame["onward_share_lower"].to_list() == pytest.approx([500 / (500 + 1.99834**2)] * 3, rel=1e-5)
+    assert frame["reached_share_lower"].to_list() == pytest.approx([1] + [500 / (500 + 1.99834**2)] * 2, rel=1e-5)

@@ -199,13 +199,13 @@ def test_what_applications_stumble_over() -> None:
 
 
 def ways_of(case: Case) -> Iterator[tuple[str, list[Step]]]:
-    """Each stage that a case climbs to, and the steps since it climbed to the one before."""
-    top, since = -1, 0
-    for i, step in enumerate(case.before):
+    """Each stage that a case climbs to, and the steps since it climbed to the one before; a decline is none."""
+    top, since, before = -1, 0, [step for step in case.before if step.what not in LOST]
+    for i, step in enumerate(before):
         rank = RANK.get(step.stage, -1)
         if rank > top:
             if top >= 0:
-                yield step.stage, list(case.before[since + 1 : i])
+                yield step.stage, before[since + 1 : i]
             top, since = rank, i
 
 

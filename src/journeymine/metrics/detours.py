@@ -1,10 +1,10 @@
 """Detours: ways to a stage that are longer than usual, and lead by a touchpoint that most who go there do not see.
 
 A *way* to a stage is what a journey does strictly between first reaching the furthest stage before it and first
-reaching it. The *usual way* is made of two things, both decided once all ways are counted: the median number of steps,
-and the touchpoints that at least half of the ways lead by. A way with more steps than the median makes a *detour* at
-each touchpoint on it that is not usual. So counts are kept by number of steps, and which of them are too many is said
-late.
+reaching it; what `lost_at` names is no step of it. The *usual way* is made of two things, both decided once all ways
+are counted: the median number of steps, and the touchpoints that at least half of the ways lead by. A way with more
+steps than the median makes a *detour* at each touchpoint on it that is not usual. So counts are kept by number of
+steps, and which of them are too many is said late.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ class Detours:
     def add(self, ground: Ground, place: Packed) -> None:
         """Add the journeys of a block; `place` is that of each step."""
         begin, end = _ways(ground)
-        between = end - begin - 1
+        on, between = _steps_between(ground, begin, end)
         steps = np.minimum(between, LONGEST).astype(np.uint8)
         to = ground.in_groups(Packed(take(ground.stage, end), (ground.stages,)), end)
         self._ways.add(to.beside(steps, _STEPS))
         # Every step on every way, as (way, place); a place that a way leads by twice was passed twice by one journey.
-        on = np.repeat(np.arange(len(end)), between)
-        at = to.take(on).joined(place.take(ranges(begin + 1, between))).with_room(_WIDTH)
+        way = np.repeat(np.arange(len(end)), between)
+        at = to.take(way).joined(place.take(on)).with_room(_WIDTH)
         cell, rows = sort_narrow(at.cell, at.size)
-        way = take(on, rows)
+        way = take(way, rows)
         new = changes(cell)
         new |= changes(way)
         starts, later = np.flatnonzero(new), np.flatnonzero(~new)
@@ -143,6 +143,18 @@ def _ways(ground: Ground) -> tuple[Ints, Ints]:
     reached, journey = take(reached, higher), take(journey, higher)
     follows = np.flatnonzero(journey[1:] == journey[:-1])
     return take(reached, follows), take(reached, follows + 1)
+
+
+def _steps_between(ground: Ground, begin: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """The steps on each way, one way after the other, and how many each has; what loses a journey by definition is none."""
+    between = end - begin - 1
+    on = ranges(begin + 1, between)
+    if ground.journeys.rules.lost_at is None:
+        return on, between
+    told = take(ground.told, on)
+    upto = np.append(0, np.cumsum(told))
+    last = np.cumsum(between)
+    return on[told], take(upto, last) - take(upto, last - between)
 
 
 def usual_ways(ways: Tally, passed: Tally, by: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

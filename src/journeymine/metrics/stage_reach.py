@@ -103,6 +103,7 @@ class StageReach:
         users = _users_at_least(
             tally, _group_of_rows(tally, groups, self.names), groups.height if self.names else 1, stages
         )
+        everybody = np.repeat(users[:: len(stages)], len(stages))  # all of a group reach the first stage
         return {
             "stage_reach": Answer(
                 keys=keys,
@@ -111,7 +112,12 @@ class StageReach:
                     "n_reached": here.sum(axis=0).astype(np.int64),
                     "n_onward": onward.sum(axis=0).astype(np.int64),
                     "onward_share": Share(onward, judged, users=np.maximum(users, (judged > 0).sum(axis=0))),
-                    "reached_share": Share(here, whole, certain=keys["stage"].to_numpy() == stages[0]),
+                    "reached_share": Share(
+                        here,
+                        whole,
+                        users=np.maximum(everybody, (whole > 0).sum(axis=0)),
+                        certain=keys["stage"].to_numpy() == stages[0],
+                    ),
                 },
                 reasons=[
                     too_short(basis) if count == 0 else None if has_goal or left else NO_GOAL

@@ -89,14 +89,14 @@ class UnknownLabelError(JourneymineError):
     """A touchpoint, channel, stage, segment or column that does not occur."""
 
     @classmethod
-    def naming(cls, kind: str, label: object, known: Iterable[str]) -> UnknownLabelError:
-        """Build the error for `label`, with the nearest of the `known` labels as the way out."""
+    def naming(cls, kind: str, label: object, known: Iterable[str], *, place: str = "this log") -> UnknownLabelError:
+        """Build the error for `label`, with the nearest of the `known` labels of the place as the way out."""
         known = sorted(known)
         near = difflib.get_close_matches(str(label), known, n=3, cutoff=0.5)
         listed = near or known[:8]
         more = "" if near or len(known) <= len(listed) else f" … ({len(known)} in all)"
         hint = f"nearest: {', '.join(map(repr, near))}" if near else f"there are: {', '.join(map(repr, listed))}{more}"
-        return cls(f"no {kind} {label!r} in this log", hint=hint)
+        return cls(f"no {kind} {label!r} in {place}", hint=hint)
 
 
 class QuestionError(JourneymineError):

@@ -67,7 +67,7 @@ def test_without_nulls_only_the_channels_of_a_path_matter():
 @pytest.mark.parametrize(
     ("fields", "error", "message"),
     [
-        ({"path": "pfad"}, UnknownLabelError, "pfad"),
+        ({"path": "pfad"}, UnknownLabelError, "no column 'pfad' in this table of paths"),
         ({"conversions": "m"}, UnknownLabelError, "'m'"),
         ({"rules": "time_decay"}, QuestionError, "without times"),
         ({"rules": "w_shaped"}, QuestionError, "named middle"),
@@ -163,9 +163,9 @@ def test_apportioned_shares_sum_exactly_and_are_rounded_fairly(paths, value):
 @pytest.mark.parametrize(
     ("fields", "error", "message"),
     [
-        ({"middle": "zzz"}, UnknownLabelError, "label 'zzz'"),
+        ({"middle": "zzz"}, UnknownLabelError, "no label 'zzz' in this table of paths"),
         ({"middle": 5}, UnknownLabelError, "label 5"),
-        ({"direct": "zzz"}, UnknownLabelError, "label 'zzz'"),
+        ({"direct": "zzz"}, UnknownLabelError, "no label 'zzz' in this table of paths"),
         ({"direct": ["web", "zzz"]}, UnknownLabelError, "label 'zzz'"),
         ({"direct": None}, QuestionError, "direct=None"),
         ({"direct": 5}, QuestionError, "direct=5"),

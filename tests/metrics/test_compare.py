@@ -13,7 +13,7 @@ from journeymine.errors import MergeError, QuestionError, UnknownLabelError
 from journeymine.journeys.heads import CONVERTED
 from journeymine.metrics import before_after, compare
 from journeymine.stats.folds import jackknife_variance
-from journeymine.stats.intervals import student_quantile
+from journeymine.stats.intervals import score_limits, student_quantile
 from journeymine.stats.multiple import benjamini_hochberg
 
 
@@ -137,6 +137,25 @@ def test_graphs_are_compared_by_how_many_journeys_use_each_edge() -> None:
     assert starts["a"].to_list() == pytest.approx([1.0] * starts.height)
 
 
+def test_an_edge_that_one_side_never_uses_is_tested_by_its_users() -> None:
+    # 0 of 500 against 20 of 500, once each; by the 64 folds alone the limits of 0 would reach to 5.9 %.
+    def visits(name: str, calls: int) -> jm.Journeys:
+        rows = [(f"{name}{u}", s, what) for u in range(500) for s, what in ((0, "visit"), (60, "call"), (90, "order"))
+                if what != "call" or u < calls]  # fmt: skip
+        log = pl.DataFrame(rows, schema=["user", "s", "what"], orient="row")
+        events = jm.read_events(log, user="user", timestamp="s", time_unit="s", touchpoint="what")
+        return jm.build_journeys(events, goal="order", idle="1d", observed_until=10**12)
+
+    found = compare(visits("a", 0), visits("b", 20), jm.Transitions(), columns="n_journeys_share")
+    row = found.frame.row(by_predicate=pl.col("from") == "call", named=True)
+    t = float(student_quantile(63, 0.95))
+    zero, twenty = score_limits(0.0, 500, t), score_limits(0.04, 500, t)
+    assert row["difference_upper"] == pytest.approx(-0.04 + np.hypot(zero[1], 0.04 - twenty[0]), abs=3e-3)
+    assert row["p_value"] < 1e-3
+    node = found.tables["nodes"].row(by_predicate=pl.col("label") == "call", named=True)
+    assert node["p_value"] == row["p_value"]
+
+
 def test_before_and_after_split_at_the_instant() -> None:
     journeys = sample()
     found = before_after(journeys, "2026-03-01", jm.Conversion(), window="30d")
@@ -158,7 +177,7 @@ def test_what_cannot_be_compared_says_so() -> None:
     a, b = halves(sample(), 5)
     with pytest.raises(QuestionError, match="no estimates"):
         compare(a, b, jm.Variants())
-    with pytest.raises(UnknownLabelError, match="shares"):
+    with pytest.raises(UnknownLabelError, match="no estimate 'shares' in this measure"):
         compare(a, b, jm.Conversion(), columns="shares")
     with pytest.raises(MergeError, match="measure given"):
         compare(jm.Conversion().count(a), b, jm.Conversion(by="channel"))

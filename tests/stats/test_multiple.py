@@ -71,5 +71,6 @@ def test_what_is_no_p_value_is_refused():
     for adjust in (holm, benjamini_hochberg):
         with pytest.raises(QuestionError, match="1 of 2"):
             adjust([0.5, 1.5])
-        with pytest.raises(QuestionError, match="shape"):
-            adjust([[0.5], [0.1]])
+        for grid in ([[0.5], [0.1]], [[0.5, 1.5]], 0.5):
+            with pytest.raises(QuestionError, match=r"^p-values of shape .* are no list"):
+                adjust(grid)

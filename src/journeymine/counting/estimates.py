@@ -58,7 +58,7 @@ class Number:
     once : rows in which each user stands once, so that no fold can be one user's: it may hold more than others.
     least, most : what the number cannot be below, such as 0 for a time, and above; the limits end there. One for all rows,
         or one for each.
-    skewed : a mean to which a few may give much, such as money or time: the limits follow its skewness.
+    skewed : a mean or sum to which a few may give much, such as money or time: the limits follow its skewness.
     """
 
     values: Floats

@@ -67,7 +67,7 @@ def long_number(number: LongNumber, confidence: float) -> tuple[Floats, Floats, 
     def by_fold(rows: Ints) -> None:
         values = tally.spread(number.value, rows) / number.unit
         trials = tally.by_fold(number.trials, rows)[tally.present]
-        each = number_interval(values[0], values[1:], trials_by_fold=trials, confidence=confidence)
+        each = number_interval(values[0], values[1:], trials_by_fold=trials, skewed=True, confidence=confidence)
         estimate[rows], lower[rows], upper[rows] = each.estimate, each.lower, each.upper
 
     on_all_cores(by_fold, _full(tally))

@@ -44,12 +44,12 @@ class Mined:
     def __getitem__(self, which: str | Measure) -> Result:
         if isinstance(which, str):
             if which not in self.results:
-                raise UnknownLabelError.naming("result", which, self.results)
+                raise UnknownLabelError.naming("result", which, self.results, place="what was mined")
             return self.results[which]
         for name, measure in self.measures.items():
             if measure == which:
                 return self.results[name]
-        raise UnknownLabelError.naming("result", which.name, self.results)
+        raise UnknownLabelError.naming("result", which.name, self.results, place="what was mined")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.results)

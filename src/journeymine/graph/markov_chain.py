@@ -283,7 +283,7 @@ class MarkovChain:
     def _at(self, arrays: ChainArrays, state: State) -> int:
         wanted = (state,) if isinstance(state, str) else tuple(state)
         if wanted not in arrays.states:
-            raise UnknownLabelError.naming("state", _spelled(wanted), map(_spelled, arrays.states))
+            raise UnknownLabelError.naming("state", _spelled(wanted), map(_spelled, arrays.states), place="this chain")
         return arrays.states.index(wanted)
 
     def _with_limits(self, name: str, number: Number | SolvedShare) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class TransitionGraph:
         self._one_graph("to_scipy")
         weights = self.edges.select(pl.col(pl.Int64, pl.Float64)).columns
         if weight not in weights:
-            raise UnknownLabelError.naming("weight", weight, weights)
+            raise UnknownLabelError.naming("weight", weight, weights, place="this graph")
         labels = self.nodes["label"].to_list()
         position = {label: i for i, label in enumerate(labels)}
         rows = [position[label] for label in self.steps["from"]]

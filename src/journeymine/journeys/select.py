@@ -49,7 +49,7 @@ def join_users(journeys: Journeys, frame: pl.DataFrame, *, on: str) -> Journeys:
             hint="pl.DataFrame(…) makes one of pandas and Arrow, .collect() of a lazy one",
         )
     if on not in frame.columns:
-        raise UnknownLabelError.naming("column", on, frame.columns)
+        raise UnknownLabelError.naming("column", on, frame.columns, place="this table")
     if frame[on].dtype.is_float():
         raise QuestionError(f"column {on!r} holds {frame[on].dtype}, and user ids are text", hint="cast it to Int64")
     repeated = frame.height - frame[on].n_unique()

@@ -261,8 +261,8 @@ def attribution(
     neither conversions nor such paths: they are left out and counted in ``journeys``. Shapley values are those of Zhao
     et al. (2018) [1]_: φ_c = Σ_{S∋c} R(S) / |S|, where R(S) is the number of conversions of journeys whose set of
     channels is S. Touches at one instant are in the documented order. Null labels are ``"(unknown)"``. Counts merge
-    exactly. Interval: the jackknife over the 64 folds, the chain solved again without each; a chain of order 3 or more
-    has none.
+    exactly. Interval: the jackknife over the 64 folds, the chain solved again without each, with limits that follow the
+    skewness (Hall 1992); a chain of order 3 or more has none.
 
     References
     ----------

@@ -55,7 +55,7 @@ def path_table(
     table = _table(frame)
     for column in (path, conversions, value, nulls):
         if column not in table.columns and (column is not None or path is None):
-            raise UnknownLabelError.naming("column", column, table.columns)
+            raise UnknownLabelError.naming("column", column, table.columns, place="this table of paths")
     paths = _touches(table[path], sep)
     lengths = paths.list.len().fill_null(0).cast(pl.Int64).to_numpy()
     touches = paths.list.explode(keep_nulls=False, empty_as_null=False)

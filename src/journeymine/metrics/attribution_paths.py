@@ -109,10 +109,10 @@ def attribution_from_paths(
 def _check_labels(labels: Sequence[str], direct: Sequence[str], middle: Any) -> None:
     """Refuse a middle that no path holds, and direct channels likewise, save what is meant where nothing is said."""
     if middle is not None and middle not in labels:
-        raise UnknownLabelError.naming("label", middle, labels)
+        raise UnknownLabelError.naming("label", middle, labels, place="this table of paths")
     for channel in direct:
         if channel not in (*labels, *DIRECT, UNKNOWN):
-            raise UnknownLabelError.naming("label", channel, labels)
+            raise UnknownLabelError.naming("label", channel, labels, place="this table of paths")
 
 
 def _block(rule: str, keys: pl.DataFrame, paths: PathTable, credited: list[Floats], *, valued: bool) -> pl.DataFrame:

@@ -69,9 +69,16 @@ def usage_of(measure: Measure, tallies: Mapping[str, Tally], answers: dict[str, 
         all_journeys = np.zeros((FOLDS, len(tally)))
         for column, row in _same_labels(edges.rows, np.flatnonzero(starts), tally.rows, by):
             all_journeys[:, row] += used[:, [column]]
-        share = Share(np.minimum(tally.by_fold("mature"), all_journeys), all_journeys)
+        users = np.maximum(_mature_users(tally), (all_journeys > 0).sum(axis=0))  # of a graph, `_most` of its rows
+        share = Share(np.minimum(tally.by_fold("mature"), all_journeys), all_journeys, users=users)
         answers[name] = replace(answers[name], columns={USAGE: share, **answers[name].columns})
     return answers
+
+
+def _mature_users(tally: Tally) -> Floats:
+    """Users at least behind the mature journeys of each row: each of the others takes away one at most."""
+    others = tally.total("n_journeys") - tally.total("mature")
+    return np.asarray(tally.total("n_users") - others, dtype=np.float64)
 
 
 def _same_labels(edges: pl.DataFrame, starts: Ints, rows: pl.DataFrame, by: Sequence[str]) -> list[tuple[int, Any]]:
@@ -120,15 +127,17 @@ def _shares(
         (_laid(each.successes, at, n), _laid(each.trials, at, n))
         for each, at in zip((first, second), place, strict=True)
     ]
+    users = [
+        _laid(np.asarray(each.users)[None, :], at, n)
+        for each, at in zip((first, second), place, strict=True)
+        if first.users is not None and second.users is not None
+    ]
     if of is not None:  # an edge that one side never used was still open to all its journeys
         laid = [(won, _most(tried, of)) for won, tried in laid]
-    users = None
-    if first.users is not None and second.users is not None:
-        users = tuple(
-            _laid(np.asarray(each.users)[None, :], at, n)[0] for each, at in zip((first, second), place, strict=True)
-        )
+        users = [_most(each, of) for each in users]
     (won_a, tried_a), (won_b, tried_b) = laid
-    found = difference_interval(won_a, tried_a, won_b, tried_b, users=users, confidence=confidence)
+    people = (users[0][0], users[1][0]) if users else None
+    found = difference_interval(won_a, tried_a, won_b, tried_b, users=people, confidence=confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
         a, b = won_a.sum(axis=0) / tried_a.sum(axis=0), won_b.sum(axis=0) / tried_b.sum(axis=0)
         series = (

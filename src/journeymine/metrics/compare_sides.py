@@ -149,7 +149,7 @@ def wanted_estimates(
         return sorted(known - set(so_far))
     wanted = (columns,) if isinstance(columns, str) else tuple(columns)
     if known and (unknown := [name for name in wanted if name not in known]):
-        raise UnknownLabelError.naming("estimate", unknown[0], known)
+        raise UnknownLabelError.naming("estimate", unknown[0], known, place="this measure")
     if grown := sorted(set(wanted) & set(so_far)):
         raise QuestionError(_not_between(grown), hint=_WATCHED_ALIKE)
     return wanted

@@ -29,7 +29,7 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
 
     Raises
     ------
-    QuestionError : values outside 0–1.
+    QuestionError : values outside 0–1, or no list.
 
     Examples
     --------
@@ -66,11 +66,13 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> FloatArray:
 
 def _sorted(p_values: npt.ArrayLike) -> tuple[FloatArray, npt.NDArray[np.intp]]:
     p = np.asarray(p_values, dtype=np.float64)
-    wrong = int(np.count_nonzero((p < 0) | (p > 1)))
-    if wrong or p.ndim != 1:
+    if p.ndim != 1:
         raise QuestionError(
-            f"{wrong} of {p.size} p-values (shape {p.shape}) are not between 0 and 1",
-            hint="pass one list of p-values; NaN for what could not be tested",
+            f"p-values of shape {p.shape} are no list", hint="pass all that were asked together as one list"
+        )
+    if wrong := int(np.count_nonzero((p < 0) | (p > 1))):
+        raise QuestionError(
+            f"{wrong} of {p.size} p-values are not between 0 and 1", hint="pass NaN for what could not be tested"
         )
     order = np.argsort(p, kind="stable")[: p.size - int(np.isnan(p).sum())]  # NaN sorts last
     return p[order], order

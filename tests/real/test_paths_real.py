@@ -26,7 +26,20 @@ def test_how_far_into_an_application_each_touchpoint_comes() -> None:
     assert {row["touchpoint"]: row["n_journeys"] for row in frame.iter_rows(named=True)} == total
     for row in frame.iter_rows(named=True):
         assert row["position"] == pytest.approx(places[row["touchpoint"]] / total[row["touchpoint"]], abs=1e-6)
-    assert frame["position"].is_sorted()
+
+
+def test_of_two_touchpoints_of_an_application_the_earlier_nearly_always_stands_first() -> None:
+    first: Counter[tuple[str, str]] = Counter()
+    for case in loans():
+        first.update(itertools.combinations(dict.fromkeys(step.what for step in case.steps), 2))
+    most = [(a, b) for (a, b), n in first.items() if n > first[b, a]]
+    frame = jm.typical_order(loan_journeys(resource_as="nothing")).frame
+
+    def against(listed: list[str]) -> int:
+        return sum(listed.index(a) > listed.index(b) for a, b in most)
+
+    assert (len(most), against(frame["touchpoint"].to_list())) == (238, 3)
+    assert against(frame.sort("position")["touchpoint"].to_list()) == 22
 
 
 def test_the_ways_of_the_converting_and_the_lost() -> None:

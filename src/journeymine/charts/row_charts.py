@@ -80,7 +80,7 @@ ROWS: dict[str, Rows] = {
     "typical_order": Rows(
         "position", "percent", "mean place in the journey: 0 % first, 100 % last", "Bars: mean place of the first such "
         "touchpoint, and the journeys that have it.", "n_journeys", ("n_journeys", " journeys"),
-        weight=-pl.col("position"), most=40,
+        weight=-pl.int_range(pl.len()), most=40, kept=True,
     ),
     "markov": Rows(
         "converted", "percent", "share that converts from here", "Bars: where the chain ends from here: share "

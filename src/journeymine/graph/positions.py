@@ -1,4 +1,4 @@
-"""Typical order: how far into a journey each touchpoint usually comes first."""
+"""Typical order: which touchpoint usually comes before which, and how far into a journey each comes first."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import gathered
 from journeymine.counting.taken import refuse_taken
 from journeymine.counting.tally import Tally, row_groups
+from journeymine.graph.precedence import EARLIER, LATER_ON, Precedence, precedes
 from journeymine.journeys.journeys import Journeys, check_name
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
@@ -30,6 +31,7 @@ __all__ = ["TypicalOrder", "typical_order"]
 
 _OWN = frozenset((
     "n_journeys", "position", "position_lower", "position_upper", "position_hi", "position_lo", "reason", "fold",
+    EARLIER, LATER_ON,
 ))  # fmt: skip
 """Columns beside that of the labels, which is called as the grain."""
 _BLOCK = 1 << 17
@@ -66,33 +68,40 @@ class TypicalOrder:
         return f"In which order do {self.grain}s usually come{per}?"
 
     def specs(self) -> Mapping[str, TableSpec]:
-        """Journeys by label, and the sum of the places at which it comes first."""
+        """Journeys by label, and the sum of the places at which it comes first; journeys by pair of labels."""
         keys = dict.fromkeys((*self.names, self.grain), pl.String)
-        return {"positions": TableSpec(keys, {"n_journeys": "sum", "position": "wide"})}
+        pair = dict.fromkeys((*self.names, EARLIER, LATER_ON), pl.String)
+        return {
+            "positions": TableSpec(keys, {"n_journeys": "sum", "position": "wide"}),
+            "pairs": TableSpec(pair, {"n": "sum"}, folded=False),
+        }
 
     def count(self, journeys: Journeys) -> Counts:
-        """Add up, for each label, how far into the journey its first step lies."""
-        spec, journeys = self.specs()["positions"], journeys.with_grains([self.grain])
+        """Add up, for each label, how far into the journey its first step lies, and after which others."""
+        specs, journeys = self.specs(), journeys.with_grains([self.grain])
         groups = packed_groups(group_journeys(journeys, self.names, "entry").keys, len(journeys))
         positions = _Positions(journeys, groups, label_column(journeys.codes(self.grain).labels))
         low = 0
         for block in journeys.parts(_BLOCK):
             positions.add(block, block.codes(self.grain).codes, low)
             low += len(block)
-        return Counts.of(
-            question_of(self), basis_of(journeys), self.specs(), {"positions": positions.table(spec, self.grain)}
-        )
+        tables = {
+            "positions": positions.table(specs["positions"], self.grain),
+            "pairs": positions.precedence.table(specs["pairs"]),
+        }
+        return Counts.of(question_of(self), basis_of(journeys), specs, tables)
 
     def steps_at_once(self, journeys: Journeys) -> None:
         """All there are: they are counted block by block, and the fewest tables are merged."""
         return
 
     def estimate(self, tallies: Mapping[str, Tally], basis: Basis) -> Mapping[str, Answer]:
-        """Mean position of each label, earliest first within its group."""
+        """Mean position of each label, within its group in the usual order."""
         tally = tallies["positions"]
+        net = precedes(tallies["pairs"], tally.rows, self.names, self.grain)
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = tally.spread("position") / _SCALE / tally.spread("n_journeys")
-        order = np.lexsort((mean[0], row_groups(tally.rows, self.names)))
+        order = np.lexsort((mean[0], -net, row_groups(tally.rows, self.names)))
         answer = Answer(
             keys=tally.rows[order] if len(order) else tally.rows,
             columns={
@@ -110,7 +119,10 @@ def typical_order(
     by: str | Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> Result:
-    """How far into its journeys each label usually comes first: 0 is the first step, 1 the last.
+    """In which order labels usually come, and how far into its journeys each comes first: 0 is the first step, 1 the last.
+
+    One of two labels comes before the other if it is met first in most of the journeys that have both. Labels stand in
+    the order of how many others they come before, less how many come before them (Copeland's rule).
 
     position = mean over journeys with the label of (index of its first step, from 0) / (steps − 1)
 
@@ -124,17 +136,21 @@ def typical_order(
 
     Returns
     -------
-    Result; frame has one row per value of `by` and label, earliest first:
+    Result; frame has one row per value of `by` and label, in the usual order:
         n_journeys i64: journeys that have the label
         position f64: 0–1, with interval (jackknife)
         reason str: why there is no interval
 
     Notes
     -----
+    `position` is no order: where most journeys end early, what they end with has a late position, though the few that
+    go on do more after it. The order of the rows does not depend on where journeys end, nor on how many are still open.
+    It carries no interval: of two labels that are met first about as often, either may stand first.
     The place in each journey is counted to the nearest millionth; a journey of one step counts as position 0. Every
     journey counts, whatever its status; in open and immature ones the position is that among the steps so far. Steps at
-    one instant are in the documented order. Company touches are no steps. Null labels are ``"(unknown)"``. Labels with
-    the same position are in alphabetical order. Empty input gives no row. Counts merge exactly.
+    one instant are in the documented order. Company touches are no steps. Null labels are ``"(unknown)"``. Labels that
+    tie stand by position, then in alphabetical order. Empty input gives no row. Counts merge exactly. Cost: a pass over
+    the steps, and one addition for each pair of labels that a journey has.
     """
     measure = TypicalOrder(grain=grain, by=by)
     return answer(measure, journeys, confidence=confidence)
@@ -149,6 +165,7 @@ class _Positions:
         self._n_labels = max(len(label), 1)
         self._n_cells = groups.size * self._n_labels * FOLDS
         self._n, self._sum = Occurrences(self._n_cells), Sums()
+        self.precedence = Precedence(groups, label)
         # The positions in journeys of each length that occurs, and where those of each journey begin.
         lengths, self._length = numbered(journeys.lengths, int(journeys.lengths.max(initial=0)) + 1)
         self._begins = np.cumsum(lengths) - lengths
@@ -169,6 +186,10 @@ class _Positions:
         cell += there * np.int64(FOLDS)
         self._sum.add(cell, take(self._positions, rows + take(begins, of)), self._n_cells)
         self._n.add(cell.astype(self._n.kind))
+        is_first = np.zeros(len(codes), dtype=bool)
+        is_first[rows] = True
+        steps = np.flatnonzero(is_first)
+        self.precedence.add(take(codes, steps), take(block.journey_of_step, steps) + low)
 
     def table(self, spec: TableSpec, grain: str) -> pl.DataFrame:
         """The table of all blocks."""

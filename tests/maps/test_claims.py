@@ -13,11 +13,13 @@ import pytest
 import journeymine as jm
 from journeymine.maps.compose_findings import pain_points
 from journeymine.maps.compose_flows import last_touchpoints
+from journeymine.maps.compose_opportunities import said_of_who_answered
 from journeymine.maps.compose_words import unknowns
 from journeymine.maps.evidence import WITHHELD, Estimate, Filtered
 from journeymine.maps.finding_tables import lift_words
 from journeymine.maps.first_screen import key_figures, meta_line
 from journeymine.maps.specification import Header, MapSpecification
+from journeymine.maps.svg import to_svg
 
 Row = tuple[Any, ...]
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
@@ -56,8 +58,12 @@ def test_of_coin_tosses_no_place_is_said_to_be_worth_mending(seed: int) -> None:
     assert spec.opportunities == ()
     assert not [sentence.text for sentence in spec.summary if "would be earned" in sentence.text]
     assert {drop.significant for drop in spec.drop_offs} == {False}
-    cost = next(figure for figure in key_figures(spec) if figure.label == "What it costs")
-    assert ", may be chance;" in cost.detail
+    figures = {figure.label: figure for figure in key_figures(spec)}
+    assert ", may be chance;" in figures["What it costs"].detail
+    most = max(spec.drop_offs, key=lambda drop: drop.n_lost or 0)
+    assert figures["Most lost at"].value == f"{most.stage} × {most.channel}"
+    assert not any(label.startswith("Worst") for label in figures)
+    assert 'class="worst"' not in to_svg(spec)
     assert alone, "one interval of so many should leave out 0, or this shows nothing"
 
 
@@ -67,6 +73,24 @@ def test_a_place_that_is_in_the_list_is_told_with_what_it_is_worth() -> None:
     assert {(d.stage, d.channel) for d in spec.drop_offs if d.significant} >= listed
     assert listed
     assert [sentence.text for sentence in spec.summary if "would be earned" in sentence.text]
+    assert 'class="worst"' in to_svg(spec)
+
+
+@pytest.mark.parametrize(("n", "told"), [(1, True), (3, False)])
+def test_who_answered_is_told_to_differ_only_where_it_is_sure_for_so_many_stages(n: int, told: bool) -> None:
+    """2.2 standard errors: more than chance for one stage, not for the one that stands out of three."""
+    bias = {
+        "n_asked": 100,
+        "n_answered": 30,
+        "response_bias": -0.055,
+        "response_bias_lower": -0.104,
+        "response_bias_upper": -0.006,
+    }
+    rest = {**bias, "response_bias": 0.01, "response_bias_lower": -0.039, "response_bias_upper": 0.059}
+    note = said_of_who_answered([{"stage": f"s{i}", **(rest if i else bias)} for i in range(n)], 0.95)
+    words = "in s0 the share that converts is 5.5 points lower among those who answered than among the silent"
+    assert (words in note) is told
+    assert ("says nothing sure" in note) is not told
 
 
 @pytest.mark.parametrize("stages", [None, {"A": ["a", "b"], "B": ["c", "d"]}])

@@ -25,6 +25,22 @@ def test_the_worst_place_costs_most_whatever_the_order(shop: MapSpecification) -
     assert worst_place(replace(shop, drop_offs=shop.drop_offs[::-1])) == worst_place(shop)
 
 
+def test_a_place_that_surely_costs_something_is_worse_than_one_that_may_cost_more(shop: MapSpecification) -> None:
+    dear = worst_place(shop)
+    sure = next(drop for drop in shop.drop_offs if drop != dear and drop.value_at_stake)
+    drops = tuple(replace(drop, significant=drop is sure) for drop in shop.drop_offs)
+    assert worst_place(replace(shop, drop_offs=drops)) == replace(sure, significant=True)
+
+
+def test_where_nothing_is_sure_the_place_that_most_are_lost_at_is_called_so(shop: MapSpecification) -> None:
+    drops = tuple(replace(drop, significant=False) for drop in shop.drop_offs)
+    most = max(shop.drop_offs, key=lambda drop: drop.n_lost or 0)
+    lost = sum(drop.n_lost or 0 for drop in shop.drop_offs)
+    for n_lost, label in ((lost, "Most lost at"), (None, "Many lost at")):
+        figure = key_figures(replace(shop, drop_offs=drops, header=replace(shop.header, n_lost=n_lost)))[1]
+        assert (figure.label, figure.value) == (label, f"{most.stage} × {most.channel}")
+
+
 def test_without_money_the_cost_is_in_journeys(shop: MapSpecification) -> None:
     poor = replace(shop, drop_offs=tuple(replace(drop, value_at_stake=None) for drop in shop.drop_offs))
     figure = next(f for f in key_figures(poor) if f.label == "What it costs")

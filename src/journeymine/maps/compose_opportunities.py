@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from statistics import NormalDist
 from typing import Any
 
 import polars as pl
@@ -16,8 +17,9 @@ from journeymine.maps.findings import DropOff, Emotion, EmotionPoint, Opportunit
 from journeymine.maps.wording import legible, share
 from journeymine.metrics.opportunities import COSTS, rank_results, worth_of
 from journeymine.metrics.opportunity_owners import Places
+from journeymine.percents import percent
 
-__all__ = ["emotion", "opportunities", "priced", "ranking"]
+__all__ = ["emotion", "opportunities", "priced", "ranking", "said_of_who_answered"]
 
 MOST = 8
 _SCALE = "Mean score, put on −2 to +2"
@@ -123,7 +125,8 @@ def emotion(result: Result | None, stages: Sequence[str]) -> Emotion | None:
         for row in dips.rows(named=True)
         if row["stage"] in known
     ]  # fmt: skip
-    return Emotion(points=tuple(points), label=_SCALE, note=_bias([found[stage] for stage in stages if stage in known]))
+    note = said_of_who_answered([found[stage] for stage in stages if stage in known], result.confidence)
+    return Emotion(points=tuple(points), label=_SCALE, note=note)
 
 
 def _feeling(stage: str, row: Mapping[str, Any] | None) -> EmotionPoint:
@@ -139,16 +142,30 @@ def _feeling(stage: str, row: Mapping[str, Any] | None) -> EmotionPoint:
     )
 
 
-def _bias(rows: list[dict[str, Any]]) -> str:
-    """Who answered, and whether they end otherwise than those who kept silent."""
+def said_of_who_answered(rows: list[dict[str, Any]], confidence: float) -> str:
+    """Who answered, and whether they end otherwise than those who kept silent: told where it is sure of so many stages."""
     asked, answered = sum(row["n_asked"] for row in rows), sum(row["n_answered"] for row in rows)
     said = f"{share(answered / asked)} of those asked answered" if asked else "nobody was asked"
+    known = [row for row in rows if row["response_bias_lower"] is not None]
+    # Bonferroni: one interval of several leaves out 0 by chance more often than one of one does.
+    wider = _normal(1 - (1 - confidence) / max(len(known), 1)) / _normal(confidence)
     apart = [
-        f"in {legible(row['stage'])} those who answered convert {share(abs(row['response_bias']))} "
-        f"{'more' if row['response_bias'] > 0 else 'less'} often than the silent"
-        for row in rows
-        if row["response_bias_lower"] is not None and row["response_bias_lower"] * row["response_bias_upper"] > 0
+        f"in {legible(row['stage'])} the share that converts is {percent(abs(row['response_bias'])).removesuffix('.0')} points "
+        f"{'higher' if row['response_bias'] > 0 else 'lower'} among those who answered than among the silent"
+        for row in known
+        if _least(row) * wider < abs(row["response_bias"])
     ]
     rest = "; ".join(apart) or "whether they answered says nothing sure about whether they convert"
     said = said[:1].upper() + said[1:]
     return f"{said}; {rest}. How the silent feel is not known."
+
+
+def _least(row: Mapping[str, Any]) -> float:
+    """How far the interval of a bias reaches from it towards 0."""
+    bias = row["response_bias"]
+    return float(bias - row["response_bias_lower"] if bias > 0 else row["response_bias_upper"] - bias)
+
+
+def _normal(confidence: float) -> float:
+    """Half the width of an interval of so much confidence, in standard errors."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from journeymine.maps.findings import Opportunity
     from journeymine.maps.specification import Header, MapSpecification, Terminal
 
-__all__ = ["KeyFigure", "first_opportunity", "key_figures", "meta_line", "of_first", "worst_place"]
+__all__ = ["KeyFigure", "first_opportunity", "is_claimed", "key_figures", "meta_line", "of_first", "worst_place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,19 @@ def _whose(header: Header) -> tuple[str, ...]:
 
 
 def worst_place(spec: MapSpecification) -> DropOff | None:
-    """The stage × channel that costs most: by value at stake where it is known, else by journeys lost."""
+    """The stage × channel that surely costs most, by value at stake; without one, that which most journeys are lost at."""
 
-    def cost(drop: DropOff) -> tuple[float, int]:
-        stake = drop.value_at_stake.value if drop.value_at_stake else None
-        return (stake or 0.0, drop.n_lost or 0)
+    def cost(drop: DropOff) -> tuple[bool, float, int]:
+        claimed, stake = is_claimed(drop), drop.value_at_stake.value if drop.value_at_stake else None
+        return claimed, (stake or 0.0) * claimed, drop.n_lost or 0
 
     return max((drop for drop in spec.drop_offs if drop.n_lost), key=cost, default=None)
+
+
+def is_claimed(drop: DropOff) -> bool:
+    """Whether a place is said to be bad: what is at stake there is more than chance, or was priced and not tested."""
+    priced = drop.value_at_stake is not None and drop.value_at_stake.value is not None
+    return priced if drop.significant is None else drop.significant
 
 
 def first_opportunity(spec: MapSpecification) -> Opportunity | None:
@@ -135,8 +141,10 @@ def _worst(spec: MapSpecification) -> KeyFigure | None:
         return _last_step(spec)
     interval = f" ({share_interval(drop.lost)})" if drop.lost and drop.lost.has_interval else ""
     rate = f", {share(drop.lost)}{interval} of those who come" if drop.lost and drop.lost.value is not None else ""
+    surely = _is_surely(drop.n_lost, spec.drop_offs, spec.header.n_lost)
+    worst, most = ("Worst place", "Most lost at") if surely else ("Worst place shown", "Many lost at")
     return KeyFigure(
-        "Worst place" if _is_surely(drop.n_lost, spec.drop_offs, spec.header.n_lost) else "Worst place shown",
+        worst if is_claimed(drop) else most,
         place_name(drop.stage, drop.channel),
         f"{count(drop.n_lost)} lost here{rate}",
         "loss",

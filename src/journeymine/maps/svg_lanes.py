@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from journeymine.maps.first_screen import is_claimed, worst_place
 from journeymine.maps.layout import LANE_NAME_WIDTH
 from journeymine.maps.markup import Svg, element, group, join, label, number, title
 from journeymine.maps.palette import N_LANE_COLOURS
@@ -71,9 +72,13 @@ def draw_lanes(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: 
     lane_of = {placed.id: placed.lane for placed in layout.nodes}
     flows = [_flow(route, names, lane_of, prefix, live) for route in reversed(layout.routes[:n_shown])]
     most = max((placed.node.n_journeys or 0 for placed in layout.nodes if placed.node), default=0) or 1
+    worst, worst_share = worst_place(spec), _worst_share(layout)
+    worst = worst if worst is not None and is_claimed(worst) else None
     return join(
         group(*(_rule(layout, band) for band in layout.bands if band.index)),
-        group(*(_ground(cell, _worst_share(layout), cell is _worst(layout)) for cell in layout.cells)),
+        group(
+            *(_ground(cell, worst_share, cell.drop_off is not None and cell.drop_off is worst) for cell in layout.cells)
+        ),
         group(*flows, class_="flows"),
         group(*(_node(placed, most, prefix, live) for placed in layout.nodes), class_="nodes"),
         group(*(_caption(cell) for cell in layout.cells if cell.caption)),
@@ -108,17 +113,6 @@ def _lane_name(spec: MapSpecification, band: Band) -> Svg:
 
 def _how_many(flow: Flow) -> str:
     return plural(flow.n, "time") if flow.n_journeys is None else plural(flow.n_journeys, "journey")
-
-
-def _worst(layout: MapLayout) -> Cell | None:
-    """The cell that loses most: by value at stake where it is known, else by journeys lost."""
-
-    def cost(cell: Cell) -> tuple[float, int]:
-        drop = cell.drop_off
-        stake = drop.value_at_stake.value if drop and drop.value_at_stake else None
-        return (stake or 0.0, drop.n_lost or 0) if drop else (0.0, 0)
-
-    return max((cell for cell in layout.cells if cell.drop_off), key=cost, default=None)
 
 
 def _worst_share(layout: MapLayout) -> float:

@@ -14,7 +14,7 @@ import pytest
 
 from journeymine.events import read_events
 from journeymine.journeys import Journeys, build_journeys
-from journeymine.metrics import repeat_rate, retention, time_to_convert
+from journeymine.metrics import repeat_rate, retention, stickiness, time_to_convert
 
 WEEKS, USERS, DAY = 10, 400, 86_400
 MONDAY = 4 * DAY  # 5 January 1970
@@ -86,6 +86,20 @@ def test_one_cohort_and_one_period(n: int, low: float, high: float) -> None:
     tell("retention of one cohort in one period", n, hits)
     # One entry in three users: some 130 trials, whose Wilson interval is rather too wide than too narrow.
     assert low - 0.005 <= np.mean(hits) <= max(high, 0.98)
+
+
+@EVIDENCE
+@pytest.mark.parametrize(("rare", "window"), [(2, 7), (30, 7), (30, 30)])
+def test_stickiness(rare: int, window: int, n: int, low: float, high: float) -> None:
+    """Every user is there on a share of the days of their own, beta(1, rare). An effect of 1 at least would cover 99 %."""
+    rng, hits, days = np.random.default_rng(14), [], 60
+    truth = (rare + window) / window / (rare + 1)  # E p ÷ (1 − E (1 − p)^window)
+    for salt in range(n):
+        user, day = np.nonzero(rng.random((USERS, days)) < rng.beta(1, rare, USERS)[:, None])
+        journeys = journeys_of(user + salt * USERS, day * DAY, ["visit"] * len(user), days * DAY)
+        hits.append(covers(stickiness(journeys, windows=[f"{window}d"]).frame.row(0, named=True), "share", truth))
+    tell(f"stickiness over {window} days, users come {'often' if rare == 2 else 'rarely'}", n, hits)
+    assert low <= np.mean(hits) <= high
 
 
 @EVIDENCE

@@ -81,6 +81,7 @@ def test_design_effect_of_doubled_users_is_two_and_never_below_one():
     share = single.sum() / 3200
     assert twice == pytest.approx(max(1.0, 2 * variance / (share * (1 - share) / 3200)))
     assert design_effect(0.5, 100, 0.0) == 1.0
+    assert design_effect(0.5, 100, [0.0, 0.0001, 0.01], regular=True) == pytest.approx([1.0, 0.04, 4.0])
     assert np.isnan(design_effect([0.0, 1.0, 0.5], [10, 10, 10], [0.0, 0.0, np.nan])).all()
 
 

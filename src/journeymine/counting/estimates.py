@@ -28,6 +28,7 @@ class Share:
     users : distinct users behind each row, where known.
     once : rows in which each user stands once, so that the plain interval is right.
     certain : rows in which the share is what it is by definition: the limits are the share itself.
+    regular : whether a user's successes are spread more evenly than by chance: their design effect may be below 1.
     """
 
     successes: Floats
@@ -35,6 +36,7 @@ class Share:
     users: npt.NDArray[Any] | None = None
     once: npt.NDArray[np.bool_] | None = None
     certain: npt.NDArray[np.bool_] | None = None
+    regular: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,8 +263,9 @@ def interval_of(value: Any, confidence: float) -> Interval:
     """The interval of a `Share`, `Difference`, `Number` or `SolvedShare`."""
     if isinstance(value, Share):
         found = share_interval(
-            value.successes, value.trials, users=value.users, each_user_once=value.once, confidence=confidence
-        )
+            value.successes, value.trials, users=value.users, each_user_once=value.once, regular=value.regular,
+            confidence=confidence,
+        )  # fmt: skip
         if value.certain is not None:
             certain = value.certain & ~np.isnan(found.estimate)
             found.lower[certain] = found.upper[certain] = found.estimate[certain]

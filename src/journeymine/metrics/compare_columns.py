@@ -137,7 +137,9 @@ def _shares(
         users = [_most(each, of) for each in users]
     (won_a, tried_a), (won_b, tried_b) = laid
     people = (users[0][0], users[1][0]) if users else None
-    found = difference_interval(won_a, tried_a, won_b, tried_b, users=people, confidence=confidence)
+    found = difference_interval(
+        won_a, tried_a, won_b, tried_b, users=people, regular=first.regular and second.regular, confidence=confidence
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         a, b = won_a.sum(axis=0) / tried_a.sum(axis=0), won_b.sum(axis=0) / tried_b.sum(axis=0)
         series = (

@@ -110,7 +110,7 @@ class Stickiness:
                      (("mean_active_1d", won), ("mean_active", tried))}  # fmt: skip
         summary = Answer(
             keys=people.rows,
-            columns={"n_users": users, "n_days": n_days, **means, "share": Share(won, tried, users=users)},
+            columns={"n_users": users, "n_days": n_days, **means, "share": Share(won, tried, users, regular=True)},
             users=users,
             reasons=[NO_DAY if n == 0 else None for n in n_days],
         )
@@ -199,7 +199,9 @@ def stickiness(
     A day counts if it is over at `observed_until` and its whole window lies in the log; the day on which the log starts
     counts as whole. Every journey counts, whatever its status; touches by the company do not. Steps at one instant are
     one activity. Null labels are ``"(unknown)"``. Counts merge exactly over users. Interval: Wilson, clustered by user
-    through the 64 folds; for a single day the plain one, as each user counts once in it.
+    through the 64 folds; for a single day the plain one, as each user counts once in it. An active day is in as many
+    windows as they are long, so the share varies less than that of as many tosses; the interval follows (design effect
+    below 1).
     """
     measure = Stickiness(windows=windows, event=event, timezone=timezone, by=by)
     check_occurs(journeys, measure.event)

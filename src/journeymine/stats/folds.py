@@ -99,18 +99,24 @@ def jackknife_variance(estimates: npt.ArrayLike, present: npt.ArrayLike | None =
     return np.where(defined, variance, np.nan)
 
 
-def design_effect(share: npt.ArrayLike, trials: npt.ArrayLike, variance: npt.ArrayLike) -> FloatArray:
+def design_effect(
+    share: npt.ArrayLike, trials: npt.ArrayLike, variance: npt.ArrayLike, *, regular: bool = False
+) -> FloatArray:
     """How many times larger the variance of a share is than that of independent trials; at least 1.
 
-    max(1, variance / (p(1 − p) / n)); NaN where p is 0 or 1 or the variance is NaN: there the data cannot tell.
+    max(1, variance / (p(1 − p) / n)); NaN where p is 0 or 1 or the variance is NaN: there the data cannot tell. Where
+    successes are `regular`, as days of windows that hold one each, it may be less; not 0, which tells as little.
 
     >>> design_effect(0.5, 100, [0.0025, 0.005, 0.0001])
     array([1., 2., 1.])
+    >>> design_effect(0.5, 100, [0.0025, 0.005, 0.0001], regular=True)
+    array([1.  , 2.  , 0.04])
     """
     p, n, v = (np.asarray(x, dtype=np.float64) for x in (share, trials, variance))
     with np.errstate(divide="ignore", invalid="ignore"):
         binomial = p * (1 - p) / n
-        effect = np.maximum(v / binomial, 1.0)
+        effect = v / binomial
+    effect = np.where(effect > 0, effect, 1.0) if regular else np.maximum(effect, 1.0)
     return np.where(binomial > 0, effect, np.nan)
 
 

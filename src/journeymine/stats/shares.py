@@ -63,7 +63,7 @@ class Interval:
     Attributes
     ----------
     estimate, lower, upper : float64, shape [rows …]; the limits are NaN where a reason is given.
-    deff : design effect of a share, at least 1; NaN where it was not needed or not known, and for other numbers.
+    deff : design effect of a share, at least 1 unless successes are regular; NaN where it was not needed or not known, and for other numbers.
     reason : None, or why there are no limits.
     """
 
@@ -85,12 +85,13 @@ def share_interval(
     *,
     users: npt.ArrayLike | None = None,
     each_user_once: npt.ArrayLike | None = None,
+    regular: bool = False,
     confidence: float = 0.95,
 ) -> Interval:
     """Share of successes among trials, with an interval clustered by user.
 
     Wilson's interval [1]_ with n = trials ÷ design effect in place of the trials [2]_. The design effect is the
-    jackknife variance over the folds ÷ the binomial one, at least 1, and as it is itself an estimate on K − 1 degrees
+    jackknife variance over the folds ÷ the binomial one, at least 1 unless `regular`, and as it is itself an estimate on K − 1 degrees
     of freedom, Student's quantile takes the place of the normal one [3]_.
 
     Parameters
@@ -99,6 +100,8 @@ def share_interval(
     users : distinct users behind each row, shape [rows …]. At a share of 0 or 1 the folds show no variance, and a user
         counts as one trial. By default the number of non-empty folds, which is never more.
     each_user_once : rows whose trials are all of different users; they get the plain Wilson interval.
+    regular : whether successes of one user are spread more evenly than chance would, so that the design effect may be
+        below 1.
     confidence : between 0 and 1.
 
     Returns
@@ -126,7 +129,7 @@ def share_interval(
     once = np.broadcast_to(np.asarray(False if each_user_once is None else each_user_once, dtype=bool), n.shape)
     variance = jackknife_variance(_share_replicates(won, tried, share), present)
     extreme = (share == 0) | (share == 1)
-    deff = np.where(once, 1.0, design_effect(share, n, variance))
+    deff = np.where(once, 1.0, design_effect(share, n, variance, regular=regular))
     people = present.sum(axis=0) if users is None else np.asarray(users)
     with np.errstate(invalid="ignore"):
         effective = np.where(extreme & ~once, np.minimum(people, n), n / np.where(extreme, 1.0, deff))
@@ -227,6 +230,7 @@ def difference_interval(
     users: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     each_user_once: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     disjoint: bool = False,
+    regular: bool = False,
     confidence: float = 0.95,
 ) -> Interval:
     """Difference of two shares (first − second), with an interval clustered by user.
@@ -239,6 +243,7 @@ def difference_interval(
     successes1, trials1, successes2, trials2 : shape [folds, rows …] each, over the same folds.
     users, each_user_once : one array for the first and one for the second share, as in `share_interval`.
     disjoint : no user stands in both, so that the correlation is known to be 0.
+    regular : of both, as in `share_interval`.
     confidence : between 0 and 1.
 
     Returns
@@ -253,8 +258,9 @@ def difference_interval(
     '-0.001 0.001'
     """
     (people1, people2), (once1, once2) = users or (None, None), each_user_once or (None, None)
-    a = share_interval(successes1, trials1, users=people1, each_user_once=once1, confidence=confidence)
-    b = share_interval(successes2, trials2, users=people2, each_user_once=once2, confidence=confidence)
+    more: dict[str, Any] = {"regular": regular, "confidence": confidence}
+    a = share_interval(successes1, trials1, users=people1, each_user_once=once1, **more)
+    b = share_interval(successes2, trials2, users=people2, each_user_once=once2, **more)
     reason = np.where(given(a.reason), a.reason, b.reason)
     rho: npt.ArrayLike = 0.0
     if not disjoint:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from journeymine.counting.result_text import text_of
+
 if TYPE_CHECKING:
     from journeymine.counting.counts import Basis
 
@@ -46,8 +48,7 @@ class Result:
     least_users: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        notes = "".join(f"\n({note})" for note in self.notes)
-        return f"{self.question}\n{self.frame}{notes}"
+        return text_of(self.question, self.frame, tables=self.tables, notes=self.notes)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """The frame, for pandas, pyarrow, DuckDB and whatever else reads Arrow."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from journeymine.counting.result import Result
+from journeymine.counting.result_text import text_of
 from journeymine.errors import QuestionError, UnknownLabelError
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class TransitionGraph:
         return self.edges.filter(pl.col("from").is_not_null() & pl.col("to").is_not_null())
 
     def __repr__(self) -> str:
-        return f"<TransitionGraph: {self.nodes.height} nodes, {self.steps.height} edges>\n{self.edges}"
+        title = f"<TransitionGraph: {self.nodes.height} nodes, {self.steps.height} edges>"
+        return text_of(title, self.edges, where=".edges")
 
     def _repr_html_(self) -> str:
         return self.result._repr_html_()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from journeymine.errors import MissingExtraError, QuestionError
@@ -47,7 +49,7 @@ def chart_of(result: Any, **options: Any) -> Any:
     Raises
     ------
     MissingExtraError : Altair is not installed.
-    QuestionError : there is no chart for this result; it names those there are.
+    QuestionError : there is no chart for this result, or it has no such option; what there is, is named.
     """
     if result.name not in _CHARTS:
         raise QuestionError(
@@ -59,4 +61,18 @@ def chart_of(result: Any, **options: Any) -> Any:
     except ImportError as error:
         raise MissingExtraError.naming("altair", "plot") from error
     module, function = _CHARTS[result.name].split(":")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), function)(result, **options)
+    draw = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    _check(result.name, draw, options)
+    return draw(result, **options)
+
+
+def _check(name: str, draw: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuse what the chart does not take, and sizes that are none."""
+    known = [option for option in inspect.signature(draw).parameters if option != "result"]
+    for option, given in options.items():
+        if option not in known:
+            hint = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise QuestionError(f"the chart of {name} has no option {option!r}", hint=hint)
+        whole = isinstance(given, int) and not isinstance(given, bool) and given >= 1
+        if option in ("most", "step", "width") and not whole:
+            raise QuestionError(f"{option}={given!r}", hint="give a whole number, at least 1")

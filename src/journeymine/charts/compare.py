@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import SECONDS, figure_of, joined, leading, title_of
+from journeymine.charts.labels import SECONDS, crossing, figure_of, joined, leading, nothing_in, title_of
 from journeymine.charts.rows import Rows, layers_of, rows_of, words_on_marks
 from journeymine.charts.style import styled
 from journeymine.errors import QuestionError
@@ -41,14 +41,15 @@ def compare_chart(result: Any, *, estimate: str | None = None, width: int = 380)
     share = chosen.endswith(("share", "conversion")) and values <= 1
     frame, unit = (frame, "points" if share else "") if not chosen.endswith("_s") else _in_its_unit(frame)
     names = leading(frame, "estimate")
+    label = crossing if {"from", "to"} <= set(names) else _label
     rows = Rows(
         "difference", "points" if share else "signed", f"difference in {chosen}{f', {unit}' if unit else ''}", "",
-        "estimate", ("a", ""), weight=pl.max_horizontal("a", "b"), told="p_adjusted", names=names,
+        "estimate", ("a", ""), weight=pl.max_horizontal("a", "b"), told="p_adjusted", label=label,
         kept="stage" in names,
     )  # fmt: skip
     data, left_out = rows_of(frame.with_columns(pl.col("a").fill_null(0.0)), rows)
     seconds = "seconds" if chosen.endswith("_s") else ("percent" if share else "number")
-    pairs = {row["_row"]: row for row in _pairs(frame, rows)}
+    pairs = {row["_row"]: row for row in frame.select("a", "b", _row=label(frame)).to_dicts()}
     figures = [
         f"{figure_of(pairs[row]['a'], seconds)} against {figure_of(pairs[row]['b'], seconds)}" for row in data["_row"]
     ]
@@ -58,7 +59,13 @@ def compare_chart(result: Any, *, estimate: str | None = None, width: int = 380)
         *words_on_marks(data),
         f"The {rows.most} largest rows of {rows.most + left_out}." if left_out else "",
     ]
+    if data.is_empty():
+        words = [nothing_in(frame)]
     return styled(layers_of(data, rows, width=width).properties(title=title_of(result, words)))
+
+
+def _label(frame: pl.DataFrame) -> pl.Expr:
+    return joined(leading(frame, "estimate"))
 
 
 def _in_its_unit(frame: pl.DataFrame) -> tuple[pl.DataFrame, str]:
@@ -67,8 +74,3 @@ def _in_its_unit(frame: pl.DataFrame) -> tuple[pl.DataFrame, str]:
     longest = frame.select(pl.max_horizontal(pl.col(limits).abs().max())).item() or 0.0
     size, unit = next(each for each in SECONDS if longest >= 2 * each[0] or each[0] == 1.0)
     return frame.with_columns(pl.col(limits) / size), unit
-
-
-def _pairs(frame: pl.DataFrame, rows: Rows) -> list[dict[str, Any]]:
-    """The two values of each row, by its label."""
-    return frame.select("a", "b", _row=joined(rows.names or ())).to_dicts()

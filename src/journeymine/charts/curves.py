@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import duration_axis, grouped, in_per_cent, leading, title_of
+from journeymine.charts.labels import duration_axis, grouped, in_per_cent, leading, nothing_in, title_of
 from journeymine.charts.style import ACCENT, INK, INTERVAL, styled
 from journeymine.percents import percent
 
@@ -14,6 +14,8 @@ __all__ = ["repeat_rate_chart", "stickiness_chart", "win_back_chart"]
 
 MAX_GROUPS = 6
 """Most groups drawn; the largest are kept, and the subtitle says so."""
+MAX_DRAWN = 5_000
+"""Most days drawn in all panels together, as Altair takes no more; then fewer groups are drawn, or the latest days."""
 _WIDTH, _HEIGHT = 420, 190
 
 
@@ -74,6 +76,8 @@ def _since(result: Any, table: str, share: str, axis_title: str, y_title: str, w
         f"Those still away are censored where the log ends. Band: {percent(result.confidence, 0)}% intervals.",
         left_out,
     ]
+    if data.is_empty():
+        words = [nothing_in(result.frame)]
     return styled(layers.properties(title=title_of(result, words)))
 
 
@@ -112,7 +116,7 @@ def stickiness_chart(result: Any, *, width: int = _WIDTH) -> Any:
     import altair as alt
 
     days = result.tables["days"].filter(pl.col("share").is_not_null())
-    days, left_out = grouped(days, leading(days, "window_days"), "active", MAX_GROUPS)
+    days, left_out = _few_enough(days)
     window = pl.col("window_days").cast(pl.String) + " days"
     panel = pl.when(pl.col("_panel") == "").then(window).otherwise(pl.col("_panel") + " · " + window)
     data = days.with_columns(_panel=panel, _day=pl.col("day").cast(pl.String))
@@ -133,9 +137,25 @@ def stickiness_chart(result: Any, *, width: int = _WIDTH) -> Any:
         for row in result.frame.filter(pl.col("share").is_not_null()).iter_rows(named=True)
     ]
     mean = f"Mean over the days: {'; '.join(means)}." if means and len(means) <= 4 else ""
-    words = [
-        f"Share of the users of the last so many days; band: {percent(result.confidence, 0)}% intervals.",
-        mean,
-        left_out,
-    ]
+    words = (
+        [nothing_in(result.frame)]
+        if data.is_empty()
+        else [
+            f"Share of the users of the last so many days; band: {percent(result.confidence, 0)}% intervals.",
+            mean,
+            left_out,
+        ]
+    )
     return styled(chart.properties(title=title_of(result, words)))
+
+
+def _few_enough(days: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """The days of the largest groups; of fewer groups where they are many, and the latest where one group has too many."""
+    names = leading(days, "window_days")
+    sizes = [days.height] if not names or days.is_empty() else days.group_by(names).len()["len"].to_list()
+    most = min(MAX_GROUPS, max(MAX_DRAWN // max(*sizes, 1), 1))
+    days, said = grouped(days, names, "active", most)
+    if days.height <= MAX_DRAWN:
+        return days, said
+    latest = days["day"].unique().sort().tail(MAX_DRAWN // max(days["window_days"].n_unique(), 1))
+    return days.filter(pl.col("day") >= latest[0]), f"{said} The latest {len(latest):,} days.".strip()

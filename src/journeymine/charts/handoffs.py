@@ -62,6 +62,8 @@ def handoffs_chart(result: Any, *, most: int = 12) -> Any:
         *words_on_marks(data),
         said,
     ]
+    if cells.is_empty():
+        words = ["Nothing to draw: no journey crosses from one to another."]
     return styled(alt.vconcat(*parts, spacing=28).properties(title=title_of(result, words)))
 
 

@@ -12,12 +12,14 @@ from journeymine.percents import percent
 
 __all__ = [
     "SECONDS",
+    "crossing",
     "duration_axis",
     "figure_of",
     "grouped",
     "in_per_cent",
     "joined",
     "leading",
+    "nothing_in",
     "shortened",
     "title_of",
 ]
@@ -31,6 +33,12 @@ def leading(frame: pl.DataFrame, first: str) -> list[str]:
     return frame.columns[: frame.columns.index(first)]
 
 
+def nothing_in(frame: pl.DataFrame) -> str:
+    """Why there is nothing to draw, in the words of the frame where it has some."""
+    told = frame["reason"].drop_nulls().to_list() if "reason" in frame.columns else []
+    return f"Nothing to draw: {told[0] if len(told) else 'nothing was counted here'}."
+
+
 def joined(names: Sequence[str], nothing: str = "all") -> pl.Expr:
     """Label columns in one text, without characters that a picture cannot hold; ``nothing`` where there are none.
 
@@ -41,6 +49,17 @@ def joined(names: Sequence[str], nothing: str = "all") -> pl.Expr:
     parts = [pl.col(name).map_batches(_told, return_dtype=pl.String) for name in names]
     told = [pl.when(part != "").then(part) for part in parts]
     return pl.concat_str(told, separator=" · ", ignore_nulls=True).str.replace_all(r"\p{C}", " ")
+
+
+def crossing(frame: pl.DataFrame, first: str = "estimate") -> pl.Expr:
+    """An edge of a graph: from where to where, and the other label columns before ``first``."""
+    others = [name for name in leading(frame, first) if name not in ("from", "to", "status")]
+    begin = pl.when(pl.col("from").is_null()).then(pl.lit("(start)")).otherwise(joined(["from"]))
+    known = pl.col("status") if "status" in frame.columns else pl.lit(None, pl.String)
+    status = pl.lit("(") + known.fill_null("end") + ")"
+    end = pl.when(pl.col("to").is_null()).then(status).otherwise(joined(["to"]))
+    step = begin + " → " + end
+    return step + " · " + joined(others) if others else step
 
 
 def _told(labels: pl.Series) -> pl.Series:

@@ -16,6 +16,8 @@ __all__ = ["retention_chart"]
 
 MAX_COHORTS = 40
 """Most cohorts drawn; the latest are kept, and the subtitle says so."""
+MAX_PERIODS = 60
+"""Most periods drawn; the first are kept, those that no cohort has reached are left out."""
 _CELL_WIDTH, _CELL_HEIGHT, _CURVE = 46, 24, 130
 _PAPER = "#f4f3f0"
 
@@ -103,6 +105,11 @@ def _prepared(result: Any, group: str | None) -> tuple[pl.DataFrame, pl.DataFram
         frame, overall = frame.filter(pl.col("_group") == chosen), overall.filter(pl.col("_group") == chosen)
         if sizes:
             said.insert(0, f"{chosen}, one of {len(sizes)} groups.")
+    told = frame.filter(pl.col("share").is_not_null())["period"]
+    seen = int(told.max()) + 1 if len(told) else 1
+    if seen > MAX_PERIODS:
+        said.append(f"The first {MAX_PERIODS} periods of {seen}.")
+    frame, overall = (part.filter(pl.col("period") < min(seen, MAX_PERIODS)) for part in (frame, overall))
     latest = frame["cohort"].unique().sort().tail(MAX_COHORTS)
     left_out = frame["cohort"].n_unique() - len(latest)
     if left_out:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import figure_of, joined, leading, shortened, title_of
+from journeymine.charts.labels import figure_of, joined, leading, nothing_in, shortened, title_of
 from journeymine.charts.style import ACCENT, INK, INTERVAL, LINE, QUIET, styled
 from journeymine.percents import percent
 
@@ -158,6 +158,8 @@ def rows_chart(result: Any, rows: Rows, *, width: int = _WIDTH, said: Sequence[s
     data, left_out = rows_of(result.frame, rows)
     words = [rows.said, f"Lines: {percent(result.confidence, 0)}% intervals.", *said]
     words += words_on_marks(data)
+    if data.is_empty():
+        words = [nothing_in(result.frame)]
     if left_out:
         words.append(f"The {rows.most} largest rows of {rows.most + left_out}.")
     return styled(layers_of(data, rows, width=width).properties(title=title_of(result, words)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import joined, leading, title_of
+from journeymine.charts.labels import crossing, title_of
 from journeymine.charts.rows import Rows, layers_of, rows_of
 from journeymine.charts.style import QUIET, styled
 from journeymine.percents import percent
@@ -64,9 +64,4 @@ def transitions_chart(result: Any, *, most: int = MAX_EDGES, ends: bool = False)
 
 
 def _words(frame: pl.DataFrame) -> pl.Expr:
-    others = [name for name in leading(frame, "n") if name not in ("from", "to", "status")]
-    begin = pl.when(pl.col("from").is_null()).then(pl.lit("(start)")).otherwise(joined(["from"]))
-    status = pl.lit("(") + pl.col("status").fill_null("end") + ")"
-    end = pl.when(pl.col("to").is_null()).then(status).otherwise(joined(["to"]))
-    crossing = begin + " → " + end
-    return crossing + " · " + joined(others) if others else crossing
+    return crossing(frame, "n")

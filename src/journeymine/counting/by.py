@@ -72,6 +72,8 @@ def as_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
     """
     given: Any = by
     one = isinstance(given, str) or not isinstance(given, Iterable)
+    if isinstance(given, set | frozenset):
+        raise QuestionError(f"by={by!r} has no order", hint="give the names as a list")
     names = () if given is None else (given,) if one else tuple(given)
     if not all(isinstance(name, str) for name in names):
         raise QuestionError(f"by={by!r} names no column", hint="give a name such as 'channel', or a list of names")

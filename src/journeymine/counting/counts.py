@@ -281,6 +281,8 @@ def _parts(counts: Iterable[Counts]) -> list[Counts]:
     """The counts to be added, one at least."""
     if isinstance(counts, Counts):
         return [counts]
+    if not isinstance(counts, Iterable):
+        raise MergeError(f"a {type(counts).__name__} is no counts", hint="merge what measure.count(journeys) returned")
     parts = list(counts)
     if not parts:
         raise MergeError("there are no counts to merge", hint="count at least one part, if an empty one")

@@ -20,6 +20,18 @@ __all__ = ["EventSchema", "TimeUnit"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 AmbiguousTime = Literal["earliest", "latest", "quarantine"]
 
+_ONE_COLUMN = (
+    "timestamp", "touchpoint", "channel", "value", "cost", "currency_column", "satisfaction", "account", "event_id",
+    "anonymous",
+)  # fmt: skip
+"""Fields that name one column each."""
+_ONE_TEXT = (
+    "constant_touchpoint", "constant_channel", "currency", "time_unit", "timezone", "time_format", "ambiguous_time",
+)  # fmt: skip
+_LISTS = {
+    "user": "['user_id', 'email']", "tie_break": "['position']", "attributes": "['device']",
+    "satisfaction_scale": "[1, 5]",
+}  # fmt: skip
 _RESERVED_NAMES = frozenset(ENTITY_COLUMNS + STEP_COLUMNS) | {
     "anonymous",
     "event_id",
@@ -102,6 +114,7 @@ class EventSchema:
     attributes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        _check_texts(self)
         self._freeze_lists()
         if self.touchpoint is None and self.constant_touchpoint is None:
             object.__setattr__(self, "touchpoint", "touchpoint")
@@ -114,6 +127,10 @@ class EventSchema:
             given = getattr(self, name)
             if given is None or (name == "user" and isinstance(given, str)):
                 continue
+            of = (int, float) if name == "satisfaction_scale" else (str,)
+            if not isinstance(given, list | tuple | str) or not all(isinstance(each, of) for each in given):
+                what = "is not a lowest and a highest score" if name == "satisfaction_scale" else "names no columns"
+                raise SchemaError(f"{name}={given!r} {what}", hint="give a list, such as " + _LISTS[name])
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
 
     @property
@@ -190,6 +207,17 @@ def _check_times(schema: EventSchema) -> None:
             raise SchemaError(
                 f"unknown timezone {schema.timezone!r}", hint="an IANA name such as 'Europe/Berlin' or 'UTC'"
             ) from error
+
+
+def _check_texts(schema: EventSchema) -> None:
+    for name in (*_ONE_COLUMN, *_ONE_TEXT):
+        given = getattr(schema, name)
+        if given is None or isinstance(given, str):
+            continue
+        if name in _ONE_TEXT:
+            raise SchemaError(f"{name}={given!r} is no text", hint=f"{name}='…'")
+        way = f", or constant_{name}= for the same in every row" if name in ("touchpoint", "channel") else ""
+        raise SchemaError(f"{name}={given!r} names no column", hint=f"give the name of one column{way}")
 
 
 def _check_columns(schema: EventSchema) -> None:

@@ -199,6 +199,9 @@ def _used(
     held = f", which the files before it have ({len(before)}, the last {before[-1]})" if before else ""
     way = "; rename it there, or read that file as a Source with a schema of its own" if before else ""
     way += _other_separator(path, list(dtypes))
+    for name in ("touchpoint", "channel"):
+        if column == getattr(schema, name):
+            way += f"; where every row is {column!r}: constant_{name}={column!r}"
     raise SchemaError(f"{path} has no column {column!r}{also}{held}", hint=kind + ", ".join(map(repr, listed)) + way)
 
 

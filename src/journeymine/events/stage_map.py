@@ -252,6 +252,8 @@ def _stage(item: Mapping[str, Any]) -> Stage:
         raise SchemaError(f"stage {dict(item)!r} is not understood", hint='name = "…", touchpoints = ["…"]')
     patterns = item.get("touchpoints", ())
     listed = [patterns] if isinstance(patterns, str | Mapping | TouchpointPattern) else patterns
+    if not isinstance(listed, Iterable):
+        raise SchemaError(f"stage {item['name']!r} has no touchpoints in {listed!r}", hint="{'awareness': ['ad_*']}")
     return Stage(item["name"], tuple(TouchpointPattern.of(pattern) for pattern in listed))
 
 

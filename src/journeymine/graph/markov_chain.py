@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -265,6 +265,8 @@ class MarkovChain:
         from journeymine.graph.markov_what_if import change_onward, change_probability, remove_labels, without_traps
 
         changed, words = self.arrays, list(self.changes)
+        if not isinstance(remove, Iterable):
+            raise QuestionError(f"remove={remove!r} names no label", hint="give a label, or a list of labels")
         gone = (remove,) if isinstance(remove, str) else tuple(remove)
         if gone:
             changed = remove_labels(changed, gone)

@@ -46,7 +46,7 @@ class Walks:
         return np.arange(len(self.codes)) if self.ends is None else self.ends
 
 
-def check_order(order: int) -> int:
+def check_order(order: int, name: str = "order") -> int:
     """Refuse an order that is no number of labels.
 
     Raises
@@ -54,7 +54,7 @@ def check_order(order: int) -> int:
     QuestionError : it is not a whole number from 1 to 8.
     """
     if type(order) is not int or not 1 <= order <= 8:
-        raise QuestionError(f"order={order!r} of a Markov chain", hint="give a whole number from 1 to 8")
+        raise QuestionError(f"{name}={order!r} of a Markov chain", hint="give a whole number from 1 to 8")
     return order
 
 

@@ -69,7 +69,7 @@ class JourneyRules:
         for name in ("goal", "lost_at"):
             form = getattr(self, name)
             put(self, name, None if form is None else Predicate.parse(form, name=name))
-        if self.value_from not in (None, "any"):
+        if self.value_from is not None and not (isinstance(self.value_from, str) and self.value_from == "any"):
             put(self, "value_from", Predicate.parse(self.value_from, name="value_from"))
         for name in ("session_gap", "idle"):
             put(self, name, describe(microseconds(getattr(self, name), name=name)))
@@ -82,6 +82,10 @@ class JourneyRules:
         self._check()
 
     def _check(self) -> None:
+        for name in ("split", "after_goal", "goal_stage"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, str):
+                raise RulesError(f"{name}={given!r} is no text", hint="give one name, or leave it out")
         if self.after_goal not in (None, "stay", "cut"):
             raise RulesError(f"after_goal={self.after_goal!r}", hint="give 'stay', 'cut' or leave it out")
         if self.goal is None and (self.after_goal or self.goal_stage):

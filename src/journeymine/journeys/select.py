@@ -33,6 +33,9 @@ def where(journeys: Journeys, condition: pl.Expr | pl.Series) -> Journeys:
 
 def segment(journeys: Journeys, name: str, label: pl.Expr | pl.Series) -> Journeys:
     """Add a label per journey."""
+    given: object = name
+    if not isinstance(given, str) or not given:
+        raise QuestionError(f"{given!r} is no name of a segment", hint="journeys.segment('size', …)")
     _free(journeys, name)
     labels = _evaluate(journeys, label)
     if labels.dtype.is_nested():

@@ -86,6 +86,13 @@ def compose(
     beside : answers about other journeys that a reader can set this map against; see `privacy.withhold`.
     max_flows : most flows that the map carries.
     """
+    for name, text in (("title", title), ("who", who), ("scenario", scenario), ("currency", currency)):
+        if not isinstance(text, str):
+            raise QuestionError(f"{name}={text!r} is no text", hint=f"{name}='…'")
+    if type(min_group) is not int or min_group < 0:
+        raise QuestionError(
+            f"min_group={min_group!r}", hint="give a whole number of users: 10, or 1 to show all there is"
+        )
     times = _times(results)
     results = withhold(results, min_group, beside, max_flows=max_flows)
     basis, is_rounded = results["conversion"].basis, step_of(min_group) > 1

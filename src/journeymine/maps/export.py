@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -118,10 +119,14 @@ def save(spec: MapSpecification, path: str | Path) -> Path:
 
     Raises
     ------
-    QuestionError, MissingExtraError : as `render`.
+    QuestionError, MissingExtraError : as `render`; or `path` is none.
     OSError : the folder does not exist, cannot be written to, or is full.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise QuestionError(f"{path!r} is no path", hint="save('map.html')")
     target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder to save the map in", str(target.parent))
     content = render(spec, target.suffix)
     part = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}.part")
     try:

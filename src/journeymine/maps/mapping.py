@@ -83,6 +83,10 @@ def journey_map(
     }  # fmt: skip
     spec = compose(results, title=title, who=who, **arguments)
     if zoom:
+        if not isinstance(zoom, str | list | tuple):
+            raise QuestionError(
+                f"zoom={zoom!r} names no column", hint="give a name such as 'channel', or a list of names"
+            )
         if not isinstance(source, Journeys):
             raise QuestionError(
                 "zoom asks for journeys, not for finished answers", hint="journey_map(journeys, zoom=…)"

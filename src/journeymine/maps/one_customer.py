@@ -74,6 +74,8 @@ def journey_map_of_user(
     Company touches are no steps and are left out. At most 300 steps are written out, the earliest ones.
     """
     check_journeys(journeys)
+    if not isinstance(user, str):
+        raise QuestionError(f"user={user!r} is no id", hint="ids are text, as in journeys.table")
     at = journeys.users.index_of(user)
     if at is None:
         raise UnknownLabelError(f"no journey of user {user!r}", hint="take a user from journeys.table")

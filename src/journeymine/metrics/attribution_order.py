@@ -202,7 +202,7 @@ def _occurrences(times: Floats, column: str | None) -> Ints:
 
 
 def _choose(sample: _Sample, max_order: int, hint: str = "look at the statuses") -> OrderChoice:
-    check_order(max_order)
+    check_order(max_order, "max_order")
     total = sample.total
     if not total:
         raise QuestionError("no path is converted or lost, so nothing can be foretold", hint=hint)

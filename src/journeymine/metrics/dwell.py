@@ -20,7 +20,7 @@ from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.result import Result
 from journeymine.counting.short_form import answer
 from journeymine.counting.tally import Tally
-from journeymine.journeys.journeys import Journeys
+from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.metrics.dwell_count import count_stays
 
 __all__ = ["Dwell", "dwell"]
@@ -105,8 +105,8 @@ def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confiden
     Parameters
     ----------
     journeys : made by `build_journeys`.
-    by : what makes a place: one or several of stage (the default), channel, touchpoint, owner, any attribute or
-        segment.
+    by : what makes a place: one or several of stage, channel, touchpoint, owner, any attribute or segment. By default
+        the stage, and the touchpoint where the log has no stages.
     confidence : level of the intervals.
 
     Returns
@@ -144,5 +144,7 @@ def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confiden
     >>> dwell(journeys, by="touchpoint").frame.select("touchpoint", "n_reached", "n", "left_truncated", "mean_s").rows()
     [('ad', 1, 0, 1, None), ('shop', 1, 1, 0, 10.0)]
     """
-    measure = Dwell(by=by)
+    check_journeys(journeys)
+    places = as_names(by) or ("stage" if "stage" in journeys.coded.labels else "touchpoint")
+    measure = Dwell(by=places)
     return answer(measure, journeys, confidence=confidence)

@@ -81,7 +81,9 @@ class Occurrence:
         if self.goal:
             condition = journeys.rules.goal
             if condition is None:
-                raise QuestionError(NO_GOAL, hint="name a goal in the rules, or ask for a touchpoint")
+                raise QuestionError(
+                    NO_GOAL, hint="build_journeys(events, goal=…), or name what to count: event='order_placed'"
+                )
         if condition is None:
             return np.arange(n)
         return places_of(condition.holds(journeys.coded.labels, journeys.coded.numbers, n))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.durations import Duration, describe, microseconds
-from journeymine.errors import QuestionError
+from journeymine.errors import QuestionError, RulesError
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.periods import PERIODS, WallClock, by_quarter_hour, check_zone, first_day
 
@@ -94,7 +94,12 @@ class PeriodClock:
         """
         if isinstance(period, str) and period in PERIODS:
             return cls(period, check_zone(zone))
-        return cls(describe(microseconds(period, name="period")), check_zone(zone))
+        try:
+            length = microseconds(period, name="period")
+        except RulesError as error:
+            known = ", ".join(map(repr, PERIODS))
+            raise RulesError(error.message, hint=f"give one of {known}, or a length such as '7d'") from None
+        return cls(describe(length), check_zone(zone))
 
     @property
     def calendar(self) -> bool:

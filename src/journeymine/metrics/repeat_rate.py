@@ -57,6 +57,7 @@ class RepeatRate:
         put = object.__setattr__
         put(self, "by", as_names(self.by))
         put(self, "event", Occurrence.parse(self.event, name="event"))
+        microseconds(self.horizon, name="horizon")
         check_bins(self.bin, self.horizon)
         if type(self.max_nth) is not int or not 1 <= self.max_nth <= MOST:
             raise QuestionError(f"max_nth={self.max_nth!r}", hint=f"give a whole number from 1 to {MOST:,}")

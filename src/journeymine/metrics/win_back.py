@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -32,6 +32,9 @@ from journeymine.parallel import take
 __all__ = ["WinBack", "win_back"]
 
 CAUSE = "came_back"
+NOTHING_LOST = (
+    "neither a goal nor lost_at was named, so no journey is lost; repeat_rate(event=…) follows every customer"
+)
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,13 @@ class WinBack:
         """Shares so far and within the horizon, and the curve of the time."""
         bin_us = microseconds(self.bin)
         horizon = basis.rules.mature_after_us if self.horizon is None else microseconds(self.horizon)
+        summary = answer_groups(
+            tallies["lost"], tallies["exits"], tallies["times"], CAUSE, bin_us, horizon, "users_back"
+        )
+        if basis.rules.goal is None and basis.rules.lost_at is None:
+            summary = replace(summary, reasons=[NOTHING_LOST] * len(summary.reasons or ()), notes=(NOTHING_LOST,))
         return {
-            "summary": answer_groups(
-                tallies["lost"], tallies["exits"], tallies["times"], CAUSE, bin_us, horizon, "users_back"
-            ),
+            "summary": summary,
             "curves": answer_curves(tallies["lost"], tallies["exits"], CAUSE, bin_us),
         }
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import journeymine as jm
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.metrics import attribution, attribution_from_paths, choose_order, choose_order_from_paths
 from journeymine.metrics.attribution_rules import apportion, apportion_value
@@ -268,3 +269,17 @@ def test_fractions_of_an_occurrence_are_not_held_out():
     assert choose_order_from_paths(whole, conversions="won", nulls="lost").frame["log_likelihood"].is_finite().all()
     with pytest.raises(QuestionError, match=r"nothing can be foretold(?s:.*)Hint(?s:.*)conversions="):
         choose_order_from_paths(table.with_columns(won=0), conversions="won")
+
+
+def test_a_direct_channel_of_another_name_is_pointed_out() -> None:
+    paths = pl.DataFrame({"path": ["ad > (direct)", "mail > (direct)", "ad"]})
+    found = attribution_from_paths(paths, rules=["last", "last_non_direct"])
+    assert any("last_non_direct is the same as last; direct='(direct)'" in note for note in found.notes)
+    for named in (attribution_from_paths(paths, direct="(direct)"), attribution_from_paths(paths, rules="last")):
+        assert not any("(direct)" in note for note in named.notes)
+    rows = [("u", 0, "ad", "direct_traffic"), ("u", 1, "order", "web"), ("v", 0, "ad", "web")]
+    log = pl.DataFrame(rows, schema=["user", "t", "what", "where"], orient="row")
+    events = jm.read_events(log, user="user", timestamp="t", time_unit="s", touchpoint="what", channel="where")
+    journeys = jm.build_journeys(events, goal="order")
+    assert any("direct='direct_traffic'" in note for note in jm.attribution(journeys).notes)
+    assert not any("direct_traffic" in note for note in jm.attribution(journeys, direct="direct_traffic").notes)

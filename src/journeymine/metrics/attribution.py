@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -33,7 +33,7 @@ from journeymine.metrics.attribution_count import count_chain, count_cost, count
 from journeymine.metrics.attribution_credit import CreditCounts
 from journeymine.metrics.attribution_estimate import credits_of
 from journeymine.metrics.attribution_moves import TouchMoves
-from journeymine.metrics.attribution_rules import COUNTED, DIRECT, channels_of, chosen_rules
+from journeymine.metrics.attribution_rules import COUNTED, DIRECT, channels_of, chosen_rules, passed_over
 from journeymine.metrics.attribution_touches import check_lookback, touch_blocks, touch_labels, touches_of
 from journeymine.metrics.funnel_question import check_known
 from journeymine.metrics.switches import check_switch
@@ -275,18 +275,23 @@ def attribution(
     )  # fmt: skip
     check_journeys(journeys)
     measure.check({name: each.labels for name, each in journeys.coded.labels.items()})
-    _check_direct(measure, journeys)
-    return answer(measure, journeys, confidence=confidence)
+    notes = _check_direct(measure, journeys)
+    found = answer(measure, journeys, confidence=confidence)
+    return replace(found, notes=(*found.notes, *notes))
 
 
-def _check_direct(measure: Attribution, journeys: Journeys) -> None:
-    """Refuse direct channels that do not occur, save what is meant where nothing is said, and a channel that is not known."""
+def _check_direct(measure: Attribution, journeys: Journeys) -> list[str]:
+    """Refuse direct channels that do not occur, save what is meant where nothing is said, and a channel that is not known.
+
+    Returns a note where another channel reads as if it were the direct one.
+    """
     if "last_non_direct" not in measure.asked or "channel" not in journeys.coded.labels:
-        return
+        return []
     known = {label for coded in touch_labels(journeys, "channel") for label in coded.labels}
     for channel in measure.direct:
         if channel not in (*known, *DIRECT, UNKNOWN):
             raise UnknownLabelError.naming("channel", channel, known)
+    return passed_over(measure.direct, known)
 
 
 def _is_in(coded: Coded, names: Sequence[str]) -> Bools:

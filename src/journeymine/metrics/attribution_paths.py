@@ -20,7 +20,7 @@ from journeymine.journeys.context import LogContext
 from journeymine.journeys.rules import JourneyRules
 from journeymine.metrics.attribution_markov import NO_SHARES, credit_flow, holders
 from journeymine.metrics.attribution_path_table import PathTable, path_table
-from journeymine.metrics.attribution_rules import DIRECT, TouchPaths, channels_of, chosen_rules, weigh
+from journeymine.metrics.attribution_rules import DIRECT, TouchPaths, channels_of, chosen_rules, passed_over, weigh
 
 __all__ = ["attribution_from_paths"]
 
@@ -102,6 +102,7 @@ def attribution_from_paths(
         notes=(
             "A table of paths tells no users apart, and so carries no intervals.",
             *([f"The value by markov is not known: {NO_SHARES}."] if unknown else []),
+            *(passed_over(passed, paths.coded.labels) if "last_non_direct" in asked else []),
         ),
     )
 

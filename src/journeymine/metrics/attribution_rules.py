@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ __all__ = [
     "channels_of",
     "chosen_rules",
     "credited",
+    "passed_over",
     "shares",
     "weigh",
 ]
@@ -96,6 +97,17 @@ def chosen_rules(rules: Any, *, middle: Any, timed: bool = True) -> tuple[str, .
     if "time_decay" in asked and not timed:
         raise QuestionError("paths without times cannot decay with time", hint="leave 'time_decay' out of rules")
     return tuple(rule for rule in RULES if rule in asked)
+
+
+def passed_over(direct: Sequence[str], channels: Iterable[str]) -> list[str]:
+    """A note where none of the direct channels occurs, and another reads as if it were one: GA4 writes ``(direct)``."""
+    known = set(channels)
+    alike = sorted(channel for channel in known if "direct" in channel.lower())
+    if not direct or not alike or known & set(direct):
+        return []
+    named = " or ".join(map(repr, direct))
+    way = f"direct={alike[0]!r} passes over that one"
+    return [f"No channel is {named}, so last_non_direct is the same as last; {way}."]
 
 
 def channels_of(direct: Any) -> tuple[str, ...]:

@@ -207,7 +207,12 @@ def rank_results(
     found = _with_chain(found, chain, places)
     frame = found.filter(pl.col("rank").is_not_null())
     tested = found.filter(pl.col("p_value").is_not_null()).height
-    said = f"{frame.height} of {tested} tested rows are claimed at a false discovery rate of {fdr:.0%}"
+    rate = f"at a false discovery rate of {fdr:.0%}"
+    said = f"{frame.height} of {tested} tested rows are claimed {rate}; their gains overlap and do not add up"
+    if not tested:
+        said = "no place, friction or handoff has users enough to be tested, so nothing is claimed"
+    elif frame.is_empty():
+        said = f"none of the {tested} tested rows is claimed {rate}"
     return Result(
         name="opportunities",
         question="What should be mended first, and what would that bring?",
@@ -216,7 +221,7 @@ def rank_results(
         schema_version=1,
         confidence=drop_off.confidence,
         basis=drop_off.basis,
-        notes=(f"{said}; their gains overlap and do not add up", *(() if in_money or worth is None else (COSTS,))),
+        notes=(said, *(() if in_money or worth is None else (COSTS,))),
     )
 
 

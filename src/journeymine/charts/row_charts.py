@@ -25,8 +25,10 @@ def _state(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _claim(frame: pl.DataFrame) -> pl.Expr:
-    """What to mend, and for which group."""
-    return joined([*leading(frame, "rank"), "title", "stage"])
+    """What to mend, in which stage where the title does not say so, and for which group."""
+    told = pl.col("title").str.contains(pl.col("stage").fill_null(""), literal=True)
+    before = leading(frame, "rank")
+    return pl.when(told).then(joined([*before, "title"])).otherwise(joined([*before, "title", "stage"]))
 
 
 def _point(frame: pl.DataFrame) -> pl.Expr:

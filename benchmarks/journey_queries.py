@@ -162,7 +162,7 @@ DWELL = f"""{cut_steps("lag(channel) over w as before")}{
         {{p50_p90}}(spent{{at_50_90}}) filter (where mature and not early and not lasting) as took_us
     from stays group by channel
 """
-# Arrivals up to the goal, with which a journey ends, are of crossings and of stays; those of other ways are what a crossing is compared with.
+# Arrivals before the goal, with which a journey ends, are of crossings and of stays; those of other ways are what a crossing is compared with.
 HANDOFFS = f"""{cut_steps("lag(channel) over w as before", once=True)},
     crossings as (
         select user_id, started, before, channel, us - before_us as took,
@@ -175,7 +175,8 @@ HANDOFFS = f"""{cut_steps("lag(channel) over w as before", once=True)},
     judged(
         "arrived",
         '''
-        select user_id, started, ending, before as came, channel as went, count(*) as times, max(ends) as last
+        select user_id, started, ending, before as came, channel as went,
+            sum(case when goal then 0 else 1 end) as times, max(ends) as last
         from steps where begins is null
         group by user_id, started, ending, before, channel
         ''',

@@ -202,7 +202,7 @@ MEANING = {
     "n_ping_pong": "of n_crossings: straight back to where the journey was before",
     "lost_at": "of n: lost, with the arrival as last step",
     "lost_at_share": "lost_at ÷ n",
-    "n_arrivals": "arrivals of the n journeys by this crossing, up to and including the goal",
+    "n_arrivals": "arrivals of the n journeys by this crossing, before the goal",
     "week": "Monday (UTC) of the week in which the journey reached the stage",
     "usual_steps": "median number of steps on the way to the stage",
     "lost_otherwise": "share lost of the other arrivals at the same label, in the same stage",

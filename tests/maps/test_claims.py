@@ -177,7 +177,7 @@ def test_what_is_withheld_says_so_and_not_of_how_many_users_it_would_be() -> Non
 
 
 def handoffs(**changes: Any) -> pl.DataFrame:
-    row = {"from": "web", "to": "app", "stage": "A", "n": 4000, "n_journeys": 4000, "n_arrivals": 9000, "lost_at_share": 0.0005,
+    row = {"from": "web", "to": "app", "stage": "A", "n": 4000, "n_journeys": 4000, "n_arrivals": 9000, "lost_otherwise": 0.0001,
            "lost_excess": 0.0004, "lost_excess_lower": 0.0001, "lost_excess_upper": 0.0007, "converted_without": 0.3,
            "p_lost_adjusted": 0.01, "sparse": False}  # fmt: skip
     return pl.DataFrame(
@@ -193,8 +193,8 @@ def test_a_hand_over_without_an_interval_is_told_without_one() -> None:
 
 def test_a_small_share_keeps_the_zero_behind_its_point() -> None:
     (found,) = pain_points(None, handoffs(), {}, is_rounded=True)
-    assert found.evidence.startswith("0.05\u00a0% of about 4,000\u00a0journeys that cross")
-    (found,) = pain_points(None, handoffs(lost_at_share=0.31), {}, is_rounded=True)
+    assert found.evidence.startswith("0.05\u00a0% of about 9,000\u00a0arrivals by it")
+    (found,) = pain_points(None, handoffs(lost_otherwise=0.3096), {}, is_rounded=True)
     assert found.evidence.startswith("31\u00a0% of about")
 
 

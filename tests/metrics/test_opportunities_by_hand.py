@@ -110,7 +110,7 @@ def test_a_handoff_at_which_all_are_lost_converts_as_those_who_cross_from_elsewh
     row = row_of(crossing(valued=valued), HANDOFF)
     # 1 of 1 are lost on arrival, against 40 of 100 of the others; of those of them who go on, 45 of 60 convert.
     assert row["conversions_gained"] == pytest.approx(100 * (1 - 0.4) * 45 / 60)
-    assert row["evidence"].startswith("100 of 100 journeys are lost on arrival: +60.0 points against the 40.0%")
+    assert row["evidence"].startswith("100% of 100 arrivals are lost at once: +60.0 points against the 40.0%")
     assert row["rank"] is not None
     assert priced(row, 60) if valued else row["value_gained"] is None
 

@@ -136,7 +136,8 @@ def test_what_is_lost_between_clerks() -> None:
         for i, (a, b) in enumerate(itertools.pairwise(case.steps), 1):
             last = case.lost and i == len(case.steps) - 1
             if case.mature and i <= case.goal:
-                arrivals[a.channel, b.channel, b.stage, a.stage != b.stage].append((last, case.won))
+                if i < case.goal:
+                    arrivals[a.channel, b.channel, b.stage, a.stage != b.stage].append((last, case.won))
                 early[a.channel, b.channel] = early.get((a.channel, b.channel), False) or last
         for pair in set(itertools.pairwise(hands)):
             cross[pair].append(early.get(pair))

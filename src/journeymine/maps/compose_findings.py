@@ -49,8 +49,8 @@ def pain_points(
     return tuple(PainPoint(rank=rank, **fields) for rank, (_, fields) in enumerate(ranked, 1))
 
 
-def _of(n: int, is_rounded: bool) -> str:
-    return f"{'about' if is_rounded else 'the'} {plural(n, 'journey')}"
+def _of(n: int, is_rounded: bool, what: str = "journey") -> str:
+    return f"{'about' if is_rounded else 'the'} {plural(n, what)}"
 
 
 def _percent(value: float) -> str:
@@ -77,8 +77,8 @@ def _friction(row: Mapping[str, Any], owners: Mapping[str, str], is_rounded: boo
 def _handoff(row: Mapping[str, Any], is_rounded: bool) -> dict[str, Any]:
     return {
         "title": f"The hand-over from {legible(row['from'])} to {legible(row['to'])}",
-        "evidence": f"{_percent(row['lost_at_share'])} of {_of(row['n'], is_rounded)} that cross are lost at once, "
-        f"{_points(row['lost_excess'])} points more than on arriving there otherwise",
+        "evidence": f"{_percent(row['lost_otherwise'] + row['lost_excess'])} of {_of(row['n_arrivals'], is_rounded, 'arrival')} "
+        f"by it are lost at once, {_points(row['lost_excess'])} points more than of the others that arrive there",
         "stage": _stage(row["stage"]),
         "channel": row["to"],
         "n_journeys": row["n_journeys"],
@@ -86,7 +86,7 @@ def _handoff(row: Mapping[str, Any], is_rounded: bool) -> dict[str, Any]:
             value=-row["lost_excess"],
             lower=_negative(row["lost_excess_upper"]),
             upper=_negative(row["lost_excess_lower"]),
-            n=row["n"],
+            n=row["n_arrivals"],
         ),
     }
 

@@ -28,6 +28,7 @@ from journeymine.metrics.handoffs_count import N_TIMES, Arriving
 __all__ = ["HandoffLosses", "Handoffs", "handoffs"]
 
 NONE_YET = "no mature journey crosses here up to its goal"
+AT_THE_GOAL = "whoever crosses here is at the goal"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Handoffs:
         arrivals = Arrivals.of(tallies["arrivals"], rows)
         may_convert = basis.rules.goal is not None
         may_be_lost = may_convert or basis.rules.lost_at is not None
-        once = totals["n_users"] == arrivals.n
+        once = totals["n_users"] == arrivals.n + arrivals.n_at_goal
         lost = arrivals.ending("lost", known=may_be_lost, once=once)
         won = arrivals.ending("converted", known=may_convert, once=once)
         found = Answer(
@@ -120,7 +121,10 @@ class Handoffs:
             },
             users=totals["n_users"],
             converting=totals["users_converted"],
-            reasons=[_reason(basis, count, any_mature=bool(n.any())) for count in totals["n"]],
+            reasons=[
+                _reason(basis, int(count), int(arrived), any_mature=bool(n.any()))
+                for count, arrived in zip(totals["n"], arrivals.n, strict=True)
+            ],
         )
         return {"handoffs": found}
 
@@ -157,19 +161,20 @@ def handoffs(
         n_journeys i64: journeys that cross, before or after their goal
         n i64: mature journeys that cross up to their goal; n_users i64: their users
         lost_at i64: of n, lost with the arrival as last step; lost_at_share f64: lost_at ÷ n, with interval
-        n_arrivals i64: arrivals of the n journeys by this crossing, up to and including their goal
+        n_arrivals i64: arrivals of the n journeys by this crossing, before their goal
         lost_otherwise f64: share lost of the other arrivals at `to`
         lost_excess f64: share lost of these arrivals − lost_otherwise, with interval; p_lost, p_lost_adjusted f64: its
         test
         p50_s, p90_s f64: seconds from the last step at `from` to the first at `to`, over all crossings
-        converted_with, converted_without f64: share of these arrivals, and of the others, with or after which the
-        journey converts
+        converted_with, converted_without f64: share of these arrivals, and of the others, after which the journey
+        converts
         difference f64: converted_with − converted_without, with interval; p_value, p_adjusted f64: its test
         sparse bool: few users behind the row; reason str: why there is no number
 
     Notes
     -----
-    Every arrival at `to` up to the goal is a trial; the goal itself may be one. *Excess*: of the arrivals by this
+    Every arrival at `to` before the goal is a trial. The goal itself is none: it is reached where the outcome has it, and
+    if customers buy where they are, staying would look better than any crossing. *Excess*: of the arrivals by this
     crossing, the share that is the last step of a lost journey, minus the same share of all other arrivals at `to` in
     the same stage, whether by staying there or by coming from elsewhere. Steps that enter the stage are compared with
     steps that enter it, standardised to the crossings. A place that loses journeys wherever they come from is thus no
@@ -205,10 +210,10 @@ def _times(tallies: Mapping[str, Tally], rows: pl.DataFrame) -> dict[str, Quanti
     return {name: Quantile(times, q, 1 / MICRO, interval=False) for name, q in (("p50_s", 0.5), ("p90_s", 0.9))}
 
 
-def _reason(basis: Basis, n: int, *, any_mature: bool) -> str | None:
-    """Why there is nothing to say of a crossing that `n` mature journeys make up to their goal."""
+def _reason(basis: Basis, n: int, n_arrivals: int, *, any_mature: bool) -> str | None:
+    """Why there is nothing to say of a crossing that `n` mature journeys make up to their goal, some before it."""
     if basis.rules.goal is None:
         return NO_GOAL
     if n:
-        return None
+        return None if n_arrivals else AT_THE_GOAL
     return NONE_YET if any_mature else too_short(basis)

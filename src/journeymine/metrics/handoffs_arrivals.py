@@ -1,7 +1,8 @@
 """Arrivals at a label by a crossing against other arrivals at the same label: what the crossing itself loses.
 
-Every arrival up to the goal is a trial, the goal itself among them, so that whoever converts on arrival is no loss. Compared are
-arrivals at the same label in the same stage, those that enter the stage with those that enter it, standardised to the crossings.
+Every arrival before the goal is a trial. The goal itself is none: where it is reached is chosen by the outcome, and who buys where
+they are would make every crossing look worse than to stay. Compared are arrivals at the same label in the same stage, those that
+enter the stage with those that enter it, standardised to the crossings.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import polars as pl
 from journeymine.counting.tally import Tally
 from journeymine.metrics.contrast import ENOUGH
 from journeymine.metrics.contrast_estimate import by_fold, by_group, significance
+from journeymine.metrics.handoffs_count import AT_GOAL
 from journeymine.stats.shares import enough_people
 
 __all__ = ["Arrivals", "Ending"]
@@ -49,10 +51,11 @@ class Arrivals:
 
     Attributes
     ----------
-    tally : arrivals by pair of labels, stage and whether they enter it.
-    at : the cells that arrivals by a crossing are in.
+    tally : arrivals by pair of labels, stage and whether they enter it or are the goal.
+    at : the cells that arrivals by a crossing are in, the goal left out.
     row : the crossing of each of them.
     place : what each cell of the tally is compared inside.
+    n_at_goal : how many arrivals by each crossing are the goal.
     n_rows : how many crossings there are.
     """
 
@@ -61,6 +64,7 @@ class Arrivals:
     row: Ints
     place: Ints
     n_rows: int
+    n_at_goal: Ints
 
     @classmethod
     def of(cls, tally: Tally, rows: pl.DataFrame) -> Arrivals:
@@ -76,11 +80,13 @@ class Arrivals:
         place[places["_at"].to_numpy()] = places["_place"].to_numpy()
         found = keys.join(rows.with_row_index("_row"), on=rows.columns, maintain_order="left")
         at, row = (found[name].to_numpy().astype(np.int64) for name in ("_at", "_row"))
-        return cls(tally, at, row, place, rows.height)
+        goal = found["enters"].to_numpy() == AT_GOAL
+        n_at_goal = np.bincount(row[goal], tally.total("n")[at[goal]], rows.height).astype(np.int64)
+        return cls(tally, at[~goal], row[~goal], place, rows.height, n_at_goal)
 
     @property
     def n(self) -> Ints:
-        """Arrivals by each crossing."""
+        """Arrivals by each crossing, before the goal."""
         return np.asarray(self._summed(self.tally.spread("n")[:1, self.at])[0], dtype=np.int64)
 
     @property

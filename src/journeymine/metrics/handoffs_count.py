@@ -19,12 +19,14 @@ from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import BUCKETS, bucket_place
 
-__all__ = ["N_TIMES", "Arriving"]
+__all__ = ["AT_GOAL", "N_TIMES", "Arriving"]
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.unsignedinteger]
 _TIMES = {"bucket": pl.Series(BUCKETS)}
-_ENTERS = {"enters": pl.Series([0, 1])}
+AT_GOAL = 2
+"""Of an arrival: it is the goal."""
+_ENTERS = {"enters": pl.Series([0, 1, AT_GOAL])}
 _ARRIVED = {
     "n": np.ones(FATES, dtype=bool),
     "lost": np.arange(FATES) == LEFT,
@@ -106,6 +108,7 @@ def _returns(journey: Ints, left: Codes, reached: Codes) -> npt.NDArray[np.bool_
 
 
 def _entering(ground: Ground, at: Packed) -> Packed:
-    """The same told apart by stage, and by whether the step enters it."""
+    """The same told apart by stage, and by whether the step enters it or is the goal."""
     enters = changes(ground.stage).view(np.uint8)
+    enters[ground.up_to_goal & ~ground.before] = AT_GOAL
     return at.beside(ground.stage, ground.stages).beside(enters, _ENTERS)

@@ -177,8 +177,9 @@ def from_handoffs(result: Result, places: Places, worth: float | None) -> pl.Dat
             "channel": row["to"], "touchpoint": "", "owner": places.owner(stage=row["stage"], channel=row["to"]),
             "n": row["n"], "share": row["converted_with"], "comparable_share": row["converted_without"],
             "comparable": f"arriving on {row['to']} otherwise", **gains, "p_value": row["p_lost"],
-            "evidence": f"{row['lost_at']:,} of {row['n']:,} journeys are lost on arrival: {100 * row['lost_excess']:+.1f} points "
-                        f"against the {percent(row['lost_otherwise'])}% of those who arrive on {row['to']} otherwise",
+            "evidence": f"{percent(row['lost_otherwise'] + row['lost_excess'])}% of {row['n_arrivals']:,} arrivals are lost at once: "
+                        f"{100 * row['lost_excess']:+.1f} points against the {percent(row['lost_otherwise'])}% of the others "
+                        f"that arrive on {row['to']}",
         })  # fmt: skip
     return pl.DataFrame(found, schema=SCHEMA)
 

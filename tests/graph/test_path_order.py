@@ -55,3 +55,15 @@ def test_users_are_counted_anew_for_each_path() -> None:
     frame = jm.variants(jm.build_journeys(events, idle="30s", session_gap="9s")).frame
     found = {tuple(path): (n, users) for path, n, users in frame.select("path", "n", "n_users").iter_rows()}
     assert found == {("a",): (2, 1), ("b",): (3, 1), ("c",): (2, 2)}
+
+
+def test_what_was_last_in_all_journeys_may_not_be_last_in_the_next() -> None:
+    rows = [(f"u{u}", s, what) for u in range(300) for s, what in ((0, "ad"), (u % 7, "visit"), (9, "order"))]
+    log = pl.DataFrame(rows, schema=["user", "t", "what"], orient="row")
+    events = jm.read_events(log, timestamp="t", time_unit="s", touchpoint="what")
+    found = jm.typical_order(jm.build_journeys(events, split="user")).frame
+    first, _, last = found.sort("position").iter_rows(named=True)
+    assert (first["position"], first["position_lower"]) == (0, 0)
+    assert (last["position"], last["position_upper"]) == (1, 1)
+    assert first["position_upper"] == pytest.approx(1 - last["position_lower"])
+    assert 0.01 < first["position_upper"] < 0.07

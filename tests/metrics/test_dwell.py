@@ -109,3 +109,19 @@ def test_no_time_has_a_limit_below_zero() -> None:
     row = dwell(journeys, by="touchpoint").frame.row(by_predicate=pl.col("touchpoint") == "here", named=True)
     assert (row["n"], row["mean_s"]) == (200, (199 + 80_000) / 200)
     assert row["mean_s_lower"] == 0 < row["mean_s"] < row["mean_s_upper"]
+
+
+def test_what_is_alike_for_all_has_no_interval_of_its_mean() -> None:
+    # All are at the order for 0 s and once, and at the visit for times of their own, once.
+    begin = 10 * 86_400
+    rows = [(f"u{u}", s, what) for u in range(400) for s, what in ((begin, "visit"), (begin + 60 + u, "order"))]
+    rows.append(("before", 0, "visit"))  # so that no other journey may have begun before the log
+    log = pl.DataFrame(rows, schema=["user", "s", "what"], orient="row")
+    events = read_events(log, user="user", timestamp="s", time_unit="s", touchpoint="what")
+    found = dwell(build_journeys(events, goal="order", idle="1d", observed_until=10**13), by="touchpoint").frame
+    visit, order = found.sort("touchpoint", descending=True).iter_rows(named=True)
+    assert (order["mean_s"], order["mean_visits"]) == (0, 1)
+    assert order["mean_s_lower"] is order["mean_visits_upper"] is None
+    assert order["p50_s_lower"] == 0
+    assert visit["mean_s_lower"] < 60 + 199.5 < visit["mean_s_upper"]
+    assert visit["mean_visits_lower"] is None

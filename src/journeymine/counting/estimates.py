@@ -13,7 +13,18 @@ import polars as pl
 from journeymine.counting.histograms import Histogram
 from journeymine.counting.tally import Tally
 
-__all__ = ["Answer", "Difference", "LongNumber", "LongRest", "LongShare", "Number", "Quantile", "Share", "SolvedShare"]
+__all__ = [
+    "Answer",
+    "Difference",
+    "LongNumber",
+    "LongRest",
+    "LongShare",
+    "Number",
+    "Quantile",
+    "Share",
+    "SolvedShare",
+    "unless_alike",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,11 +90,13 @@ class SolvedShare:
     ----------
     values, trials : as of `Number`.
     people : per row, distinct users behind it: what counts where the share is 0 or 1.
+    mean : whether it is a mean of numbers between 0 and 1.
     """
 
     values: Floats
     trials: Floats | None = None
     people: npt.NDArray[Any] | None = None
+    mean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +184,21 @@ class Answer:
     reasons: list[str | None] | None = None
     notes: tuple[str, ...] = field(default=())
     people: Mapping[str, Floats | LongRest] = field(default_factory=dict)
+
+
+def unless_alike(values: Floats) -> Floats:
+    """Finished numbers with replicates, shape [1 + K, rows], the replicates unknown where they are all the same.
+
+    Where all say or do the same, the folds show no variance, and a jackknife would be sure of what sixty people say to the
+    last digit.
+
+    >>> unless_alike(np.array([[3.0, 4.0], [3.0, 4.1], [3.0, 3.9]]))
+    array([[3. , 4. ],
+           [nan, 4.1],
+           [nan, 3.9]])
+    """
+    if len(values) < 2:
+        return values
+    with np.errstate(invalid="ignore"):
+        alike = np.ptp(values[1:], axis=0) <= 1e-12 * np.maximum(np.abs(values[0]), 1.0)
+    return np.where(alike & (np.arange(len(values)) > 0)[:, None], np.nan, values)

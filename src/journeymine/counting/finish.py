@@ -288,8 +288,9 @@ def interval_of(value: Any, confidence: float) -> Interval:
         return found
     assert isinstance(value, SolvedShare)
     return solved_share_interval(
-        value.values[0], value.values[1:], trials_by_fold=value.trials, people=value.people, confidence=confidence
-    )
+        value.values[0], value.values[1:], trials_by_fold=value.trials, people=value.people, mean=value.mean,
+        confidence=confidence,
+    )  # fmt: skip
 
 
 def _quantiles(values: list[Quantile], confidence: float, n_rows: int) -> list[_Found]:

@@ -12,7 +12,7 @@ import polars as pl
 
 from journeymine.counting.by import as_names, group_journeys
 from journeymine.counting.counts import Basis, Counts, TableSpec, limbs
-from journeymine.counting.estimates import Answer, Number
+from journeymine.counting.estimates import Answer, SolvedShare
 from journeymine.counting.measure import LATER, basis_of, question_of
 from journeymine.counting.occurrences import Occurrences, Sums
 from journeymine.counting.packed import Packed, label_column, packed_groups
@@ -106,7 +106,9 @@ class TypicalOrder:
             keys=tally.rows[order] if len(order) else tally.rows,
             columns={
                 "n_journeys": tally.total("n_journeys")[order],
-                "position": Number(mean[:, order], tally.by_fold("n_journeys")[tally.present][:, order]),
+                "position": SolvedShare(
+                    mean[:, order], tally.by_fold("n_journeys")[tally.present][:, order], mean=True
+                ),
             },
         )
         return {"typical_order": answer}
@@ -138,7 +140,7 @@ def typical_order(
     -------
     Result; frame has one row per value of `by` and label, in the usual order:
         n_journeys i64: journeys that have the label
-        position f64: 0–1, with interval (jackknife)
+        position f64: 0–1, with interval (Wilson's, with the jackknife's variance)
         reason str: why there is no interval
 
     Notes

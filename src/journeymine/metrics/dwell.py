@@ -13,7 +13,7 @@ import polars as pl
 from journeymine.columns import MICRO
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
-from journeymine.counting.estimates import Answer, Number, Quantile
+from journeymine.counting.estimates import Answer, Number, Quantile, unless_alike
 from journeymine.counting.histograms import histogram_of
 from journeymine.counting.mature import too_short
 from journeymine.counting.measure import basis_of, question_of
@@ -86,8 +86,8 @@ class Dwell:
                 **{name: tally.total(name) for name in COUNTED if name != "n_visits"},
                 "p50_s": Quantile(times, 0.5, 1 / MICRO),
                 "p90_s": Quantile(times, 0.9, 1 / MICRO),
-                "mean_s": Number(mean, n_folds, least=0.0, skewed=True),
-                "mean_visits": Number(visits, n_folds, least=1.0, skewed=True),
+                "mean_s": Number(unless_alike(mean), n_folds, least=0.0, skewed=True),
+                "mean_visits": Number(unless_alike(visits), n_folds, least=1.0, skewed=True),
             },
             users=tally.total("n_users"),
             reasons=reasons,
@@ -132,7 +132,8 @@ def dwell(journeys: Journeys, *, by: str | Sequence[str] | None = None, confiden
     step here spent 0 s. Steps at one instant are in the documented order. Null labels are ``"(unknown)"``; company
     touches are no steps. Empty input gives no row. Counts merge exactly. Quantiles are within 0.8 %. Intervals:
     Woodruff (1952) for quantiles, and for means the jackknife with limits that follow the skewness (Hall 1992), both
-    clustered by user through the 64 folds.
+    clustered by user through the 64 folds. Where all journeys are alike, as with 0 s at a goal that ends them, a mean
+    has none.
 
     Examples
     --------

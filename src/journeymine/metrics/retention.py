@@ -13,7 +13,7 @@ import polars as pl
 from journeymine.columns import MICRO
 from journeymine.counting.by import as_names
 from journeymine.counting.counts import Basis, Counts, TableSpec
-from journeymine.counting.estimates import Answer, Number, Share
+from journeymine.counting.estimates import Answer, Number, Share, unless_alike
 from journeymine.counting.measure import basis_of, question_of
 from journeymine.counting.result import Result
 from journeymine.counting.short_form import answer
@@ -173,7 +173,8 @@ def _value(tally: Tally) -> Number:
     with np.errstate(divide="ignore", invalid="ignore"):
         value = tally.spread("value") / MICRO / tally.spread("n")
     has_value = tally.told("value")
-    return Number(value if has_value else np.full(value.shape, np.nan), tally.by_fold("n")[tally.present], skewed=True)
+    known = unless_alike(value) if has_value else np.full(value.shape, np.nan)  # nobody paid in a small cohort so far
+    return Number(known, tally.by_fold("n")[tally.present], skewed=True)
 
 
 def retention(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import MICRO
-from journeymine.counting.estimates import Answer, Number, Share
+from journeymine.counting.estimates import Answer, Number, Share, unless_alike
 from journeymine.counting.tally import Tally, spread
 from journeymine.metrics.contrast_estimate import by_group, significance
 from journeymine.metrics.satisfaction_scale import NPS, Scale, bounds
@@ -68,15 +68,15 @@ def scores(asked: Tally, places: Tally, names: Sequence[str], scale: Scale, *, h
             "n_asked": n_asked.sum(axis=0).astype(np.int64),
             "n_answered": answers.astype(np.int64),
             "n_users": users,
-            "emotion": Number(_unless_alike(emotion), behind, least=-2.0, most=2.0),
-            "mean": Number(_unless_alike(mean), behind, least=low / MICRO, most=high / MICRO),
+            "emotion": Number(unless_alike(emotion), behind, least=-2.0, most=2.0),
+            "mean": Number(unless_alike(mean), behind, least=low / MICRO, most=high / MICRO),
             "csat_share": Share(here("satisfied"), n_answered, users=users, once=once),
             "dissatisfied_share": Share(here("dissatisfied"), n_answered, users=users, once=once),
-            "nps": Number(_unless_alike(nps), behind, least=-100.0, most=100.0),
+            "nps": Number(unless_alike(nps), behind, least=-100.0, most=100.0),
             "response_share": Share(n_answered, n_asked),
             "converted_answered": _plain(answered),
             "converted_silent": _plain(silent),
-            "response_bias": Number(_unless_alike(bias), behind, least=-1.0, most=1.0),
+            "response_bias": Number(unless_alike(bias), behind, least=-1.0, most=1.0),
         },
         users=users,
         reasons=[
@@ -152,12 +152,12 @@ def dips(tally: Tally) -> Answer:
         columns={
             "n_answered": n,
             "n_users": users,
-            "emotion": Number(_unless_alike(own), behind, once, least=-2.0, most=2.0),
+            "emotion": Number(unless_alike(own), behind, once, least=-2.0, most=2.0),
             "emotion_rest": _plain(others[0]),
             "n_rest": rest_n.sum(axis=0).astype(np.int64),
             "rest_of": pl.Series(np.where(in_stage, "stage", "journey").tolist(), dtype=pl.String),
             "difference": Number(
-                _unless_alike(own - others),
+                unless_alike(own - others),
                 np.where(few_beside, beside, behind),
                 once & ~few_beside,
                 least=-4.0,
@@ -171,20 +171,9 @@ def dips(tally: Tally) -> Answer:
     )
 
 
-def _unless_alike(values: Floats) -> Floats:
-    """Finished numbers with replicates, shape [1 + K, rows], the replicates unknown where they are all the same.
-
-    Where all say the same, the folds show no variance, and a jackknife would be sure of what sixty people say to the last digit.
-    """
-    if len(values) < 2:
-        return values
-    alike = np.ptp(values[1:], axis=0) <= 1e-12
-    return np.where(alike & (np.arange(len(values)) > 0)[:, None], np.nan, values)
-
-
 def _alike(values: Floats, behind: Floats) -> list[str | None]:
     """Why there is no interval where all say the same, and enough people say it."""
-    silent = np.isnan(_unless_alike(values)[1:]).all(axis=0) & ~np.isnan(values[0]) & enough_people(behind)
+    silent = np.isnan(unless_alike(values)[1:]).all(axis=0) & ~np.isnan(values[0]) & enough_people(behind)
     return [ALIKE if each else None for each in silent]
 
 

@@ -18,6 +18,7 @@ def solved_share_interval(
     *,
     trials_by_fold: npt.ArrayLike | None = None,
     people: npt.ArrayLike | None = None,
+    mean: bool = False,
     confidence: float = 0.95,
 ) -> Interval:
     """Interval of a share that is no plain ratio of counts, clustered by user; its limits stay inside 0–1.
@@ -29,9 +30,10 @@ def solved_share_interval(
     ----------
     estimate : shares, shape [rows …].
     replicates : the same shares finished without one fold at a time, shape [K, rows …].
-    trials_by_fold : as in `number_interval`; n is never more than the trials.
+    trials_by_fold : as in `number_interval`; n is never more than the trials, unless it is a mean.
     people : distinct people behind each row, shape [rows …]: n where the folds show no variance, at 0 and 1 for
         instance; by default the folds with trials, which are never more.
+    mean : whether it is a mean of numbers between 0 and 1, which differ less than as many 0s and 1s would.
     confidence : between 0 and 1.
 
     Returns
@@ -61,7 +63,7 @@ def solved_share_interval(
         effective = share * (1 - share) / variance
     flat = ~(variance > 0) | (share <= 0) | (share >= 1)
     effective = np.where(flat, crowd, effective)
-    if trials_by_fold is not None:
+    if trials_by_fold is not None and not mean:
         effective = np.minimum(effective, tried.sum(axis=0))
     lower, upper = score_limits(share, effective, student_quantile(np.maximum(folds - 1, 1), confidence))
     silent = found.reason.astype(np.bool_)

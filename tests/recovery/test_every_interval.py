@@ -152,9 +152,10 @@ def test_few_logs_cover() -> None:
 @pytest.mark.evidence
 def test_every_interval_covers() -> None:
     found = covered(400, 150_000)
-    for measure, estimate, rows, mean, least, most in found.iter_rows():
-        spread = f" ({least:.1%}–{most:.1%})" if rows > 1 else ""
-        sys.stdout.write(f"| {measure} | `{estimate}` | {rows} | {mean:.1%}{spread} |\n")
-    # The standard error of one row's coverage is 1.1 %; limits of quantiles are rather wide than narrow.
-    assert found["covered"].min() > 0.93 - 0.011, found
-    assert found["covered"].max() < 0.97 + 0.011, found
+    for measure, rows in found.group_by("measure", maintain_order=True):
+        told = (f"`{row['estimate']}` {row['covered']:.1%}" for row in rows.iter_rows(named=True))
+        sys.stdout.write(f"| {measure[0]} | {', '.join(told)} |\n")
+    # The standard error of a single row's coverage is 1.1 %, and there are some seventy of them.
+    assert found["covered"].min() > 0.915, found
+    assert found["covered"].max() < 0.985, found
+    assert 0.945 < found["covered"].mean() < 0.965, found

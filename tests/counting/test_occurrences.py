@@ -24,6 +24,7 @@ def test_numbers_are_counted_whatever_blocks_they_come_in(dense: int, size: int,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(occurrences, "_AT_ONCE", 25)
         patch.setattr(occurrences, "_DENSE", dense)
+        patch.setattr(occurrences, "_BROUGHT_TOGETHER", 30)
         seen = Occurrences(size)
         offset = size - 41
         for block in numbers:
@@ -53,6 +54,16 @@ def test_what_another_counted_is_added(size: int, halves: Any, looked: bool) -> 
         found, n = both[0].counted()
     expected = Counter([7, *(n for numbers in halves for block in numbers for n in block)])
     assert list(zip(found.tolist(), n.tolist(), strict=True)) == sorted(expected.items())
+
+
+def test_what_is_kept_does_not_grow_with_what_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(occurrences, "_AT_ONCE", 100)
+    monkeypatch.setattr(occurrences, "_BROUGHT_TOGETHER", 500)
+    seen, draw = Occurrences(1 << 40), np.random.default_rng(5)
+    for _ in range(200):
+        seen.add(draw.integers(0, 150, 100).astype(seen.kind))
+        assert sum(len(numbers) for numbers, _ in seen._counted) <= 500 + 3 * 150
+    assert seen.counted()[1].sum() == 20_000
 
 
 def test_numbers_are_told_apart_into_cells_and_kinds() -> None:

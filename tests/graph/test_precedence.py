@@ -13,7 +13,6 @@ from hypothesis import given
 
 import journeymine as jm
 from journeymine.counting import Counts
-from journeymine.errors import QuestionError
 from journeymine.graph import TypicalOrder, precedence
 from tests.oracles.logs import Row, build, logs, rule_fields
 
@@ -100,10 +99,18 @@ def test_pairs_of_parts_add_up_to_those_of_the_whole() -> None:
     assert whole.tables["pairs"]["n"].sum() == sum(n * (n - 1) // 2 for n in distinct)
 
 
-def test_more_pairs_than_can_be_counted_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precedence, "_MOST", 10)
-    with pytest.raises(QuestionError, match="6 labels in 1 groups are more pairs than can be counted"):
-        jm.typical_order(chain([0.9] * 5, at_once=0.1))
+def test_many_labels_stand_by_their_mean_place_however_they_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else journeys through a large site would have more pairs than fit into memory."""
+    monkeypatch.setattr(precedence, "MOST_LABELS", 5)
+    journeys, measure = chain([0.9, 0.1, 0.9, 0.9, 0.9], at_once=0.1), TypicalOrder()
+    parts = [measure.count(part) for part in journeys.parts(10)]
+    n_labels = [part.tables["positions"]["touchpoint"].n_unique() for part in parts]
+    assert min(n_labels) <= 5 < max(n_labels)
+    whole = measure.count(journeys)
+    assert whole.tables["pairs"].is_empty()
+    expected = jm.typical_order(journeys).frame
+    assert expected["position"].is_sorted()
+    assert jm.finish(measure, Counts.merge(parts)).frame.equals(expected)
 
 
 def test_a_map_without_stages_has_its_columns_in_the_order_of_the_steps() -> None:

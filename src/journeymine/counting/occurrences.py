@@ -20,6 +20,8 @@ __all__ = ["Occurrences", "Sums", "sum_where"]
 Ints = npt.NDArray[np.int64]
 _AT_ONCE = 1 << 21
 """So many numbers are sorted and counted at once."""
+_BROUGHT_TOGETHER = 1 << 24
+"""Beyond so many counts, those of the same number are added up, and again when as many more came as were left."""
 _FEW_SUMS, _FITS = 1 << 22, 1 << 62
 """Up to so many sums, each has a place of its own, as long as none may get larger than the latter."""
 _DENSE, _PER_ROW = 1 << 24, 16
@@ -49,6 +51,7 @@ class Occurrences:
         self._waiting: list[npt.NDArray[Any]] = []
         self._n_waiting = 0
         self._counted: list[tuple[npt.NDArray[Any], Ints]] = []
+        self._most_counted = _BROUGHT_TOGETHER
 
     def add(self, numbers: npt.NDArray[Any]) -> None:
         """Count more numbers, of type `kind`; the array is ours from now on."""
@@ -95,6 +98,10 @@ class Occurrences:
             there = np.flatnonzero(self._dense != 0)
             return there, take(self._dense, there).astype(np.int64)
         self._count()
+        return self._together()
+
+    def _together(self) -> tuple[Ints, Ints]:
+        """All that is counted as one."""
         if not self._counted:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         numbers = np.concatenate([numbers for numbers, _ in self._counted]).astype(np.int64, copy=False)
@@ -127,6 +134,8 @@ class Occurrences:
         numbers.sort()
         starts = np.flatnonzero(changes(numbers))
         self._counted.append((take(numbers, starts), np.diff(starts, append=len(numbers))))
+        if sum(len(numbers) for numbers, _ in self._counted) > self._most_counted:
+            self._most_counted = 2 * len(self._together()[0]) + _BROUGHT_TOGETHER
 
 
 class Sums:

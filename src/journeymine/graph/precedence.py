@@ -14,15 +14,15 @@ from journeymine.counting.occurrences import Occurrences
 from journeymine.counting.packed import Packed
 from journeymine.counting.tabulate import gathered
 from journeymine.counting.tally import Tally
-from journeymine.errors import QuestionError
 from journeymine.parallel import take
 
-__all__ = ["EARLIER", "LATER_ON", "Precedence", "precedes"]
+__all__ = ["EARLIER", "LATER_ON", "MOST_LABELS", "Precedence", "precedes"]
 
 Ints = npt.NDArray[np.int64]
 EARLIER, LATER_ON = "comes_first", "comes_later"
 """Columns of the table of pairs."""
-_MOST = 1 << 62
+MOST_LABELS = 500
+"""Of more, as the pages of a large site are, no pairs are asked: there might be as many as there are labels squared."""
 
 
 class Precedence:
@@ -30,41 +30,57 @@ class Precedence:
 
     def __init__(self, groups: Packed, label: pl.Series) -> None:
         """`groups` : of all journeys; `label` : what codes of steps stand for."""
-        self._groups, self._label, self._n = groups, label, max(len(label), 1)
-        if (size := groups.size * self._n**2) > _MOST:
-            raise QuestionError(
-                f"{len(label):,} labels in {groups.size:,} groups are more pairs than can be counted",
-                hint="ask of fewer groups, or of a coarser grain",
-            )
-        self._pairs = Occurrences(size)
+        self._groups, self._label = groups, label
+        self._met: Ints = np.zeros(0, dtype=np.int64)
+        self._width = min(max(len(label), 1), MOST_LABELS)
+        self._pairs = Occurrences(groups.size * self._width**2)
 
     def add(self, label: npt.NDArray[np.integer], journey: Ints) -> None:
         """Add first steps, journey after journey and in order inside; `journey` is the place of theirs among all."""
-        at, apart = np.arange(len(label)), 0
+        number = self._numbered(label)
+        at, apart = np.arange(len(number)), 0
         while len(at):
             apart += 1
-            at = at[: np.searchsorted(at, len(label) - apart)]
+            at = at[: np.searchsorted(at, len(number) - apart)]
             at = at[take(journey, at) == take(journey, at + apart)]
             cell: npt.NDArray[Any] = take(self._groups.cell, take(journey, at)).astype(self._pairs.kind)
-            for code in (take(label, at), take(label, at + apart)):
-                cell *= self._pairs.kind(self._n)
+            for code in (take(number, at), take(number, at + apart)):
+                cell *= self._pairs.kind(self._width)
                 cell += code.astype(self._pairs.kind)
             self._pairs.add(cell)
 
+    def _numbered(self, label: npt.NDArray[np.integer]) -> Ints:
+        """The number of each label, in the order in which blocks had them; nothing once there are more than are asked about."""
+        number = np.full(len(self._label), -1, dtype=np.int64)
+        number[label] = 0
+        number[self._met] = -1
+        self._met = np.append(self._met, np.flatnonzero(number == 0))
+        number[self._met] = np.arange(len(self._met))
+        return take(number, label[: len(label) * self._asked])
+
+    @property
+    def _asked(self) -> bool:
+        return len(self._met) <= MOST_LABELS
+
     def table(self, spec: TableSpec) -> pl.DataFrame:
-        """The table of all that was added."""
+        """The table of all that was added; without a row where there are more labels than are asked about.
+
+        Then there are more in the whole that this is a part of, too, so it makes no difference what other parts have.
+        """
         cell, n = self._pairs.counted()
-        rest, later = np.divmod(cell, self._n)
-        group, earlier = np.divmod(rest, self._n)
-        pair = {EARLIER: gathered(self._label, earlier), LATER_ON: gathered(self._label, later)}
-        return pl.DataFrame({**self._groups.apart(group), **pair, "n": n}).select(list(spec.schema))
+        rest, later = np.divmod(cell, self._width)
+        group, earlier = np.divmod(rest, self._width)
+        pair = {name: gathered(self._label, take(self._met, codes)) for name, codes in
+                ((EARLIER, earlier), (LATER_ON, later))}  # fmt: skip
+        table = pl.DataFrame({**self._groups.apart(group), **pair, "n": n}).select(list(spec.schema))
+        return table if self._asked else table.clear()
 
 
 def precedes(pairs: Tally, labels: pl.DataFrame, names: Sequence[str], grain: str) -> Ints:
     """How many other labels of its group each label comes before, less how many come before it.
 
     One of two labels comes before the other if it is met first in most of the journeys that have both. To rank by wins
-    less defeats is Copeland's rule [1]_.
+    less defeats is Copeland's rule [1]_. All have 0 where there are more labels than `MOST_LABELS`.
 
     Parameters
     ----------
@@ -74,6 +90,8 @@ def precedes(pairs: Tally, labels: pl.DataFrame, names: Sequence[str], grain: st
     ----------
     .. [1] A. H. Copeland (1951), A "reasonable" social welfare function. University of Michigan.
     """
+    if labels[grain].n_unique() > MOST_LABELS:
+        return np.zeros(labels.height, dtype=np.int64)
     keys = [*names, EARLIER, LATER_ON]
     there = pairs.rows.with_columns(pl.col(pl.String, pl.Enum, pl.Categorical).cast(pl.String), n=pairs.total("n"))
     back = there.select(*names, pl.col(EARLIER).alias(LATER_ON), pl.col(LATER_ON).alias(EARLIER), against="n")

@@ -110,6 +110,21 @@ def test_an_overlay_names_touchpoints_of_the_map(shop: MapSpecification) -> None
         replace(shop, overlays=(Overlay(kind="planned", paths=(OverlayPath(nodes=("nobody knows",)),)),))
 
 
+@pytest.mark.parametrize(("upper", "is_low"), [(-0.02, True), (0.05, False), (None, False)])
+def test_a_stage_is_marked_as_low_only_where_it_surely_is(
+    shop: MapSpecification, upper: float | None, is_low: bool
+) -> None:
+    score = Estimate(value=-0.1, lower=None if upper is None else -0.3, upper=upper, n=400)
+    emotion = Emotion(points=tuple(EmotionPoint(stage=stage.name, score=score) for stage in shop.stages))
+    assert ('class="point low"' in to_svg(replace(shop, emotion=emotion))) is is_low
+
+
+def test_a_stage_says_of_which_journeys_it_tells_the_share(shop: MapSpecification) -> None:
+    for reached, words in ((Estimate(value=0.5, n=900), "% of mature journeys<"), (None, "% of journeys<")):
+        stages = tuple(replace(stage, reached=reached) for stage in shop.stages)
+        assert words in to_svg(replace(shop, stages=stages))
+
+
 def test_the_emotion_line_has_gaps(shop: MapSpecification) -> None:
     """Between stages that are not neighbours there is no line, whatever lies between."""
     points = tuple(

@@ -153,7 +153,8 @@ def _point(column: Column, point: EmotionPoint | None, emotion: Emotion, height:
     y = height(mark.value)
     if mark.lower is not None and mark.upper is not None:
         parts.append(element("line", x1=x, x2=x, y1=height(mark.upper), y2=height(mark.lower), class_="whisker"))
-    low = mark.value is not None and mark.value < (emotion.scale_max + emotion.scale_min) / 2
+    # Below the middle for sure: half of all means around it are below by chance.
+    low = mark.upper is not None and mark.upper < (emotion.scale_max + emotion.scale_min) / 2
     parts.append(element("circle", cx=x, cy=y, r=4.2, class_="point low" if low else "point"))
     text = score(mark) if emotion.scale_min < 0 else f"{mark.value:.1f}"
     parts.append(label(x, y - 10 if y > 40 else y + 20, text, "t13 bad" if low else "t13", anchor="middle"))

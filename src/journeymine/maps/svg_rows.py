@@ -133,10 +133,11 @@ def _reach(spec: MapSpecification, pairs: list[tuple[Stage, Column]]) -> Row:
     for stage, column in pairs:
         parts.append(label(column.x + 2, 20, "nearly all" if _nearly_all(stage) else count(stage.n_reached), "t18"))
         reached = stage.reached.value if stage.reached else None
+        whose = "of mature journeys"
         if reached is None and spec.header.n_journeys and stage.n_reached is not None:
-            reached = stage.n_reached / spec.header.n_journeys
+            reached, whose = stage.n_reached / spec.header.n_journeys, "of journeys"
         if reached is not None:
-            parts.append(label(column.x + 2, 36, fit(f"{share(reached)} of journeys", 11, column.width), "quiet"))
+            parts.append(label(column.x + 2, 36, fit(f"{share(reached)} {whose}", 11, column.width), "quiet"))
         if stage.n_lost_here:
             deep = max(3.0, _RIVER * stage.n_lost_here / most)
             edge = column.x + column.width

@@ -74,7 +74,7 @@ function open(key) {
   button.type = "button";
   button.addEventListener("click", close);
   details.replaceChildren(make("h2", entry.title), make("p", entry.facts.join(" · "), "facts"), button, table(entry.figures));
-  for (const [name, rows] of [["Usually before", entry.before], ["Usually after", entry.after]]) {
+  for (const [name, rows] of [["Most often before", entry.before], ["Most often after", entry.after]]) {
     if (rows.length) details.append(make("h3", name), table(rows, true));
   }
   for (const example of entry.examples) {

@@ -9,6 +9,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+import journeymine as jm
 from journeymine.events import read_events
 
 
@@ -102,3 +103,9 @@ def test_anonymous_ids_are_counted() -> None:
     assert (report.anonymous_ids_filled, report.anonymous_ids_ambiguous) == (1, 1)
     assert (report.n_users, report.n_anonymous_users) == (4, 2)
     assert "users known by anonymous id only" in str(report)
+
+
+def test_a_report_reads_the_same_at_a_prompt_as_printed() -> None:
+    report = jm.sample(users=200).report
+    assert repr(report) == str(report)
+    assert repr(report).startswith("rows read ")

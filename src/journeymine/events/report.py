@@ -124,6 +124,9 @@ class EventReport:
         width = max(len(name) for name, _ in self.lines())
         return "\n".join(f"{name:<{width}}  {figure}" for name, figure in self.lines())
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td style='text-align:left'>{html.escape(name).replace('  ', '&emsp;')}</td>"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
 import pytest
 
 import journeymine as jm
+from journeymine.charts import _CHARTS as CHARTS
 from journeymine.errors import QuestionError
+from tests.charts.test_charts import ASKED
 
 pytest.importorskip("altair")
 
@@ -54,6 +57,22 @@ def test_nothing_to_draw_is_said_with_the_reason(journeys: jm.Journeys) -> None:
     assert subtitle(jm.win_back(journeys.where(pl.lit(value=False))).plot()).startswith("Nothing to draw: ")
     nobody = journeys.where(pl.lit(value=False))
     assert subtitle(jm.compare(nobody, nobody, jm.Conversion()).plot()).startswith("Nothing to draw: ")
+
+
+@pytest.mark.parametrize("name", sorted({*CHARTS} - {"attribution", "decomposition", "handoffs", "time_to_convert"}))
+def test_a_selection_without_journeys_is_drawn_with_the_reason(journeys: jm.Journeys, name: str) -> None:
+    chart = ASKED[name](journeys.where(pl.lit(value=False))).plot()
+    assert re.match(
+        "Nothing to draw: (nothing was counted here|nobody entered|no journey here is mature)", subtitle(chart)
+    )
+    assert "intervals" not in subtitle(chart)
+
+
+def test_rows_without_an_estimate_are_no_chart_of_it(journeys: jm.Journeys) -> None:
+    single = journeys.where(pl.col("n_steps") == 1)
+    assert subtitle(jm.transitions(single).plot()).startswith("Nothing to draw: no journey here has a second step")
+    assert "Nothing to draw" not in subtitle(jm.transitions(single).plot(ends=True))
+    assert subtitle(jm.satisfaction(single).plot()).startswith("Nothing to draw: no touchpoint here ever carries")
 
 
 def test_a_compared_edge_is_drawn_as_a_step_from_one_to_the_next(journeys: jm.Journeys) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import grouped, leading, title_of
+from journeymine.charts.labels import grouped, leading, nothing_in, title_of
 from journeymine.charts.style import ACCENT, styled
 from journeymine.percents import percent
 
@@ -55,7 +55,8 @@ def activity_chart(result: Any) -> Any:
     if data["_panel"].n_unique() > 1:
         panels = data["_panel"].unique(maintain_order=True).to_list()
         chart = chart.facet(facet=alt.Facet("_panel:N", sort=panels, title=None), columns=1, spacing=20)
-    return styled(chart.properties(title=title_of(result, [_most(data), left_out])))
+    words = [nothing_in(result.frame)] if data.is_empty() else [_most(data), left_out]
+    return styled(chart.properties(title=title_of(result, words)))
 
 
 def _most(data: pl.DataFrame) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import grouped, joined, leading, title_of
+from journeymine.charts.labels import grouped, joined, leading, nothing_in, title_of
 from journeymine.charts.style import ACCENT, INK, INTERVAL, LINE, QUIET, styled
 from journeymine.percents import percent
 
@@ -41,11 +41,11 @@ def satisfaction_chart(result: Any, *, step: int = _STEP) -> Any:
     left_out = f"The first {MAX_LABELS} labels." if len(places) > MAX_LABELS else ""
     frame = frame.filter(pl.col("_place").is_in(order))
     frame, said = grouped(frame, names[1:], "n_answered", MAX_GROUPS)
-    words = [f"{emotion:+.1f}" if emotion is not None else "" for emotion in frame["emotion"].to_list()]
+    means = [f"{emotion:+.1f}" if emotion is not None else "" for emotion in frame["emotion"].to_list()]
     counts = [f"{n:,} of {asked:,}" for n, asked in frame.select("n_answered", "n_asked").iter_rows()]
     drawn = ["_place", "_panel", "n_asked", "n_answered", "emotion", "emotion_lower", "emotion_upper"]
     frame = frame.select(drawn).with_columns(
-        _words=pl.Series(words, dtype=pl.String), _answers=pl.Series(counts, dtype=pl.String)
+        _words=pl.Series(means, dtype=pl.String), _answers=pl.Series(counts, dtype=pl.String)
     )
     axis_x = alt.Axis(labelAngle=0, labelLimit=step - 6, labelPadding=10, labelColor=INK, grid=False)
     data = frame.to_arrow()  # one object for all layers: panels need it
@@ -78,4 +78,7 @@ def satisfaction_chart(result: Any, *, step: int = _STEP) -> Any:
         else "no intervals",
         "below: who answered, of those asked.",
     ]
-    return styled(chart.properties(title=title_of(result, ["; ".join(told), left_out, said], 90)))
+    words = ["; ".join(told), left_out, said]
+    if not frame["emotion"].count():
+        words = [nothing_in(result.frame)]
+    return styled(chart.properties(title=title_of(result, words, 90)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import in_per_cent
+from journeymine.charts.labels import in_per_cent, nothing_in
 from journeymine.charts.style import ACCENT, INK, INTERVAL, styled
 from journeymine.percents import percent
 
@@ -93,6 +93,8 @@ def _title(result: Any, left_out: int) -> Any:
     said = [f"Bars: share of entrants and how many; {percent(result.confidence, 0)}% intervals."]
     if immature:
         said.append(f"Left out, as their window is still open: {immature:,}.")
+    if not result.frame["share"].count():
+        said[0] = nothing_in(result.frame)
     if left_out:
         said.append(f"The {MAX_GROUPS} largest groups of {MAX_GROUPS + left_out}.")
     return alt.Title(textwrap.wrap(result.question, 72), subtitle=textwrap.wrap(" ".join(said), 96))

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import grouped, leading, title_of
+from journeymine.charts.labels import grouped, leading, nothing_in, title_of
 from journeymine.charts.style import ACCENT, styled
 from journeymine.errors import QuestionError
 from journeymine.percents import percent
@@ -88,6 +88,8 @@ def life_cycle_chart(result: Any, *, group: str | None = None, width: int = _WID
             "intervals."
         ),
     ]
+    if frame.is_empty():
+        words = [nothing_in(result.frame)]
     return styled(chart.properties(title=title_of(result, words)))
 
 

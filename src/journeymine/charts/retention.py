@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import in_per_cent
+from journeymine.charts.labels import in_per_cent, nothing_in
 from journeymine.charts.style import ACCENT, INK, styled
 from journeymine.errors import QuestionError
 from journeymine.percents import percent
@@ -122,4 +122,6 @@ def _prepared(result: Any, group: str | None) -> tuple[pl.DataFrame, pl.DataFram
         _partly=pl.col("n") < pl.col("n_cohort"),
     )
     said.append(f"The curve has {percent(result.confidence, 0)}% intervals.")
+    if not len(told):
+        said = [nothing_in(frame)]
     return cells.drop("cohort"), overall.filter(pl.col("share").is_not_null()), " ".join(said)

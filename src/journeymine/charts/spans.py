@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import duration_axis, figure_of, joined, leading, shortened, title_of
+from journeymine.charts.labels import duration_axis, figure_of, joined, leading, nothing_in, shortened, title_of
 from journeymine.charts.style import ACCENT, INK, INTERVAL, LINE, styled
 from journeymine.percents import percent
 
@@ -75,6 +75,8 @@ def _spans(result: Any, names: list[str], axis_title: str, width: int) -> Any:
         ),
         f"The {_MOST} largest rows of {_MOST + left_out}." if left_out else "",
     ]
+    if data.is_empty():
+        words = [nothing_in(result.frame)]
     chart = alt.layer(*layers).properties(width=width, height={"step": _STEP}, title=title_of(result, words))
     return styled(chart)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import crossing, title_of
+from journeymine.charts.labels import crossing, nothing_in, title_of
 from journeymine.charts.rows import Rows, layers_of, rows_of
 from journeymine.charts.style import QUIET, styled
 from journeymine.percents import percent
@@ -60,7 +60,16 @@ def transitions_chart(result: Any, *, most: int = MAX_EDGES, ends: bool = False)
         ),
         f"The {most} heaviest of {most + left_out}." if left_out else "",
     ]
+    if left.is_empty():
+        words = [_nothing(result.frame)]
     return styled(alt.hconcat(bars, shares, spacing=8).properties(title=title_of(result, words, 110)))
+
+
+def _nothing(frame: pl.DataFrame) -> str:
+    """Why there is no step from one to another: nobody is there, or nobody took a second step."""
+    if frame.is_empty():
+        return nothing_in(frame)
+    return "Nothing to draw: no journey here has a second step; ends=True draws where they begin and end."
 
 
 def _words(frame: pl.DataFrame) -> pl.Expr:

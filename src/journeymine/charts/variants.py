@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from journeymine.charts.labels import figure_of, grouped, leading, shortened, title_of
+from journeymine.charts.labels import figure_of, grouped, leading, nothing_in, shortened, title_of
 from journeymine.charts.style import ACCENT, INK, QUIET, styled
 from journeymine.percents import percent
 
@@ -66,6 +66,8 @@ def variants_chart(result: Any, *, most: int = MAX_PATHS, width: int = 240) -> A
         f"The {most} most taken of {result.frame.height:,}." if result.frame.height > most else "",
         left_out,
     ]
+    if bars.is_empty():
+        words = [nothing_in(result.frame)]
     return styled(alt.vconcat(paths, covered, spacing=24).properties(title=title_of(result, words, 120)))
 
 

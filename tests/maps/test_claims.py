@@ -59,7 +59,7 @@ def test_of_coin_tosses_no_place_is_said_to_be_worth_mending(seed: int) -> None:
     assert not [sentence.text for sentence in spec.summary if "would be earned" in sentence.text]
     assert {drop.significant for drop in spec.drop_offs} == {False}
     figures = {figure.label: figure for figure in key_figures(spec)}
-    assert ", may be chance;" in figures["What it costs"].detail
+    assert ", may be chance;" in figures["What it may cost"].detail
     most = max(spec.drop_offs, key=lambda drop: drop.n_lost or 0)
     assert figures["Most lost at"].value == f"{most.stage} × {most.channel}"
     assert not any(label.startswith("Worst") for label in figures)
@@ -206,6 +206,14 @@ def test_an_example_path_is_whole() -> None:
     assert len(spec.nodes) == 200
     assert spec.examples
     assert {tuple(step.touchpoint for step in example.steps) for example in spec.examples} <= set(paths)
+
+
+def test_an_example_path_counts_the_journeys_of_its_outcome_and_says_so() -> None:
+    """Twelve journeys took the path, and eight of them are lost."""
+    rows = [(f"u{i}", (0 if i < 8 else 100) + hour / 24, what) for i in range(12) for hour, what in enumerate("ab")]
+    spec = jm.journey_map(journeys_of(rows, goal="c"), min_group=1).spec
+    told = [example.id.replace("\u00a0", " ") for example in spec.examples]
+    assert told == ["lost 1: 8 lost journeys took it", "open 1: 4 open journeys took it"]
 
 
 def of_a_robot() -> MapSpecification:

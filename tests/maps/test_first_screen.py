@@ -43,11 +43,11 @@ def test_where_nothing_is_sure_the_place_that_most_are_lost_at_is_called_so(shop
 
 def test_without_money_the_cost_is_in_journeys(shop: MapSpecification) -> None:
     poor = replace(shop, drop_offs=tuple(replace(drop, value_at_stake=None) for drop in shop.drop_offs))
-    figure = next(f for f in key_figures(poor) if f.label == "What it costs")
+    figure = next(f for f in key_figures(poor) if f.label == "What it may cost")
     assert figure.value.startswith(f"{max(d.n_lost or 0 for d in shop.drop_offs):,}")
     assert "nothing comparable" in figure.detail
     valueless = replace(poor, hints=(Hint(row="value", text="name a value column"),))
-    assert "value column" in next(f for f in key_figures(valueless) if f.label == "What it costs").detail
+    assert "value column" in next(f for f in key_figures(valueless) if f.label == "What it may cost").detail
 
 
 def test_a_place_is_the_worst_only_where_none_that_is_not_shown_can_lose_more(shop: MapSpecification) -> None:
@@ -64,19 +64,22 @@ def test_a_place_is_the_worst_only_where_none_that_is_not_shown_can_lose_more(sh
 def test_the_cost_in_journeys_is_part_of_all_that_are_lost_shown_or_not(shop: MapSpecification) -> None:
     place = replace(shop.drop_offs[0], n_lost=150, value_at_stake=None)
     few = replace(shop, drop_offs=(place,), header=replace(shop.header, n_lost=600))
-    cost = next(f for f in key_figures(few) if f.label == "What it costs")
+    cost = next(f for f in key_figures(few) if f.label == "What it may cost")
     assert cost.detail.startswith("25.0\u00a0% of all 600 lost; ")
     withheld = replace(place, value_at_stake=Estimate(value=None, reason=WITHHELD))
-    cost = next(f for f in key_figures(replace(few, drop_offs=(withheld,))) if f.label == "What it costs")
+    cost = next(f for f in key_figures(replace(few, drop_offs=(withheld,))) if f.label == "What it may cost")
     assert cost.detail.endswith(f"; {WITHHELD}")
     unknown = replace(few, header=replace(few.header, n_lost=None))
-    assert "lost" not in next(f for f in key_figures(unknown) if f.label == "What it costs").detail
+    assert "lost" not in next(f for f in key_figures(unknown) if f.label == "What it may cost").detail
 
 
 def test_a_stake_that_is_not_in_the_list_may_be_chance(shop: MapSpecification) -> None:
-    for significant, words in ((True, "there; 95"), (None, "there; 95"), (False, "there, may be chance; 95")):
+    sure = ("What it costs", "loss", "there; 95")
+    unsure = ("What it may cost", "", "there, may be chance; 95")
+    for significant, (label, tone, words) in ((True, sure), (None, sure), (False, unsure)):
         drops = tuple(replace(drop, significant=significant) for drop in shop.drop_offs)
-        cost = next(f for f in key_figures(replace(shop, drop_offs=drops)) if f.label == "What it costs")
+        cost = key_figures(replace(shop, drop_offs=drops))[2]
+        assert (cost.label, cost.tone) == (label, tone)
         assert words in cost.detail
 
 

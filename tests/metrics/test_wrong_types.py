@@ -64,6 +64,7 @@ ASKED: list[tuple[Callable[[jm.Journeys], Any], str]] = [
     (lambda j: jm.journey_map(j, min_group="x"), "min_group='x'"),  # type: ignore[arg-type]
     (lambda j: jm.journey_map(j, min_group=-1), "min_group=-1"),
     (lambda j: jm.journey_map(j, title=None), "title=None is no text"),  # type: ignore[arg-type]
+    (lambda j: jm.journey_map(j, report=5), "report=5 is no report on a log"),  # type: ignore[arg-type]
     (lambda j: jm.journey_map(j, zoom=5), "zoom=5 names no column"),  # type: ignore[arg-type]
     (lambda j: jm.journey_map_of_user(j, 5), "user=5 is no id"),  # type: ignore[arg-type]
     (lambda j: jm.markov(j).what_if(remove=5), "remove=5 names no label"),  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from journeymine.columns import SINGLE_CHANNEL
 from journeymine.counting.result import Result
 from journeymine.counting.short_form import answer
 from journeymine.errors import QuestionError
+from journeymine.events.report import EventReport
 from journeymine.journeys.journeys import Journeys
 from journeymine.maps import compose_words as words
 from journeymine.maps.compose_findings import moments_of_truth, pain_points
@@ -28,7 +29,6 @@ from journeymine.metrics.satisfaction_scale import scale_of
 
 if TYPE_CHECKING:
     from journeymine.counting.measure import Measure
-    from journeymine.events.report import EventReport
 
 __all__ = ["answer_map", "compose", "measures_of", "started"]
 
@@ -89,6 +89,8 @@ def compose(
     for name, text in (("title", title), ("who", who), ("scenario", scenario), ("currency", currency)):
         if not isinstance(text, str):
             raise QuestionError(f"{name}={text!r} is no text", hint=f"{name}='…'")
+    if report is not None and not isinstance(report, EventReport):
+        raise QuestionError(f"report={report!r} is no report on a log", hint="report=read_events(…).report")
     if type(min_group) is not int or min_group < 0:
         raise QuestionError(
             f"min_group={min_group!r}", hint="give a whole number of users: 10, or 1 to show all there is"

@@ -131,7 +131,8 @@ def examples(
                 ExampleStep(touchpoint=drawn[s].touchpoint, channel=drawn[s].channel, stage=drawn[s].stage)
                 for s in row["path"]
             )
-            n = f"{'about ' if is_rounded else ''}{plural(row[status], 'journey')} took it"
+            # Of those that took it, `row[status]` had this outcome; the others are told under theirs.
+            n = f"{'about ' if is_rounded else ''}{plural(row[status], f'{status} journey')} took it"
             name = f"{status} {len([e for e in found if e.status == status]) + 1}: {n}"
             found.append(ExampleJourney(id=name, status=status, steps=steps))
     through: dict[str, list[str]] = {}

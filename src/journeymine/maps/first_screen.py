@@ -179,17 +179,16 @@ def _cost(spec: MapSpecification) -> KeyFigure | None:
     if drop is None:
         return None
     stake = drop.value_at_stake
+    name, tone = ("What it costs", "loss") if is_claimed(drop) else ("What it may cost", "")
     if stake is None or stake.value is None:
         total = spec.header.n_lost
         part = f"{share((drop.n_lost or 0) / total)} of all {count(total)} lost; " if total else ""
-        return KeyFigure(
-            "What it costs", plural(drop.n_lost, "journey"), f"{part}{legible(_unpriced(spec, stake))}", "loss"
-        )
+        return KeyFigure(name, plural(drop.n_lost, "journey"), f"{part}{legible(_unpriced(spec, stake))}", tone)
     sure = money_interval(stake, spec.header.currency)
     level = f"{spec.header.confidence * 100:g}{chr(160)}% interval {sure}" if stake.has_interval else sure
     chance = ", may be chance" if drop.significant is False and stake.value > 0 else ""
     said = f"value at stake there{chance}; {level}"
-    return KeyFigure("What it costs", money(stake, spec.header.currency), said, "loss")
+    return KeyFigure(name, money(stake, spec.header.currency), said, tone)
 
 
 def _unpriced(spec: MapSpecification, stake: Estimate | None) -> str:

@@ -56,7 +56,7 @@ def journey_map(
 
     Raises
     ------
-    QuestionError : there are no journeys, or answers that a map needs are missing.
+    QuestionError : there are no journeys, answers that a map needs are missing, or an argument is of a wrong type.
     """
     part = _part_of_a_log(source)
     who = who or ("Selected journeys" if part else "All customers")
@@ -65,7 +65,7 @@ def journey_map(
             raise QuestionError("there are no journeys to draw", hint="widen the filter that chose them")
         results: Mapping[str, Result] = answer_map(source, confidence=confidence)
         if source.events is not None:
-            report = report or source.events.report
+            report = source.events.report if report is None else report
             currency = source.events.currency if currency is None else currency
         call = f"journey_map(journeys, title={title!r}, zoom={zoom!r}, min_group={min_group}, confidence={confidence})"
     else:

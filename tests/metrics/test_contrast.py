@@ -550,6 +550,24 @@ def test_who_buys_where_they_are_makes_no_crossing_look_worse_than_to_stay() -> 
     assert abs(pl.concat(frames)["difference"].mean()) < 0.015
 
 
+def test_a_crossing_that_most_go_by_straight_to_the_goal_is_no_leak() -> None:
+    """From the phone 8 in 100 are lost, from the app 50: but of those who do not order at once, 80 and 50."""
+    rows: list[tuple[object, ...]] = []
+    for i in range(2_000):
+        start, nth = ("phone", "app")[i % 2], i // 2 % 100
+        at_once, lost = (90, 98) if start == "phone" else (0, 50)
+        rows.append((f"u{i}", 0, "ask", start))
+        rows.append((f"u{i}", 60, "order" if nth < at_once else "page", "web"))
+        if nth >= lost or (nth >= at_once and start == "app" and nth >= 50):
+            rows.append((f"u{i}", 120, "order", "web"))
+    stages = {"think": ["ask"], "buy": ["page", "order"]}
+    journeys = read(rows, "u t what where", stages, goal="order", observed_until=90 * DAY * 1_000_000)
+    app, phone = jm.handoffs(journeys).frame.rows(named=True)
+    assert (phone["lost_at_share"], phone["n_arrivals"]) == (0.08, 100)
+    assert phone["lost_excess"] == pytest.approx(0.8 - 0.5)
+    assert (phone["p_lost"], app["p_lost"]) == (1.0, 1.0)
+
+
 def test_whoever_is_at_the_goal_on_arrival_is_nobody_to_compare() -> None:
     rows: list[tuple[object, ...]] = []
     for i in range(400):  # from the phone all order at once; from the app half are lost on the page

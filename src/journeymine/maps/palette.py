@@ -13,8 +13,8 @@ from types import MappingProxyType
 __all__ = ["DARK", "FONT", "LIGHT", "N_LANE_COLOURS", "lane_css", "resolve", "variables"]
 
 FONT = (
-    "Inter, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, 'DejaVu Sans', "
-    "'Noto Color Emoji', sans-serif"
+    "Inter, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, 'DejaVu Sans Condensed', "
+    "'DejaVu Sans', 'Noto Color Emoji', sans-serif"
 )
 
 LIGHT: Mapping[str, str] = MappingProxyType(

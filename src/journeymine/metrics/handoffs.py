@@ -63,7 +63,7 @@ class Handoffs:
             **{name: spec for name, spec in contrast_specs(pair, self.names).items() if name != "reached"},
             "crossings": TableSpec({**by, **pair}, {"n": "sum", "ping_pong": "sum"}),
             "arrivals": TableSpec(
-                {**by, **pair, "stage": pl.String, "enters": pl.Int64}, {"n": "sum", "lost": "sum", "converted": "sum"}
+                {**by, **pair, "stage": pl.String, "arrival": pl.Int64}, {"n": "sum", "lost": "sum", "converted": "sum"}
             ),
             "times": TableSpec({**by, **pair, "bucket": pl.Int64}, {"n": "sum"}, folded=False),
         }
@@ -91,12 +91,14 @@ class Handoffs:
         """Losses at each crossing, and conversion against comparable journeys."""
         markers = Markers.of_counts(tallies["met"], tallies["people"])
         totals, rows, n = markers.totals, markers.rows, markers.added("n")
-        arrivals = Arrivals.of(tallies["arrivals"], rows)
+        arrivals, all_arrivals = (Arrivals.of(tallies["arrivals"], rows, goal=goal) for goal in (False, True))
         may_convert = basis.rules.goal is not None
         may_be_lost = may_convert or basis.rules.lost_at is not None
-        once = totals["n_users"] == arrivals.n + arrivals.n_at_goal
-        lost = arrivals.ending("lost", known=may_be_lost, once=once)
-        won = arrivals.ending("converted", known=may_convert, once=once)
+        once = totals["n_users"] == all_arrivals.n
+        lost, won = (
+            arrivals.ending(how, known=known, once=once).as_much_as(all_arrivals.ending(how, known=known, once=once))
+            for how, known in (("lost", may_be_lost), ("converted", may_convert))
+        )
         found = Answer(
             keys=rows,
             columns={
@@ -173,12 +175,15 @@ def handoffs(
 
     Notes
     -----
-    Every arrival at `to` before the goal is a trial. The goal itself is none: it is reached where the outcome has it, and
-    if customers buy where they are, staying would look better than any crossing. *Excess*: of the arrivals by this
+    Every arrival at `to` before the goal is a trial. *Excess*: of the arrivals by this
     crossing, the share that is the last step of a lost journey, minus the same share of all other arrivals at `to` in
     the same stage, whether by staying there or by coming from elsewhere. Steps that enter the stage are compared with
     steps that enter it, standardised to the crossings. A place that loses journeys wherever they come from is thus no
     fault of the handoff. *Difference*: the same comparison for the share after which the journey converts.
+
+    The goal itself is no trial: if customers buy where they are, staying would look better than any crossing. But if most
+    of those who cross are at the goal at once, the rest look worse than they did. So each p-value is the larger of two,
+    without the goal and with it as one arrival more, and 1 where these differ in sign.
 
     P-values are adjusted over all crossings that are tested (Benjamini–Hochberg); rows with under 30 arrivals on either
     side, or with so few users on either that there is no interval, are not. Crossings after the goal, and those of immature and of service journeys, are in n_crossings, n_journeys and

@@ -1,13 +1,14 @@
 """Arrivals at a label by a crossing against other arrivals at the same label: what the crossing itself loses.
 
-Every arrival before the goal is a trial. The goal itself is none: where it is reached is chosen by the outcome, and who buys where
-they are would make every crossing look worse than to stay. Compared are arrivals at the same label in the same stage, those that
-enter the stage with those that enter it, standardised to the crossings.
+Compared are arrivals at the same label in the same stage, those that enter the stage with those that enter it, standardised to the
+crossings. Whether the goal is an arrival is decided by what becomes of a journey, and either answer is unfair to somebody: counted, it
+makes staying look good where customers buy where they are; left out, it makes a crossing look bad by which most go straight to the
+goal. So figures are those of arrivals before the goal, and a difference is one only if it is there in both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,9 @@ import polars as pl
 
 from journeymine.counting.tally import Tally
 from journeymine.metrics.contrast import ENOUGH
-from journeymine.metrics.contrast_estimate import by_fold, by_group, significance
-from journeymine.metrics.handoffs_count import AT_GOAL
+from journeymine.metrics.contrast_estimate import by_fold, by_group, p_values
+from journeymine.metrics.handoffs_count import AT_GOAL, ENTERS
+from journeymine.stats.multiple import benjamini_hochberg
 from journeymine.stats.shares import enough_people
 
 __all__ = ["Arrivals", "Ending"]
@@ -34,7 +36,7 @@ class Ending:
     share, otherwise : of arrivals by the crossing, and of others standardised to them, shape [rows].
     excess : the former minus the latter, shape [1 + K, rows].
     behind : arrivals by fold, shape [K, rows]: those by the crossing, or the others where too few users are behind them.
-    p, p_adjusted : of "no excess", two-sided; adjusted for asking about all rows.
+    p : of "no excess", two-sided.
     """
 
     share: Floats
@@ -42,7 +44,18 @@ class Ending:
     excess: Floats
     behind: Floats
     p: Floats
-    p_adjusted: Floats
+
+    @property
+    def p_adjusted(self) -> Floats:
+        """The same adjusted for asking about all rows."""
+        return benjamini_hochberg(self.p)
+
+    def as_much_as(self, other: Ending) -> Ending:
+        """The same, with no more of an excess than `other` finds: the larger of both p-values, 1 where signs differ."""
+        with np.errstate(invalid="ignore"):
+            agree = self.excess[0] * other.excess[0] > 0
+        p = np.where(agree, np.maximum(self.p, other.p), np.where(np.isnan(self.p), np.nan, 1.0))
+        return replace(self, p=p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +64,10 @@ class Arrivals:
 
     Attributes
     ----------
-    tally : arrivals by pair of labels, stage and whether they enter it or are the goal.
-    at : the cells that arrivals by a crossing are in, the goal left out.
+    tally : arrivals by pair of labels, stage, and how they arrive there (`ENTERS`, `AT_GOAL`).
+    at : the cells that arrivals by a crossing are in.
     row : the crossing of each of them.
     place : what each cell of the tally is compared inside.
-    n_at_goal : how many arrivals by each crossing are the goal.
     n_rows : how many crossings there are.
     """
 
@@ -64,14 +76,15 @@ class Arrivals:
     row: Ints
     place: Ints
     n_rows: int
-    n_at_goal: Ints
 
     @classmethod
-    def of(cls, tally: Tally, rows: pl.DataFrame) -> Arrivals:
-        """`rows` are the crossings."""
+    def of(cls, tally: Tally, rows: pl.DataFrame, *, goal: bool) -> Arrivals:
+        """`rows` are the crossings; with `goal`, arriving there counts as arriving anywhere."""
+        known = ENTERS if goal else ENTERS | AT_GOAL
         keys = tally.rows.with_row_index("_at")
         places = (
-            keys.group_by([name for name in keys.columns if name not in ("_at", "from")], maintain_order=True)
+            keys.with_columns(pl.col("arrival") & known)
+            .group_by([name for name in tally.rows.columns if name != "from"], maintain_order=True)
             .agg("_at")
             .with_row_index("_place")
             .explode("_at")
@@ -79,14 +92,14 @@ class Arrivals:
         place = np.empty(len(tally), dtype=np.int64)
         place[places["_at"].to_numpy()] = places["_place"].to_numpy()
         found = keys.join(rows.with_row_index("_row"), on=rows.columns, maintain_order="left")
+        if not goal:
+            found = found.filter(pl.col("arrival") & AT_GOAL == 0)
         at, row = (found[name].to_numpy().astype(np.int64) for name in ("_at", "_row"))
-        goal = found["enters"].to_numpy() == AT_GOAL
-        n_at_goal = np.bincount(row[goal], tally.total("n")[at[goal]], rows.height).astype(np.int64)
-        return cls(tally, at[~goal], row[~goal], place, rows.height, n_at_goal)
+        return cls(tally, at, row, place, rows.height)
 
     @property
     def n(self) -> Ints:
-        """Arrivals by each crossing, before the goal."""
+        """Arrivals by each crossing."""
         return np.asarray(self._summed(self.tally.spread("n")[:1, self.at])[0], dtype=np.int64)
 
     @property
@@ -118,7 +131,7 @@ class Arrivals:
         tested = (weight[0] >= ENOUGH) & (others[0] >= ENOUGH) & enough_people(mine, each_user_once=once) & ~few_others
         behind = np.where(few_others & (others[0] > 0), rest_by_fold, mine)
         excess = share - otherwise
-        return Ending(share[0], otherwise[0], excess, behind, *significance(excess, tested, least_variance))
+        return Ending(share[0], otherwise[0], excess, behind, p_values(excess, tested, least_variance))
 
     def _sides(self, column: str) -> tuple[Floats, Floats]:
         """A column of the cells of the crossings, and of all other cells at the same places; shape [1 + K, cells]."""

@@ -19,14 +19,14 @@ from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
 from journeymine.stats.histogram import BUCKETS, bucket_place
 
-__all__ = ["AT_GOAL", "N_TIMES", "Arriving"]
+__all__ = ["AT_GOAL", "ENTERS", "N_TIMES", "Arriving"]
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.unsignedinteger]
 _TIMES = {"bucket": pl.Series(BUCKETS)}
-AT_GOAL = 2
-"""Of an arrival: it is the goal."""
-_ENTERS = {"enters": pl.Series([0, 1, AT_GOAL])}
+ENTERS, AT_GOAL = 1, 2
+"""Bits of an arrival: it enters its stage; it is the goal."""
+_ARRIVAL = {"arrival": pl.Series(range(ENTERS + AT_GOAL + 1))}
 _ARRIVED = {
     "n": np.ones(FATES, dtype=bool),
     "lost": np.arange(FATES) == LEFT,
@@ -65,7 +65,7 @@ class Arriving:
         if "crossings" in self._rows:
             self._add_crossings(ground, at, crossings)
         arrived = np.flatnonzero(ground.up_to_goal & ~ground.entry & (ground.fate >= MATURE))
-        self._arrivals.add(_entering(ground, at), ground.fold * np.uint8(FATES) + ground.fate, arrived)
+        self._arrivals.add(_arriving(ground, at), ground.fold * np.uint8(FATES) + ground.fate, arrived)
 
     def _add_crossings(self, ground: Ground, at: Packed, step: Ints) -> None:
         """Add all crossings, and how long they took."""
@@ -107,8 +107,8 @@ def _returns(journey: Ints, left: Codes, reached: Codes) -> npt.NDArray[np.bool_
     return returns
 
 
-def _entering(ground: Ground, at: Packed) -> Packed:
-    """The same told apart by stage, and by whether the step enters it or is the goal."""
-    enters = changes(ground.stage).view(np.uint8)
-    enters[ground.up_to_goal & ~ground.before] = AT_GOAL
-    return at.beside(ground.stage, ground.stages).beside(enters, _ENTERS)
+def _arriving(ground: Ground, at: Packed) -> Packed:
+    """The same told apart by stage, and by whether the step enters it and is the goal."""
+    arrival = changes(ground.stage).view(np.uint8) * np.uint8(ENTERS)
+    arrival[ground.up_to_goal & ~ground.before] |= AT_GOAL
+    return at.beside(ground.stage, ground.stages).beside(arrival, _ARRIVAL)

@@ -22,12 +22,30 @@ def test_the_limits_are_where_the_bent_t_is_students_quantile(folds, sigma):
     error = parts.std(axis=0, ddof=1) / np.sqrt(folds)
     skewness = scipy_stats.skew(parts, axis=0) / np.sqrt(folds) * (parts.std(axis=0) / parts.std(axis=0, ddof=1)) ** 3
     t = scipy_stats.t.ppf(0.975, folds - 1)
+    skewness = np.minimum(skewness, 0.8 / t)
     lower, upper = skewed_student(mean, without_one(parts), error**2, np.full(3, folds - 1))
     for limit, expected in ((lower, t), (upper, -t)):
         off = (mean - limit) / error
         bent = off + skewness * off**2 / 3 + skewness**2 * off**3 / 27 + skewness / 6
         assert bent == pytest.approx(np.full(3, expected), abs=1e-9)
     assert ((upper - mean > mean - lower) == (skewness > 0)).all()
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
+def test_the_upper_limit_moves_out_with_the_skewness_and_never_leaps(confidence):
+    """Hall's curve is level where skewness times t is 1: unbounded, the limit would leap from 4 to 8 standard errors there."""
+    arms = []
+    for large in np.linspace(0, 40, 200):
+        parts = np.append(np.arange(63.0), 62 + large)[:, None]
+        found = number_interval(parts.mean(axis=0), without_one(parts), confidence=confidence, skewed=True)
+        error = parts.std(ddof=1) / 8
+        arms.append((found.upper[0] - parts.mean()) / error)
+    many = np.append(np.zeros(63), 1.0)[:, None]  # as skewed as 64 folds can be
+    found = number_interval(many.mean(axis=0), without_one(many), confidence=confidence, skewed=True)
+    t = scipy_stats.t.ppf((1 + confidence) / 2, 63)
+    assert np.all(np.diff(arms) > 0)
+    assert max(np.diff(arms)) < 0.1
+    assert 1.5 * t < (found.upper[0] - many.mean()) / (many.std(ddof=1) / 8) < 2 * t
 
 
 def test_without_skewness_they_are_students_limits():

@@ -11,6 +11,9 @@ __all__ = ["skewed_student"]
 
 _STRAIGHT = 1e-6
 """Skewness below which the bend of the limits is less than rounding."""
+_MOST_BEND = 0.8
+"""Most that skewness times t may be; more is taken for as much. Where it is 1 the curve is level, so the limit leaps to eight
+standard errors: 95 % limits of means of 75 log-normal amounts then cover 92.4 % as well, an eighth wider."""
 
 
 def skewed_student(
@@ -23,8 +26,8 @@ def skewed_student(
     """Student's limits, bent by the skewness of the estimate [1]_.
 
     g(T) = T + A T² / 3 + A² T³ / 27 + A / 6 is nearly normal, with T the estimate less the truth over its standard error
-    and A the skewness of the estimate; the limits are where g(T) is ± t. Of a mean of few large amounts, the upper one
-    lies further away than the lower one.
+    and A the skewness of the estimate, no larger than 0.8 / t, where g begins to be level; the limits are where g(T) is
+    ± t. Of a mean of few large amounts, the upper one lies further away than the lower one.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def skewed_student(
     >>> without_one = (parts.sum(axis=0) - parts) / 63
     >>> lower, upper = skewed_student(parts.mean(axis=0), without_one, [0.0930], [63])
     >>> f"{lower[0]:.3f} {parts.mean():.3f} {upper[0]:.3f}"
-    '0.153 0.625 1.784'
+    '0.144 0.625 1.636'
 
     References
     ----------
@@ -52,6 +55,7 @@ def skewed_student(
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = (series.sum(axis=0) / k - series) / error
         skewness = np.nan_to_num(((k - 1) / k) ** 3 * (apart**3).sum(axis=0), posinf=0.0, neginf=0.0)
+        skewness = np.clip(skewness, -_MOST_BEND / t, _MOST_BEND / t)
     return np.asarray(value - _bent(t, skewness) * error), np.asarray(value - _bent(-t, skewness) * error)
 
 

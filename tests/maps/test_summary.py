@@ -10,9 +10,9 @@ from journeymine.maps.svg import to_svg
 HEADER = Header(title="t", n_users=900, n_journeys=1000, n_mature=1000, n_lost=600)
 
 
-def said(*lost: int | None) -> str:
+def said(*lost: int | None, closing: tuple[str, ...] = ()) -> str:
     stages = tuple(Stage(name=f"s{i}", n_reached=500, n_lost_here=n) for i, n in enumerate(lost))
-    return " ".join(sentence.text for sentence in summary(HEADER, stages, ()))
+    return " ".join(sentence.text for sentence in summary(HEADER, stages, (), closing=closing))
 
 
 def test_the_stage_that_loses_most_is_named_against_all_that_are_lost() -> None:
@@ -23,6 +23,16 @@ def test_the_stage_that_loses_most_is_named_against_all_that_are_lost() -> None:
 def test_nothing_is_said_where_a_stage_that_is_not_shown_could_lose_more() -> None:
     assert said(200, 100, None) == ""
     assert said(400, 100, None) == "Most lost journeys leave from s0: 400 of 600."
+
+
+def test_where_journeys_are_lost_by_definition_it_is_said_and_the_next_stage_named() -> None:
+    by_definition = "Most lost journeys leave from s0, where a lost_at touchpoint ends journeys: 400 of 600."
+    of_the_rest = f"{by_definition} Of the stages without one, none loses more than s1: 150."
+    assert said(400, 150, 50, closing=("s0",)) == of_the_rest
+    assert said(400, 50, 150, closing=("s0", "s2")) == of_the_rest.replace("150", "50")
+    assert said(400, 100, None, closing=("s0",)) == by_definition, "the one that is not shown may lose as many"
+    assert said(400, 200, closing=("s0", "s1")) == by_definition
+    assert said(400, 150, 50, closing=("s1",)) == said(400, 150, 50)
 
 
 def test_a_stage_that_nearly_all_reach_is_drawn_as_wide_as_all(shop: MapSpecification) -> None:

@@ -29,6 +29,7 @@ from journeymine.metrics.satisfaction_scale import scale_of
 
 if TYPE_CHECKING:
     from journeymine.counting.measure import Measure
+    from journeymine.journeys.predicate import Predicate
 
 __all__ = ["answer_map", "compose", "measures_of", "started"]
 
@@ -112,9 +113,8 @@ def compose(
     ranked = ranking(results)
     places = priced(_places(results, node_frame), ranked)
     dwell = _dwell(results)
-    drawn_stages = stages(
-        stage_frame, place_names, last_stage, _goal_stage(drawn, basis.rules.goal), header.n_mature or 0, dwell
-    )
+    goal_stage = next(iter(_stages_of(drawn, basis.rules.goal)), None)
+    drawn_stages = stages(stage_frame, place_names, last_stage, goal_stage, header.n_mature or 0, dwell)
     known = {node.channel for node in drawn.values()}
     owners = {node.touchpoint: node.owner for node in drawn.values() if node.owner}
     lane_order = _lane_order(channel_frame, drawn, place_names)
@@ -133,7 +133,7 @@ def compose(
         pain_points=pains,
         opportunities=opportunities(ranked, place_names, known, is_rounded=is_rounded),
         moments_of_truth=moments_of_truth(_frame_of(results, "decisions"), is_rounded=is_rounded),
-        summary=words.summary(header, drawn_stages, places, pains),
+        summary=words.summary(header, drawn_stages, places, pains, _stages_of(drawn, basis.rules.lost_at)),
         unknowns=words.unknowns(header, report, _left_out(results), min_group, {node.touchpoint for node in drawn.values()}),
         examples=shown,
         quality=words.quality(report, min_group),
@@ -262,9 +262,10 @@ def _stage_names(frame: pl.DataFrame, columns: Mapping[str, str], order: tuple[s
     return (*(name for name in order if name in there), *sorted(there - set(order)))
 
 
-def _goal_stage(drawn: Mapping[str, Node], goal: Any) -> str | None:
-    named = (goal.touchpoints() or ()) if goal is not None else ()
-    return next((node.stage for node in drawn.values() if node.touchpoint in named), None)
+def _stages_of(drawn: Mapping[str, Node], ending: Predicate | None) -> tuple[str, ...]:
+    """Stages of the touchpoints that the goal or `lost_at` names."""
+    named = (ending.touchpoints() or ()) if ending is not None else ()
+    return tuple(dict.fromkeys(node.stage for node in drawn.values() if node.touchpoint in named))
 
 
 def _places(results: Mapping[str, Result], node_frame: pl.DataFrame) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from journeymine.counting.counts import Basis
+from journeymine.maps.compose_findings import FALSE_DISCOVERY
 from journeymine.maps.evidence import WITHHELD, Definition, Estimate, FigureRef, Hint, QualityRow, Sentence
 from journeymine.maps.findings import DropOff, PainPoint
 from journeymine.maps.privacy_rounding import step_of
@@ -18,11 +19,24 @@ if TYPE_CHECKING:
 
 __all__ = ["hints", "method", "quality", "summary", "unknowns"]
 
+_CLAIMS = (
+    "Of frictions, hand-overs, moments of truth and what to mend, only those are named that stay sure after adjustment "
+    f"for all that were asked about (Benjamini–Hochberg, false discovery rate {100 * FALSE_DISCOVERY:g}\u00a0%). The rate "
+    "holds for each of these four kinds alone: of all four together, more may be chance."
+)
+
 
 def summary(
-    header: Header, stages: Iterable[Stage], places: Iterable[DropOff], pains: Sequence[PainPoint] = ()
+    header: Header,
+    stages: Iterable[Stage],
+    places: Iterable[DropOff],
+    pains: Sequence[PainPoint] = (),
+    closing: Collection[str] = (),
 ) -> tuple[Sentence, ...]:
-    """Plain sentences, each with the figure behind it; none where the figures do not carry it."""
+    """Plain sentences, each with the figure behind it; none where the figures do not carry it.
+
+    `closing` are the stages that hold a touchpoint of `lost_at`: journeys leave there by definition.
+    """
     said: list[Sentence] = []
     converted = header.converted
     if converted is not None and converted.value is not None:
@@ -33,18 +47,7 @@ def summary(
                 figures=(FigureRef(label="conversion", ref="header"),),
             )
         )
-    losing = [stage for stage in stages if stage.n_lost_here]
-    known = sum(stage.n_lost_here or 0 for stage in losing)
-    total = known if header.n_lost is None else header.n_lost
-    worst = max(losing, key=lambda stage: stage.n_lost_here or 0, default=None)
-    # Where the losses of some stage are not known, they must be too few to be the most.
-    if worst is not None and (worst.n_lost_here or 0) > total - known:
-        said.append(
-            Sentence(
-                text=f"{_most(worst.n_lost_here or 0, total)} {legible(worst.name)}: {worst.n_lost_here:,} of {total:,}.",
-                figures=(FigureRef(label="stage", ref=f"stage:{worst.name}"),),
-            )
-        )
+    said += _where_lost(header, stages, closing)
     dear = max((p for p in places if p.significant and _certain(p.value_at_stake)), key=_stake, default=None)
     if dear is not None and dear.value_at_stake is not None and dear.lost is not None and dear.lost.value is not None:
         stake = dear.value_at_stake
@@ -61,6 +64,31 @@ def summary(
             figure = FigureRef(label="pain point", ref=f"pain_point:{pain.rank}")
             said.append(Sentence(text=f"{pain.title}: {pain.evidence}.", figures=(figure,)))
     return tuple(said)
+
+
+def _where_lost(header: Header, stages: Iterable[Stage], closing: Collection[str]) -> Iterator[Sentence]:
+    """From which stage most lost journeys leave; if they are made to leave there, from which other one, too."""
+    losing = [stage for stage in stages if stage.n_lost_here]
+    known = sum(stage.n_lost_here or 0 for stage in losing)
+    total = known if header.n_lost is None else header.n_lost
+    # Where the losses of some stage are not known, they must be too few to be the most.
+    surely = [stage for stage in losing if (stage.n_lost_here or 0) > total - known]
+    worst = max(losing, key=lambda stage: stage.n_lost_here or 0, default=None)
+    if worst is None or worst not in surely:
+        return
+    named, n = [worst], worst.n_lost_here or 0
+    why, more = "", ""
+    if worst.name in closing:
+        why = ", where a lost_at touchpoint ends journeys"
+        others = (stage for stage in surely if stage.name not in closing)
+        other = max(others, key=lambda stage: stage.n_lost_here or 0, default=None)
+        if other is not None:
+            named.append(other)
+            more = f" Of the stages without one, none loses more than {legible(other.name)}: {other.n_lost_here:,}."
+    yield Sentence(
+        text=f"{_most(n, total)} {legible(worst.name)}{why}: {n:,} of {total:,}.{more}",
+        figures=tuple(FigureRef(label="stage", ref=f"stage:{stage.name}") for stage in named),
+    )
 
 
 def _most(n: int, total: int) -> str:
@@ -182,6 +210,7 @@ def _source(name: str) -> str:
 def method(basis: Basis, confidence: float, call: str, min_group: int = 1) -> Method:
     """What each word means, which versions counted, and the call."""
     rules = basis.rules
+    claims = f" {_CLAIMS}" if rules.goal is not None else ""
     definitions = (
         Definition(term="journey", text=f"a run of one user's steps; cut {_cut(basis)}"),
         Definition(term="converted", text="holds the goal" if rules.goal is not None else "no goal was named"),
@@ -202,7 +231,7 @@ def method(basis: Basis, confidence: float, call: str, min_group: int = 1) -> Me
     return Method(
         definitions=definitions,
         intervals=f"{confidence * 100:g}\u00a0% intervals, clustered by user through 64 folds: Wilson for shares, the jackknife for "
-        "amounts, Woodruff for quantiles.",
+        f"amounts, Woodruff for quantiles.{claims}",
         exclusions=(
             "Service journeys (after-sale only, by earlier buyers) are outside conversion and drop-off.",
             *_withheld(min_group),

@@ -23,6 +23,24 @@ def test_a_wide_result_shows_its_share_with_the_limits(journeys: jm.Journeys, by
     assert f"(8 of {found.frame.width} columns; all are in .frame)" in shown
 
 
+def columns_of(shown: str) -> list[str]:
+    return [name.strip() for name in shown.splitlines()[3].strip("│").split("┆")]
+
+
+def test_a_share_within_a_horizon_comes_before_the_one_so_far(journeys: jm.Journeys) -> None:
+    found = jm.win_back(journeys)
+    with pl.Config(tbl_width_chars=400):
+        assert columns_of(repr(found)) == [
+            "n", "horizon_s", "came_back_share", "came_back_share_lower", "came_back_share_upper", "p50_s", "p90_s",
+            "so_far_share",
+        ]  # fmt: skip
+        # Nobody was watched for half a year: what there is so far is shown, and why there is no more.
+        short = repr(jm.repeat_rate(journeys))
+        assert {"so_far_share", "so_far_share_lower", "reason"} <= set(columns_of(short))
+        within = columns_of(repr(jm.repeat_rate(journeys, horizon="30d")))
+        assert within[:4] == ["nth", "n", "horizon_s", "repeated_share"]
+
+
 def test_reasons_are_numbered_and_tables_named(journeys: jm.Journeys) -> None:
     found = jm.time_to_convert(journeys, by="channel")
     shown = repr(found)
@@ -42,7 +60,7 @@ def test_a_narrow_frame_is_shown_whole_and_a_wish_for_columns_is_kept(journeys: 
 
 def test_every_label_and_the_two_sides_of_a_difference_are_shown(journeys: jm.Journeys) -> None:
     found = jm.before_after(journeys, "2026-03-15", jm.Conversion(by="device"))
-    names = [name.strip() for name in repr(found).splitlines()[3].strip("│").split("┆")]
+    names = columns_of(repr(found))
     assert names[:4] == ["device", "estimate", "a", "b"]
     assert names[4].startswith("differen")
 

@@ -51,6 +51,19 @@ def test_shares_are_those_of_a_loop_over_lost_journeys(made: tuple[tuple[Row, ..
         assert point["came_back_share"] == pytest.approx(float(expected))
 
 
+def test_without_a_goal_a_loss_is_what_quits_and_not_what_falls_silent() -> None:
+    log = tuple(Row(user, minute * MINUTE, label, "web", *[None] * 4) for user, minute, label in [
+        ("a", 0, "visit"), ("a", 1, "quit"), ("a", 30, "visit"), ("b", 0, "visit"), ("b", 30, "visit"), ("c", 99, "visit"),
+    ])  # fmt: skip
+    journeys = build(log, idle="10m", session_gap="5m", lost_at="quit")
+    assert sorted(journeys.table["status"]) == ["ended", "ended", "ended", "lost", "open"]
+    found = win_back(journeys, bin="1m", horizon="60m").frame.row(0, named=True)
+    assert (found["n"], found["came_back"]) == (1, 1)
+    silent = win_back(build(log, idle="10m", session_gap="5m"), bin="1m", horizon="60m").frame.row(0, named=True)
+    assert silent["n"] == 0
+    assert "neither a goal nor lost_at was named" in silent["reason"]
+
+
 def test_a_log_that_ends_soon_after_the_losses_says_more_than_a_count() -> None:
     day = 24 * 60 * MINUTE
     log = tuple(

@@ -14,6 +14,8 @@ _ROOM, _SEEN, _KEYS = 8, 10, 4
 _NUMBERED = ("nth", "rank", "part_of", "period", "weekday", "hour", "window_days")
 """Columns of whole numbers that say what a row is about."""
 _FLAGS = ("sparse", "reason")
+_GROWING = "so_far_"
+"""How columns begin that grow with the length of the log: where a share within a time is known, they come last."""
 
 
 def text_of(
@@ -44,6 +46,9 @@ def _chosen(frame: pl.DataFrame) -> list[str]:
         keys.append(name)
     numbers = [name for name in frame.columns if frame.schema[name].is_float() and name not in limits]
     numbers = [name for name in numbers if name in filled] or numbers
+    within = any(name.endswith("_share") and not name.startswith(_GROWING) for name in numbers)
+    last = [name for name in frame.columns if within and name.startswith(_GROWING)]
+    numbers.sort(key=last.__contains__)
     first = [name for name in numbers if f"{name}_lower" in limits][:1]
     counted = [name for name in ("n", *frame.columns[len(keys) :]) if name == "n" or frame.schema[name].is_integer()]
     counted = [name for name in counted if name in frame.columns][:1]
@@ -61,7 +66,7 @@ def _chosen(frame: pl.DataFrame) -> list[str]:
         *numbers,
     ]
     chosen = list(dict.fromkeys(wanted))[:_ROOM]
-    return [name for name in frame.columns if name in chosen]
+    return sorted((name for name in frame.columns if name in chosen), key=last.__contains__)
 
 
 def _numbered(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

@@ -161,11 +161,13 @@ def win_back(
     -----
     A journey is lost at its `lost_at` touchpoint, or `idle` after its last step. An earlier return would have been no
     loss, so the time runs from there (with ``split=``, from the next journey's start where that is sooner). The next
-    journey may be of any status. Open and converted journeys are outside, and a journey need not be mature. What
-    happens after `observed_until` is in the figures so far, and in no share within a time. A user with several lost
-    journeys counts with each. Null labels are ``"(unknown)"``. Steps at one instant are in the documented order. Counts
-    merge exactly over users. Intervals: Wilson clustered by user through the 64 folds, with the effective number of
-    trials for the censored share; Woodruff for quantiles.
+    journey may be of any status. Open and converted journeys are outside, and so are those of status ``ended``:
+    without a goal only a `lost_at` touchpoint makes a loss (`time_to_convert` and `waiting` ask what is over, and
+    count them). A journey need not be mature. What happens after `observed_until` is in the figures so far, and in
+    no share within a time. A user with several lost journeys counts with each. Null labels are ``"(unknown)"``.
+    Steps at one instant are in the documented order. Counts merge exactly over users. Intervals: Wilson clustered
+    by user through the 64 folds, with the effective number of trials for the censored share; Woodruff for
+    quantiles.
     """
     measure = WinBack(by=by, channel_of=channel_of, bin=bin, horizon=horizon)
     return answer(measure, journeys, confidence=confidence)

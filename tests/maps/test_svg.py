@@ -148,3 +148,12 @@ def test_names_that_run_from_right_to_left_stand_apart(shop: MapSpecification) -
     assert all(f"\u2068{name}\u2069" in text or "\u2068\u0639\u0631\u0636\u2069" in text for text in with_name)
     assert all("\u2068\u05e1\u05dc\u2069" in text for text in with_other)
     assert any(text == f"\u2068{name}\u2069" for text in with_name), "alone in its line, a name is one whole"
+
+
+def test_a_lane_says_whose_conversion_it_tells(shop: MapSpecification) -> None:
+    said = [element.text or "" for element in ET.fromstring(to_svg(shop)).iter(f"{NS}title")]
+    known = [lane for lane in shop.lanes if lane.converted is not None and lane.converted.value is not None]
+    assert known
+    for lane in known:
+        (note,) = (text for text in said if text.startswith(f"{lane.name}: ") and "convert" in text)
+        assert note.endswith("only to reach the goal, or after it")

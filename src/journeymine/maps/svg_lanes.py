@@ -105,9 +105,10 @@ def _lane_name(spec: MapSpecification, band: Band) -> Svg:
     if lane.n_journeys is not None:
         parts.append(label(14, y + 1, plural(lane.n_journeys, "journey"), "quiet"))
         y += 15
+    note = f"{legible(band.name)}: {plural(lane.n_journeys, 'journey')}"
     if lane.converted is not None and lane.converted.value is not None:
         parts.append(label(14, y + 1, f"{share(lane.converted)} convert", "quiet"))
-    note = f"{legible(band.name)}: {plural(lane.n_journeys, 'journey')}"
+        note += f"; {share(lane.converted)} convert, counting those that come here only to reach the goal, or after it"
     return group(title(note), *parts, class_=f"c{band.index % N_LANE_COLOURS}")
 
 

@@ -68,7 +68,7 @@ def test_the_cost_in_journeys_is_part_of_all_that_are_lost_shown_or_not(shop: Ma
     assert cost.detail.startswith("25.0\u00a0% of all 600 lost; ")
     withheld = replace(place, value_at_stake=Estimate(value=None, reason=WITHHELD))
     cost = next(f for f in key_figures(replace(few, drop_offs=(withheld,))) if f.label == "What it may cost")
-    assert cost.detail.endswith(f"; {WITHHELD}")
+    assert cost.detail.endswith(f"; the money is {WITHHELD}")
     unknown = replace(few, header=replace(few.header, n_lost=None))
     assert "lost" not in next(f for f in key_figures(unknown) if f.label == "What it may cost").detail
 

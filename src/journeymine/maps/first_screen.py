@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from journeymine.maps.evidence import WITHHELD
 from journeymine.maps.findings import DropOff
 from journeymine.maps.wording import (
     NBSP,
@@ -195,6 +196,8 @@ def _unpriced(spec: MapSpecification, stake: Estimate | None) -> str:
     """Why nothing is told of what a place costs."""
     if any(hint.row == "value" for hint in spec.hints):
         return "a value column would price it"
+    if stake is not None and stake.reason == WITHHELD:
+        return f"the money is {WITHHELD}"
     return stake.reason if stake is not None and stake.reason else "nothing comparable would price it"
 
 

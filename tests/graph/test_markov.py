@@ -398,6 +398,20 @@ def test_what_cannot_be_by_the_rules_is_not_uncertain_and_a_conversion_without_a
     assert math.isnan(without.gained[0])
 
 
+def test_of_many_groups_the_chains_asked_for_are_made_and_no_others(monkeypatch):
+    rows = [(f"u{i}", i * DAY + j, label, f"g{i}") for i in range(40) for j, label in enumerate("xy")]
+    log = pl.DataFrame(rows, schema=["user", "t", "e", "group"], orient="row")
+    events = read_events(log, user="user", timestamp="t", time_unit="s", touchpoint="e", attributes=["group"])
+    made, make = [], Markov.chain
+    monkeypatch.setattr(
+        Markov, "chain", lambda self, counts, **given: made.append(counts) or make(self, counts, **given)
+    )
+    chains = markov(build_journeys(events, goal="y", idle="1d", observed_until=90 * DAY * 1_000_000), by="group")
+    assert (len(chains), chains.states["group"].n_unique(), len(made)) == (40, 40, 0)
+    assert chains["g7"] is chains["g7"]
+    assert len(made) == 1
+
+
 def test_chains_name_what_they_are_asked_for():
     chains = markov(build_journeys(read_events(pl.DataFrame(
         {"user": list("aabb"), "s": [0, 60, 0, 60], "what": ["x", "order", "x", "y"], "plan": ["pro", "pro", "free", "free"]}

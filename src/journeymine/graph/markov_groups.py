@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from journeymine.counting.counts import TableSpec
+from journeymine.counting.counts import Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, SolvedShare
 from journeymine.counting.result import Result
-from journeymine.counting.tally import Tally
+from journeymine.counting.runs import changes
+from journeymine.counting.tally import Tally, row_groups
 from journeymine.errors import UnknownLabelError
 from journeymine.graph.markov_chain import MarkovChain
 
-__all__ = ["MarkovChains", "groups_of", "together"]
+__all__ = ["ChainsOnDemand", "MarkovChains", "groups_of", "together"]
 
 Labels = tuple[str, ...]
 
@@ -76,14 +77,49 @@ class MarkovChains(Mapping[Labels, MarkovChain]):
         return self.result._repr_html_()
 
 
+@dataclass(frozen=True, eq=False)
+class ChainsOnDemand(Mapping[Labels, MarkovChain]):
+    """The chain of each group, made when it is first asked for: of thousands of groups, few are looked at.
+
+    Attributes
+    ----------
+    counts : the counts of each group, by its labels, in order.
+    make : the chain of some counts.
+    """
+
+    counts: Mapping[Labels, Counts]
+    make: Callable[[Counts], MarkovChain]
+    _made: dict[Labels, MarkovChain] = field(default_factory=dict)
+
+    def __getitem__(self, labels: Labels) -> MarkovChain:
+        if labels not in self._made:
+            self._made[labels] = self.make(self.counts[labels])
+        return self._made[labels]
+
+    def __iter__(self) -> Iterator[Labels]:
+        return iter(self.counts)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
 def groups_of(tally: Tally, names: Sequence[str]) -> list[tuple[Labels, Tally]]:
     """The moves of each group as a table of their own; one of no moves where there is no group at all."""
     if not names:
         return [((), tally)]
     spec = TableSpec({k: v for k, v in tally.spec.keys.items() if k not in names}, tally.spec.values, tally.spec.folded)
-    frame = tally.frame
-    parts = frame.partition_by(list(names), maintain_order=True, include_key=False, as_dict=True)
-    return [(labels, Tally.of(spec, part, tally.present)) for labels, part in parts.items()] or [
+    rows, frame, bounds = tally.rows.drop(names), tally.frame.drop(names), tally.bounds
+    starts = np.flatnonzero(changes(row_groups(tally.rows, names)))
+    groups = tally.rows.select(names)[pl.Series(starts, dtype=pl.Int64)].rows()
+
+    def part(low: int, high: int) -> Tally:
+        first, last = int(bounds[low]), int(bounds[high])
+        within = bounds[low : high + 1] - first
+        return Tally(spec, rows.slice(low, high - low), frame.slice(first, last - first), within, tally.present)
+
+    ends = [*starts.tolist(), len(tally)]
+    # The table is sorted by group: to cut it once is quicker than to lay out each of thousands of groups anew.
+    return [(labels, part(low, high)) for labels, low, high in zip(groups, ends, ends[1:], strict=False)] or [
         (("",) * len(names), Tally.of(spec, spec.empty(), tally.present))
     ]
 

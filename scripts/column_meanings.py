@@ -455,6 +455,7 @@ ELSEWHERE = {
         "repeated": "customers with more than one purchase",
         "repeated_share": "repeated ÷ customers",
         "value": "of the purchases, in units of money",
+        "sparse": "whether under 300 customers are behind the row",
     },
     "attribution: journeys": {
         "n_journeys": "journeys of any status",

@@ -53,6 +53,14 @@ def test_a_log_without_values_still_counts_purchases() -> None:
     assert row["reason"] == "no purchase here has a value"
 
 
+@pytest.mark.parametrize(("customers", "sparse"), [(299, True), (300, False)])
+def test_few_customers_make_a_row_sparse_and_not_few_who_buy_again(customers: int, *, sparse: bool) -> None:
+    log = tuple(Row(f"u{i}", day * DAY, "order", "web", 5.0, *[None] * 3)
+                for i in range(customers) for day in range(2 if i < 5 else 1))  # fmt: skip
+    row = customer_value(build(log, goal="order")).frame.row(0, named=True)
+    assert (row["customers"], row["repeated"], row["sparse"]) == (customers, 5, sparse)
+
+
 def test_values_that_add_up_to_0_are_values() -> None:
     """Every second customer gives back what the one before paid: nothing is earned, which is not to know nothing."""
     rows = [(f"u{i}", at, what, worth) for i in range(100) for at, what, worth in

@@ -154,7 +154,6 @@ class CustomerValue:
             keys=tally.rows,
             columns=columns,
             users=customers,
-            converting=tally.total("repeated"),
             reasons=[
                 NOT_WATCHED if not each and bought else None if has_value or not each else NO_VALUE
                 for each, bought in zip(customers, tally.total("buyers"), strict=True)
@@ -195,7 +194,7 @@ def customer_value(
         value_per_customer, p50_value, p90_value f64: mean, median and 90 % quantile over customers, in units of money
         value_per_purchase f64: in units of money; purchases_per_customer f64
         buyer_share f64: buyers ÷ n_users; repeated_share f64: repeated ÷ customers
-        sparse bool: few users behind the row; reason str: why there is no number
+        sparse bool: under 300 customers; reason str: why there is no number
         Estimates have …_lower and …_upper.
 
     Raises

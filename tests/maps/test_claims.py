@@ -310,11 +310,18 @@ def test_the_stage_of_what_ends_journeys_is_no_finding(lost_at: str | None) -> N
         for sentence in jm.journey_map(journeys, min_group=1).spec.summary
         if "leave from" in sentence.text
     ]
-    by_definition = (
-        "where a lost_at touchpoint ends journeys: 40 of 60. Of the stages without one, none loses more than see: 15."
-    )
+    by_definition = "where most are lost by definition (lost_at): 40 of 60. Of the stages where that is not so, none loses more than see: 15."
     why = f", {by_definition}" if lost_at else ": 40 of 60."
     assert told == [f"Most lost journeys leave from leave{why}"]
+
+
+def test_what_ends_few_of_the_journeys_that_a_stage_loses_is_not_spoken_of() -> None:
+    paths = ["look cancel"] * 15 + ["look"] * 40 + ["look buy"] * 20
+    rows = [(f"u{i}", hour / 24, what) for i, path in enumerate(paths) for hour, what in enumerate(path.split())]
+    rows.append(("late", 100, "look"))
+    stages = {"see": ["look", "cancel"], "buy": ["buy"]}
+    said = jm.journey_map(journeys_of(rows, stages=stages, goal="buy", lost_at="cancel"), min_group=1).spec.summary
+    assert "Most lost journeys leave from see: 55 of 55." in [sentence.text for sentence in said]
 
 
 @pytest.mark.parametrize("goal", [None, "b"])

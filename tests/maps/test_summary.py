@@ -26,8 +26,8 @@ def test_nothing_is_said_where_a_stage_that_is_not_shown_could_lose_more() -> No
 
 
 def test_where_journeys_are_lost_by_definition_it_is_said_and_the_next_stage_named() -> None:
-    by_definition = "Most lost journeys leave from s0, where a lost_at touchpoint ends journeys: 400 of 600."
-    of_the_rest = f"{by_definition} Of the stages without one, none loses more than s1: 150."
+    by_definition = "Most lost journeys leave from s0, where most are lost by definition (lost_at): 400 of 600."
+    of_the_rest = f"{by_definition} Of the stages where that is not so, none loses more than s1: 150."
     assert said(400, 150, 50, closing=("s0",)) == of_the_rest
     assert said(400, 50, 150, closing=("s0", "s2")) == of_the_rest.replace("150", "50")
     assert said(400, 100, None, closing=("s0",)) == by_definition, "the one that is not shown may lose as many"

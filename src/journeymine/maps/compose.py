@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from journeymine.maps.evidence import Filtered
 from journeymine.maps.privacy import withhold
 from journeymine.maps.privacy_rounding import step_of
 from journeymine.maps.questions import map_measures
-from journeymine.maps.specification import Header, MapSpecification, Node
+from journeymine.maps.specification import Header, MapSpecification, Node, Stage
 from journeymine.metrics.satisfaction_scale import scale_of
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def compose(
         pain_points=pains,
         opportunities=opportunities(ranked, place_names, known, is_rounded=is_rounded),
         moments_of_truth=moments_of_truth(_frame_of(results, "decisions"), is_rounded=is_rounded),
-        summary=words.summary(header, drawn_stages, places, pains, _stages_of(drawn, basis.rules.lost_at)),
+        summary=words.summary(header, drawn_stages, places, pains, _closing(drawn, drawn_stages, basis.rules.lost_at)),
         unknowns=words.unknowns(header, report, _left_out(results), min_group, {node.touchpoint for node in drawn.values()}),
         examples=shown,
         quality=words.quality(report, min_group),
@@ -263,9 +264,18 @@ def _stage_names(frame: pl.DataFrame, columns: Mapping[str, str], order: tuple[s
 
 
 def _stages_of(drawn: Mapping[str, Node], ending: Predicate | None) -> tuple[str, ...]:
-    """Stages of the touchpoints that the goal or `lost_at` names."""
+    """Stages of the touchpoints that the goal names."""
     named = (ending.touchpoints() or ()) if ending is not None else ()
     return tuple(dict.fromkeys(node.stage for node in drawn.values() if node.touchpoint in named))
+
+
+def _closing(drawn: Mapping[str, Node], stages: Sequence[Stage], lost_at: Predicate | None) -> tuple[str, ...]:
+    """Stages most of whose losses are journeys that a touchpoint of `lost_at` ended, as far as it is shown how many these are."""
+    named = (lost_at.touchpoints() or ()) if lost_at is not None else ()
+    ended = Counter[str]()
+    for node in drawn.values():
+        ended[node.stage] += (node.n_journeys or 0) if node.touchpoint in named else 0
+    return tuple(stage.name for stage in stages if 2 * ended[stage.name] > (stage.n_lost_here or 0))
 
 
 def _places(results: Mapping[str, Result], node_frame: pl.DataFrame) -> Any:

@@ -35,7 +35,7 @@ def summary(
 ) -> tuple[Sentence, ...]:
     """Plain sentences, each with the figure behind it; none where the figures do not carry it.
 
-    `closing` are the stages that hold a touchpoint of `lost_at`: journeys leave there by definition.
+    `closing` are the stages where most are lost at a touchpoint of `lost_at`: they leave there by definition.
     """
     said: list[Sentence] = []
     converted = header.converted
@@ -79,12 +79,12 @@ def _where_lost(header: Header, stages: Iterable[Stage], closing: Collection[str
     named, n = [worst], worst.n_lost_here or 0
     why, more = "", ""
     if worst.name in closing:
-        why = ", where a lost_at touchpoint ends journeys"
+        why = ", where most are lost by definition (lost_at)"
         others = (stage for stage in surely if stage.name not in closing)
         other = max(others, key=lambda stage: stage.n_lost_here or 0, default=None)
         if other is not None:
             named.append(other)
-            more = f" Of the stages without one, none loses more than {legible(other.name)}: {other.n_lost_here:,}."
+            more = f" Of the stages where that is not so, none loses more than {legible(other.name)}: {other.n_lost_here:,}."
     yield Sentence(
         text=f"{_most(n, total)} {legible(worst.name)}{why}: {n:,} of {total:,}.{more}",
         figures=tuple(FigureRef(label="stage", ref=f"stage:{stage.name}") for stage in named),

@@ -12,6 +12,7 @@ import polars as pl
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.occurrences import Occurrences
 from journeymine.counting.packed import Packed
+from journeymine.counting.runs import changes
 from journeymine.counting.tabulate import gathered
 from journeymine.counting.tally import Tally
 from journeymine.parallel import take
@@ -38,25 +39,31 @@ class Precedence:
     def add(self, label: npt.NDArray[np.integer], journey: Ints) -> None:
         """Add first steps, journey after journey and in order inside; `journey` is the place of theirs among all."""
         number = self._numbered(label)
-        at, apart = np.arange(len(number)), 0
-        while len(at):
-            apart += 1
-            at = at[: np.searchsorted(at, len(number) - apart)]
-            at = at[take(journey, at) == take(journey, at + apart)]
-            cell: npt.NDArray[Any] = take(self._groups.cell, take(journey, at)).astype(self._pairs.kind)
-            for code in (take(number, at), take(number, at + apart)):
-                cell *= self._pairs.kind(self._width)
-                cell += code.astype(self._pairs.kind)
+        if not self._asked or not len(number):
+            return
+        starts = np.flatnonzero(changes(journey))
+        lengths = np.diff(starts, append=len(journey))
+        # How many labels of its journey follow each.
+        further = np.repeat(starts + lengths, lengths) - np.arange(1, len(journey) + 1)
+        row: npt.NDArray[Any] = take(self._groups.cell, journey).astype(self._pairs.kind)
+        row *= self._pairs.kind(self._width)
+        row += number
+        row *= self._pairs.kind(self._width)
+        at = np.arange(len(number))
+        for apart in range(1, int(lengths.max())):
+            at = take(at, np.flatnonzero(take(further, at) >= apart))
+            cell: npt.NDArray[Any] = take(row, at)
+            cell += take(number, at + apart)
             self._pairs.add(cell)
 
-    def _numbered(self, label: npt.NDArray[np.integer]) -> Ints:
-        """The number of each label, in the order in which blocks had them; nothing once there are more than are asked about."""
+    def _numbered(self, label: npt.NDArray[np.integer]) -> npt.NDArray[Any]:
+        """The number of each label, in the order in which blocks had them; of no use once there are more than are asked about."""
         number = np.full(len(self._label), -1, dtype=np.int64)
         number[label] = 0
         number[self._met] = -1
         self._met = np.append(self._met, np.flatnonzero(number == 0))
         number[self._met] = np.arange(len(self._met))
-        return take(number, label[: len(label) * self._asked])
+        return take(number.astype(self._pairs.kind), label)
 
     @property
     def _asked(self) -> bool:

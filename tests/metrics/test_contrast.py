@@ -11,11 +11,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
+import numpy as np
 import polars as pl
 import pytest
 
 import journeymine as jm
 from journeymine.counting.result import Result
+from journeymine.metrics.handoffs_arrivals import Ending
 from journeymine.retailer import generate, planted_in
 
 RULES = {"goal": "order_placed", "lost_at": ["account_closed"], "idle": "30d"}
@@ -566,6 +568,20 @@ def test_a_crossing_that_most_go_by_straight_to_the_goal_is_no_leak() -> None:
     assert (phone["lost_at_share"], phone["n_arrivals"]) == (0.08, 100)
     assert phone["lost_excess"] == pytest.approx(0.8 - 0.5)
     assert (phone["p_lost"], app["p_lost"]) == (1.0, 1.0)
+
+
+def test_of_two_tests_of_a_crossing_the_less_sure_one_counts() -> None:
+    """Signs agree, twice; differ; and one row that is not tested."""
+
+    def ending(excess: list[float], p: list[float]) -> Ending:
+        nothing = np.zeros(len(p))
+        return Ending(nothing, nothing, np.array([excess]), np.zeros((1, len(p))), np.array(p))
+
+    mine = ending([0.3, -0.2, 0.3, 0.3], [0.001, 0.04, 0.001, math.nan])
+    agreed = mine.as_much_as(ending([0.1, -0.4, -0.1, 0.3], [0.02, 0.001, 0.001, 0.5]))
+    assert agreed.p.tolist() == pytest.approx([0.02, 0.04, 1.0, math.nan], nan_ok=True)
+    assert agreed.excess is mine.excess
+    assert agreed.p_adjusted.tolist() == pytest.approx([0.06, 0.06, 1.0, math.nan], nan_ok=True)
 
 
 def test_whoever_is_at_the_goal_on_arrival_is_nobody_to_compare() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from journeymine.counting.runs import changes, sort_cells
+from journeymine.counting.runs import changes, sort_cells, stable_order
 from journeymine.parallel import take
 from journeymine.stats.wide import normalise, split
 
@@ -131,7 +131,7 @@ class Occurrences:
             return
         numbers = np.concatenate(self._waiting)
         self._waiting, self._n_waiting = [], 0
-        numbers.sort()
+        numbers = take(numbers, stable_order(numbers, self._size))
         starts = np.flatnonzero(changes(numbers))
         self._counted.append((take(numbers, starts), np.diff(starts, append=len(numbers))))
         if sum(len(numbers) for numbers, _ in self._counted) > self._most_counted:

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from journeymine.counting.counts import TableSpec
+from journeymine.counting.counts import Merge, TableSpec
 from journeymine.counting.tabulate import Key, key_of
 from journeymine.journeys.journeys import Journeys
 
@@ -40,19 +40,21 @@ EVERYWHERE = "(everywhere)"
 
 
 def contrast_specs(
-    keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = (), *, weekly: bool = False
+    keys: Mapping[str, type[pl.DataType]], by: Sequence[str] = (), *, weekly: bool = False, lost_at: bool = False
 ) -> dict[str, TableSpec]:
     """Tables of a contrast: journeys by marker and stage, their users by marker, and all journeys by stage.
 
-    All by the labels of `by`; `weekly` also by the calendar week in which the journey reached the stage.
+    All by the labels of `by`; `weekly` also by the calendar week in which the journey reached the stage. With `lost_at`,
+    journeys that were lost where they met the marker are counted, too.
     """
     group: dict[str, type[pl.DataType]] = dict.fromkeys(by, pl.String)
     if weekly:
         group["week"] = pl.Int64
+    lost: dict[str, Merge] = {"lost_at": "sum"} if lost_at else {}
     return {
         "met": TableSpec(
             {**group, **keys, "stage": pl.String},
-            {"n_times": "sum", "n_journeys": "sum", "n": "sum", "converted": "sum", "lost_at": "sum", "value": "wide"},
+            {"n_times": "sum", "n_journeys": "sum", "n": "sum", "converted": "sum", **lost, "value": "wide"},
         ),
         "people": TableSpec({**group, **keys}, {"n_users": "users", "users_converted": "users"}, folded=False),
         "reached": TableSpec({**group, "stage": pl.String}, {"n": "sum", "converted": "sum"}),

@@ -19,8 +19,8 @@ __all__ = ["ContrastMeasure", "GroundCounter", "count_contrasts"]
 
 Tables = dict[str, pl.DataFrame]
 Counter = TypeVar("Counter", bound="GroundCounter")
-_BLOCK = 1 << 17
-"""Steps at a time: a dozen arrays of them stay in the cache."""
+_BLOCK = 1 << 18
+"""Steps at a time: a dozen arrays of them stay near the processor, and few are counted at a loss."""
 
 
 class GroundCounter(Protocol):

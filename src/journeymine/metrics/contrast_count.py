@@ -16,9 +16,16 @@ from journeymine.metrics.contrast_standing import LEFT, fate_of, left_out
 from journeymine.metrics.contrast_tables import Fates
 from journeymine.parallel import take
 
-__all__ = ["Meetings", "Reached"]
+__all__ = ["Meetings", "Reached", "in_order"]
 
 Ints = npt.NDArray[np.int64]
+
+
+def in_order(ground: Ground, step: Ints, met: Packed) -> tuple[Ints, Packed]:
+    """Steps and what is met there, told apart by group as well: cell by cell, and in each as they came."""
+    keys = ground.in_groups(met, step)
+    cell, rows = sort_narrow(keys.cell, keys.size, step)
+    return rows, Packed(cell, keys.factors, keys.size)
 
 
 class Meetings:
@@ -34,9 +41,7 @@ class Meetings:
 
         Steps after the goal, and those of service journeys, only add to how many journeys and times there are.
         """
-        keys = ground.in_groups(met, step)
-        cell, rows = sort_narrow(keys.cell, keys.size, step)
-        self.add_sorted(ground, rows, Packed(cell, keys.factors, keys.size))
+        self.add_sorted(ground, *in_order(ground, step, met))
 
     def add_sorted(self, ground: Ground, rows: Ints, met: Packed) -> None:
         """The same of steps that come cell by cell, and in each as they came; groups are told apart already."""

@@ -18,6 +18,7 @@ from journeymine.journeys.heads import CONVERTED, LOST, SERVICE, STATUSES
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import WEEK_US, stage_key
 from journeymine.metrics.contrast_standing import (
+    FATES,
     IN_STAGE,
     LEFT,
     MATURE,
@@ -157,6 +158,13 @@ class Ground:
         return standing
 
     @cached_property
+    def outcome(self) -> npt.NDArray[np.uint8]:
+        """Fold and fate of each journey as one number, `FATES` times the fold and the fate."""
+        heads = self.journeys.heads
+        fate = take(_OF_STATUS, heads.status) * heads.mature
+        return take(self.journeys.folds, heads.user) * np.uint8(FATES) + fate
+
+    @cached_property
     def fate(self) -> npt.NDArray[np.uint8]:
         """What became of the journey of each step: `LEFT` at the last step of a lost one."""
         return fate_of(self.standing)
@@ -185,45 +193,65 @@ class Ground:
     @cached_property
     def reached(self) -> Ints:
         """The first step before the goal of each journey at each stage, of those that tell something."""
-        rows, first = self._came
-        return take(rows, np.flatnonzero(rows == first))
+        return self._came[0]
 
     def weeks_reached(self, step: Ints) -> Ints:
         """Calendar week (UTC, from Monday 1970-01-05) in which the journey of each step first reached that step's stage."""
-        nth = np.cumsum(self._comes, dtype=np.int64)
-        return self.week(take(self._came[1], take(nth, step) - 1))
+        return self.week(self._came[1].of_numbers(self._in_stage(step)))
 
     @cached_property
-    def _comes(self) -> Bools:
-        """Steps that tell something, and do not stand in the same stage as another such step just before in their journey."""
+    def _came(self) -> tuple[Ints, _Firsts]:
+        """The steps of `reached`, and where each is found.
+
+        Looked at are steps that tell something and do not stand in the stage of another such step just before in their
+        journey.
+        """
         comes = changes(self.stage)
         comes |= self.entry
         comes[1:] |= ~self.told[:-1]
         comes &= self.told
-        return comes
+        step = np.flatnonzero(comes)
+        number = self._in_stage(step)
+        first = _Firsts.of(number, step, self.n_stages * len(self.journeys))
+        return take(step, np.flatnonzero(first.of_numbers(number) == step)), first
 
-    @cached_property
-    def _came(self) -> tuple[Ints, Ints]:
-        """The same by number; and for each of them, the first of those of its journey in its stage."""
-        rows = np.flatnonzero(self._comes)
-        pairs = take(self.stage, rows).astype(np.int64)
-        pairs *= len(self.journeys)
-        pairs += take(self.of_step, rows)
-        return rows, take(rows, _first_equal(pairs, self.n_stages * len(self.journeys)))
+    def _in_stage(self, step: Ints) -> Ints:
+        """Journey and stage of some steps as one number."""
+        number = take(self.of_step, step)
+        number *= self.n_stages
+        number += take(self.stage, step)
+        return number
 
     def week(self, step: Ints) -> Ints:
         """Calendar week of each step, as a code."""
         return np.asarray(_week(take(self.journeys.coded.time, step)) - int(self.weeks["week"][0]))
 
 
-def _first_equal(numbers: Ints, size: int) -> Ints:
-    """For each number, where the first like it stands; all are below `size`."""
-    if size > _FEW_PAIRS:
-        _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
-        return take(first, which)
-    first = np.empty(size, dtype=np.int64)
-    first[numbers[::-1]] = np.arange(len(numbers))[::-1]  # of several, what is written last stays
-    return take(first, numbers)
+@dataclass(frozen=True, slots=True)
+class _Firsts:
+    """What stood first beside each of many numbers.
+
+    Attributes
+    ----------
+    seen : the numbers, ascending; None where `first` has a place for every number that may be.
+    """
+
+    seen: Ints | None
+    first: Ints
+
+    @classmethod
+    def of(cls, numbers: Ints, values: Ints, size: int) -> _Firsts:
+        """`numbers` are below `size`."""
+        if size > _FEW_PAIRS:
+            seen, first = np.unique(numbers, return_index=True)
+            return cls(seen, take(values, first))
+        found = np.empty(size, dtype=np.int64)
+        found[numbers[::-1]] = values[::-1]  # of several, what is written last stays
+        return cls(None, found)
+
+    def of_numbers(self, numbers: Ints) -> Ints:
+        """What stood first beside these, which were all there."""
+        return take(self.first, numbers if self.seen is None else np.searchsorted(self.seen, numbers))
 
 
 def _week(time: Any) -> Any:

@@ -36,8 +36,7 @@ LONGEST, _WIDTH = 32, 33
 """Ways of more steps are counted as this long; where the median way is, none is told to be a detour."""
 _STEPS = {"steps": pl.Series(np.arange(LONGEST + 1))}
 _PLACE: dict[str, type[pl.DataType]] = {"channel": pl.String, "touchpoint": pl.String}
-_SUMS: dict[str, Merge] = {"n_times": "sum", "n_journeys": "sum", "n": "sum", "converted": "sum", "lost_at": "sum",
-                           "value": "wide"}  # fmt: skip
+_SUMS: dict[str, Merge] = {"n_times": "sum", "n_journeys": "sum", "n": "sum", "converted": "sum", "value": "wide"}
 
 
 def detour_specs(by: Sequence[str]) -> dict[str, TableSpec]:

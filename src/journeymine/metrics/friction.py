@@ -24,8 +24,8 @@ from journeymine.metrics.contrast import contrast_specs
 from journeymine.metrics.contrast_blocks import count_contrasts
 from journeymine.metrics.contrast_estimate import Came, Contrast, contrast, nullable, p_values
 from journeymine.metrics.detours import detour_specs, usual_ways, with_detours
-from journeymine.metrics.friction_steps import MOVES, PAUSES, Stumbled, Stumbling
-from journeymine.metrics.friction_visits import WENT_ON, visit_specs
+from journeymine.metrics.friction_steps import Stumbled, Stumbling
+from journeymine.metrics.friction_visits import MOVES, PAUSES, WENT_ON, visit_specs
 from journeymine.stats.multiple import benjamini_hochberg
 
 __all__ = ["Friction", "friction"]

@@ -1,28 +1,44 @@
-"""Who was at a place before the goal, and whether they went on from there: those that a friction of moving about is compared with."""
+"""Who was at a place before the goal, by which moves there, and whether they went on: what frictions of moving about are counted from.
+
+A journey at a place is one row, which says all moves that it met there as bits of one number. What each move adds up to
+is worked out from how often each combination occurs, and those who were at the place are the same rows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journeymine.counting.counts import TableSpec
-from journeymine.counting.packed import Packed
+from journeymine.counting.counts import TableSpec, limbs
+from journeymine.counting.occurrences import Occurrences, Sums, sum_where
+from journeymine.counting.packed import Columns, Packed
 from journeymine.counting.runs import changes, sort_narrow
+from journeymine.counting.tabulate import gathered
 from journeymine.metrics.contrast_ground import Ground
-from journeymine.metrics.contrast_tables import Fates
+from journeymine.metrics.contrast_standing import FATES, IMMATURE, IN_STAGE, KINDS, MATURE, NEW_USER, WON
 from journeymine.parallel import take
+from journeymine.stats.folds import FOLDS
+from journeymine.stats.wide import normalise
 
-__all__ = ["WENT_ON", "Places", "Visits", "visit_specs"]
+__all__ = ["BACK_STEP", "MOVES", "PAUSES", "WENT_ON", "MoveCounts", "Places", "Visits", "visit_specs"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Flags = npt.NDArray[np.uint8]
 WENT_ON = "went_on"
 """Key of the table of those who were at a place: whether they went on from there, by whatever step."""
-_WENT_ON = {WENT_ON: pl.Series([0, 1])}
+PAUSES = ("wait", "abandoned_session")
+"""Whether a journey paused is known only where it goes on."""
+BACK_STEP = "back_step"
+MOVES = ("repeat", "loop", BACK_STEP, *PAUSES)
+"""What lies in how a journey moves, and not in the place: it is compared with others that were at the same place."""
+_MOVES = len(MOVES)
+_MASKS = 1 << _MOVES
 
 
 def visit_specs(by: Sequence[str], place: Mapping[str, type[pl.DataType]]) -> dict[str, TableSpec]:
@@ -41,11 +57,13 @@ class Places:
     rows : the number of each step.
     at : its place, told apart by group as well.
     new : whether it is the first of its journey there.
+    among : what the numbers of places are made of.
     """
 
     rows: Ints
-    at: Packed
+    at: npt.NDArray[np.integer]
     new: Bools
+    among: Packed
 
     @classmethod
     def of(cls, ground: Ground, place: Packed) -> Places:
@@ -54,40 +72,270 @@ class Places:
         there, rows = sort_narrow(at.cell, at.size)
         new = changes(there)
         new |= changes(take(ground.of_step, rows))
-        return cls(rows, Packed(there, at.factors, at.size), new)
-
-    def take(self, which: Ints) -> tuple[Ints, Packed]:
-        """Some of the steps, and their places."""
-        return take(self.rows, which), self.at.take(which)
-
-    def visits(self, ground: Ground) -> Ints:
-        """Which are the first of each journey at each place in each stage, of those before the goal that tell something."""
-        known = np.flatnonzero(take(ground.told, self.rows))
-        visit = take(np.cumsum(self.new, dtype=np.uint32), known)
-        new, stage = changes(visit), take(ground.stage, take(self.rows, known))
-        other = changes(stage)
-        if (other & ~new).any():  # a place in several stages: its steps are brought together by stage
-            order = np.lexsort((stage, visit))
-            known, other = take(known, order), changes(take(stage, order))
-        return take(known, np.flatnonzero(new | other))
+        return cls(rows, there, new, at.without_rows())
 
 
+@dataclass(frozen=True, slots=True)
 class Visits:
-    """Counts the journeys that were at each place."""
+    """Each journey at each place in each stage.
 
-    def __init__(self) -> None:
-        self._fates = Fates()
+    A move that a journey meets at a place in several stages is met in the one where it met it first.
 
-    def add(self, ground: Ground, places: Places) -> None:
-        """Add the journeys of a block."""
-        step, at = places.take(places.visits(ground))
-        went_on = take(ground.goes_on, step).view(np.uint8)  # who goes on later does so from here, too
-        self._fates.add(ground, at.beside(went_on, _WENT_ON), step, take(ground.standing, step))
+    Attributes
+    ----------
+    step : the first of its steps there.
+    at : the place, told apart by group as well; those of one place come journey after journey.
+    moves : which moves it met there, as bits.
+    counted : those whose step tells something; the others met nothing.
+    again, repeated : visits whose moves add to how often those were met, and these moves.
+    once, first : visits of which that is one too many, and the moves in question.
+    """
 
-    def absorb(self, other: Visits) -> None:
+    step: Ints
+    at: npt.NDArray[np.integer]
+    moves: Flags
+    counted: Ints
+    again: Ints
+    repeated: Flags
+    once: Ints
+    first: Flags
+
+    @classmethod
+    def of(cls, ground: Ground, places: Places, flags: Flags, *, one_stage: bool) -> Visits:
+        """Of the steps of a block.
+
+        Parameters
+        ----------
+        flags : the moves met at each step of `places`, as bits.
+        one_stage : a place is in one stage only.
+        """
+        rows, at, new = places.rows, places.at, places.new
+        moved = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8)
+        if ground.journeys.rules.lost_at is not None or not one_stage:  # who tells something once may not have before
+            visit, known = np.cumsum(new), np.flatnonzero(take(ground.told, rows))
+            rows, at, visit, flags = take(rows, known), take(at, known), take(visit, known), take(flags, known)
+            new = changes(visit)
+            if not one_stage:
+                stage = take(ground.stage, rows)
+                order = np.lexsort((stage, visit))  # keeps the order of the steps in each stage
+                rows, visit, flags = take(rows, order), take(visit, order), take(flags, order)
+                new = changes(visit) | changes(take(stage, order))
+                flags, moved = _at_first(rows, visit, np.cumsum(new) - 1, flags)
+        begins, later = np.flatnonzero(new), np.flatnonzero(~new)
+        of = later - np.arange(1, len(later) + 1)  # which of the visits each of the later steps belongs to
+        longer, moves = take(of, np.flatnonzero(changes(of))), take(flags, begins)
+        at_first = take(moves, longer)
+        moves[longer] = _any_of(flags, take(begins, longer), take(np.append(begins, len(flags)), longer + 1))
+        met = take(flags, later)
+        more = np.flatnonzero(met != 0)
+        less = take(moves, longer) & ~at_first
+        first = np.flatnonzero(less != 0)
+        step = take(rows, begins)
+        return cls(
+            step=step,
+            at=take(at, begins),
+            moves=moves,
+            counted=np.flatnonzero(take(ground.told, step)),
+            again=np.concatenate((take(of, more), moved[0])),
+            repeated=np.concatenate((take(met, more), moved[1])),
+            once=take(longer, first),
+            first=take(less, first),
+        )
+
+
+def _any_of(flags: Flags, begins: Ints, ends: Ints) -> Flags:
+    """All bits of each of some ranges, which do not overlap."""
+    if not len(begins):
+        return flags[:0]
+    cuts = np.column_stack((begins, ends)).ravel()
+    return np.asarray(np.bitwise_or.reduceat(np.append(flags, np.uint8(0)), cuts)[::2])
+
+
+def _at_first(order: Ints, visit: Ints, of: Ints, flags: Flags) -> tuple[Flags, tuple[Ints, Flags]]:
+    """The moves of steps where each journey met them first at a place; and to which of its visits `of` the others count.
+
+    Steps come visit by visit, and stage by stage; `order` tells how they came.
+    """
+    flags, again = flags.copy(), []
+    for nth in range(_MOVES):
+        met = np.flatnonzero(flags & np.uint8(1 << nth) != 0)
+        met = take(met, np.lexsort((take(order, met), take(visit, met))))
+        new = changes(take(visit, met))
+        later = np.flatnonzero(~new)
+        first = take(met, np.flatnonzero(new))
+        again.append(take(of, take(first, later - np.arange(1, len(later) + 1))))
+        flags[take(met, later)] &= ~np.uint8(1 << nth)
+    moves = np.repeat((1 << np.arange(_MOVES)).astype(np.uint8), [len(each) for each in again])
+    return flags, (np.concatenate(again), moves)
+
+
+class MoveCounts:
+    """Counts the journeys that were at each place, and those of them that met each move there."""
+
+    def __init__(self, *, one_stage: bool) -> None:
+        """`one_stage` : each place is in one stage only."""
+        self._one_stage = one_stage
+        self._stages: Columns = {}
+        self._stage_of: list[tuple[Ints, Ints]] = []
+        self._at = Packed.none(0)
+        self._visits, self._again, self._once, self._twice, self._alike = (Occurrences(0) for _ in range(5))
+        self._value = Sums()
+
+    def add(self, ground: Ground, visits: Visits, among: Packed) -> None:
+        """Add the visits of a block; `among` is what the numbers of their places are made of."""
+        at = Packed(visits.at, among.factors, among.size)
+        if self._one_stage:
+            first, self._stages = np.flatnonzero(changes(at.cell)), ground.stages
+            stage = take(ground.stage, take(visits.step, first))
+            self._stage_of.append((take(at.cell, first).astype(np.int64), stage.astype(np.int64)))
+        else:
+            at = at.beside(take(ground.stage, visits.step), ground.stages)
+        if not self._at.factors:
+            self._at, size = at.without_rows(), at.size * FOLDS * _MASKS
+            self._visits = Occurrences(size * FATES * 2)
+            self._again, self._once = Occurrences(size), Occurrences(size)
+            self._twice, self._alike = Occurrences(at.size * _MASKS * FATES), Occurrences(at.size * _MASKS * FATES)
+        # Fold and fate as they stand in a standing, whose bit for new users is free for whether the journey goes on: if
+        # it does later, it does so from here, too.
+        outcome = take(ground.standing, visits.step) & ground.standing.dtype.type(IN_STAGE - 1)
+        code = take(ground.goes_on, visits.step).view(np.uint8) * np.uint8(NEW_USER) | outcome
+        code *= code.dtype.type(_MASKS)
+        code |= visits.moves
+        number: npt.NDArray[Any] = at.cell.astype(self._visits.kind)
+        number *= IN_STAGE * _MASKS
+        number += code
+        self._visits.add(take(number, visits.counted))
+        fate = outcome.astype(np.uint8) & np.uint8(FATES - 1)
+        self._add_users(at.cell, visits, fate, take(ground.user, visits.step))
+        for counts, which, moves in (
+            (self._again, visits.again, visits.repeated),
+            (self._once, visits.once, visits.first),
+        ):
+            counts.add(_folded(at, outcome, which, moves).astype(counts.kind))
+        if ground.value is not None:
+            won = np.flatnonzero((fate == WON) & (visits.moves != 0))
+            worth = take(ground.value, take(ground.of_step, take(visits.step, won)))
+            self._value.add(_folded(at, outcome, won, take(visits.moves, won)), worth, at.size * FOLDS * _MASKS)
+
+    def _add_users(
+        self, cell: npt.NDArray[np.integer], visits: Visits, fate: Flags, user: npt.NDArray[np.uint32]
+    ) -> None:
+        """Add what the journeys of one user at one place met there more than once."""
+        new = changes(visits.at)
+        new |= changes(user)
+        several = ~new
+        several[:-1] |= several[1:]
+        among = np.flatnonzero(several)
+        if not len(among):
+            return
+        starts, cell = np.flatnonzero(take(new, among)), take(cell, among).astype(np.int64)
+        moves, fate = take(visits.moves, among), take(fate, among)
+        for least, known in ((MATURE, fate != IMMATURE), (WON, fate == WON)):
+            met = moves * known
+            self._twice.add(((cell * FATES + least) * _MASKS + met).astype(self._twice.kind))
+            alike = (take(cell, starts) * FATES + least) * _MASKS + np.bitwise_or.reduceat(met, starts)
+            self._alike.add(alike.astype(self._alike.kind))
+
+    def absorb(self, other: MoveCounts) -> None:
         """Add what another one counted; the other is used up."""
-        self._fates.absorb(other._fates)
+        for name in ("_visits", "_again", "_once", "_twice", "_alike", "_value"):
+            getattr(self, name).absorb(getattr(other, name))
+        self._stage_of += other._stage_of
 
-    def table(self, spec: TableSpec) -> pl.DataFrame:
+    def visited(self, spec: TableSpec) -> pl.DataFrame:
         """The table of `visit_specs`."""
-        return self._fates.table(spec)
+        cell, code, n, starts = self._visits.by_cell(FATES * _MASKS)
+        fate = code // _MASKS
+        place, went_on = np.divmod(cell, 2)
+        at = place // FOLDS
+        columns = {
+            **self._apart(at),
+            WENT_ON: went_on,
+            "fold": (place - at * FOLDS).astype(np.uint8),
+            "n": sum_where(fate != IMMATURE, n, starts),
+            "converted": sum_where(fate == WON, n, starts),
+        }
+        return pl.DataFrame({name: columns[name] for name in spec.schema})
+
+    def met(self, moves: Packed, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
+        """``met`` and ``people`` of `contrast_specs`, of all moves; `moves` says what each of them is called."""
+        cell, code, n, starts = self._visits.by_cell(2 * FATES * _MASKS)
+        fate = code // _MASKS % FATES
+        of_kind = {"n_journeys": fate < FATES, "n": fate != IMMATURE, "converted": fate == WON}
+        sums = {name: _by_move(code, n * kind, starts) for name, kind in of_kind.items()}
+        sums["n_times"] = sums["n_journeys"] + self._at_cells(self._again, cell) - self._at_cells(self._once, cell)
+        sums |= self._values(cell, (np.repeat(cell, np.diff(starts, append=len(n))) * _MASKS + code % _MASKS)[fate == WON])
+        place = cell // FOLDS
+        begins = np.flatnonzero(changes(place))
+        place = take(place, begins)
+        by_fate = np.repeat(place * FATES, FATES) + np.tile(np.arange(FATES), len(place))
+        alike = self._at_cells(self._alike, by_fate) - self._at_cells(self._twice, by_fate)
+        users = {
+            "n_journeys": _added(sums["n_journeys"], begins),
+            "n_users": _added(sums["n"], begins) + alike[:, MATURE::FATES],
+            "users_converted": _added(sums["converted"], begins) + alike[:, WON::FATES],
+        }
+        folded = {"fold": (cell % FOLDS).astype(np.uint8)}
+        return {
+            "met": self._table(moves, cell // FOLDS, folded, sums, specs["met"]),
+            "people": self._table(moves, place, {}, users, specs["people"]),
+        }
+
+    def _values(self, cell: Ints, coded: Ints) -> dict[str, Ints]:
+        """Both limbs of the value of each move in each of the cells; `coded` are all cells and masks that may have one."""
+        there = np.unique(coded)
+        at, code = there // _MASKS, there % _MASKS
+        starts = np.flatnonzero(changes(at))
+        both = np.zeros((2, _MOVES, len(cell)), dtype=np.int64)
+        both[:, :, np.searchsorted(cell, take(at, starts))] = [
+            _by_move(code, limb, starts) for limb in self._value.totals(there)
+        ]
+        return dict(zip(limbs("value"), normalise(*both), strict=True))
+
+    def _at_cells(self, counts: Occurrences, cells: Ints) -> Ints:
+        """How often each move was counted in each of some cells, which are sorted; shape [moves, cells]."""
+        there, code, n, starts = counts.by_cell(_MASKS)
+        at = np.searchsorted(cells, there)
+        found = np.zeros((_MOVES, len(cells)), dtype=np.int64)
+        found[:, at] = _by_move(code, n, starts)
+        return found
+
+    def _apart(self, place: Ints) -> dict[str, pl.Series]:
+        """The columns of places and their stages."""
+        columns = self._at.apart(place)
+        if self._one_stage:
+            cell, stage = (np.concatenate([each[nth] for each in self._stage_of]) for nth in (0, 1))
+            known, first = np.unique(cell, return_index=True)
+            stage = take(stage, take(first, np.searchsorted(known, place)))
+            columns |= {name: gathered(labels, stage) for name, labels in self._stages.items()}
+        return columns
+
+    def _table(
+        self, moves: Packed, place: Ints, keys: Mapping[str, Any], values: Mapping[str, Ints], spec: TableSpec
+    ) -> pl.DataFrame:
+        """A row for each move and cell that occur together; `values` have shape [moves, cells]."""
+        # What a user's journeys have in common may stand in another stage than the journeys do, with a sign.
+        move, at = np.nonzero(np.any([each != 0 for each in values.values()], axis=0))
+        columns = {
+            **moves.apart(take(moves.cell, move)),
+            **self._apart(take(place, at)),
+            **{name: take(key, at) for name, key in keys.items()},
+            **{name: value[move, at] for name, value in values.items()},
+        }
+        return pl.DataFrame({name: columns[name] for name in spec.schema})
+
+
+def _folded(at: Packed, outcome: npt.NDArray[np.unsignedinteger], which: Ints, moves: Flags) -> Ints:
+    """Place, fold and moves of some visits as one number."""
+    number = take(at.cell, which).astype(np.int64) * FOLDS
+    number += take(outcome, which) // KINDS
+    return np.asarray(number * _MASKS + moves)
+
+
+def _by_move(moves: Ints, n: Ints, starts: Ints) -> Ints:
+    """Sums of `n` over each run, of the rows that have each move; shape [moves, runs]."""
+    return np.array([sum_where(moves >> nth & 1 != 0, n, starts) for nth in range(_MOVES)])
+
+
+def _added(sums: Ints, begins: Ints) -> Ints:
+    return np.add.reduceat(sums, begins, axis=1) if len(begins) else sums

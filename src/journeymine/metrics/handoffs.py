@@ -59,8 +59,9 @@ class Handoffs:
         """Journeys by crossing and stage of arrival, how all arrivals end, and times and returns by crossing."""
         pair: dict[str, type[pl.DataType]] = {"from": pl.String, "to": pl.String}
         by = dict.fromkeys(self.names, pl.String)
+        contrasts = contrast_specs(pair, self.names, lost_at=True)
         return {
-            **{name: spec for name, spec in contrast_specs(pair, self.names).items() if name != "reached"},
+            **{name: contrasts[name] for name in ("met", "people")},
             "crossings": TableSpec({**by, **pair}, {"n": "sum", "ping_pong": "sum"}),
             "arrivals": TableSpec(
                 {**by, **pair, "stage": pl.String, "arrival": pl.Int64}, {"n": "sum", "lost": "sum", "converted": "sum"}

@@ -14,7 +14,7 @@ from pathlib import Path
 PACKAGE = "journeymine"
 
 _GROUND = frozenset(
-    {"errors", "columns", "durations", "files", "instants", "parallel", "percents", "flags", "stretches"}
+    {"errors", "columns", "durations", "files", "instants", "parallel", "percents", "flags", "sorting", "stretches"}
 )
 _EVENTS = _GROUND | {"stats"}
 _JOURNEYS = _EVENTS | {"events"}
@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "parallel": frozenset(),
     "flags": frozenset(),
     "percents": frozenset(),
+    "sorting": frozenset({"parallel"}),
     "stretches": frozenset({"parallel"}),
     "stats": _GROUND,
     "charts": _GROUND,  # a leaf: knows frames only

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from journeymine.counting.runs import changes, sort_cells, stable_order
+from journeymine.counting.runs import changes, sort_cells
 from journeymine.parallel import take
+from journeymine.sorting import stable_order
 from journeymine.stats.wide import normalise, split
 
 __all__ = ["Occurrences", "Sums", "sum_where"]

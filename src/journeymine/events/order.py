@@ -1,8 +1,8 @@
 """Events in the order that journeys are read in: user by user, each by time.
 
 Users are brought together in two steps, each of which stays inside the processor's cache. Chunk by chunk, rows are laid
-into buckets by the first bits of a 64-bit hash of the user's id; then, bucket by bucket, one sort of packed integers,
-more bits of the hash above the row's place, puts each user's rows side by side. No ids are sorted. The hash never
+into buckets by the first bits of a 64-bit hash of the user's id; then, bucket by bucket, a counting sort by more bits of
+the hash puts each user's rows side by side. No ids are sorted. The hash never
 leaves this module: ids that agree in those bits are noticed by a second, independent hash, and told apart by the ids
 themselves.
 
@@ -22,6 +22,7 @@ import polars as pl
 
 from journeymine.events.coded import Coded, CodedEvents
 from journeymine.parallel import on_all_cores, take
+from journeymine.sorting import counting_sort, stable_order
 
 __all__ = ["OrderedEvents", "order_events"]
 
@@ -198,28 +199,27 @@ def _columns(events: CodedEvents) -> dict[str | int, npt.NDArray[Any]]:
 def _lay_out(events: CodedEvents, chunk: slice, bits: int, into: _Piece) -> Rows:
     """Lay the rows of a chunk out by bucket, in the chunk's place of `into`; returns where each bucket begins and ends."""
     n = chunk.stop - chunk.start
-    key, hashed, check = (np.empty(n, dtype=np.uint32) for _ in range(3))
+    bucket, (hashed, check) = np.empty(n, dtype=np.int32), (np.empty(n, dtype=np.uint32) for _ in range(2))
     for low in range(0, n, _HASHED):
         user, there = events.user.slice(chunk.start + low, min(_HASHED, n - low)), slice(low, low + _HASHED)
         first = user.hash(seed=0).to_numpy()
         # A shift by all 64 bits is not defined.
-        key[there] = first >> np.uint64(64 - bits) if bits else 0
+        bucket[there] = first >> np.uint64(64 - bits) if bits else 0
         hashed[there] = first >> np.uint64(32 - bits) & np.uint64((1 << 32) - 1)
         check[there] = user.hash(seed=1).to_numpy() >> np.uint64(32)
-    key <<= np.uint32(_CHUNK_BITS)
-    key |= np.arange(n, dtype=np.uint32)
-    key.sort()
-    bounds = np.searchsorted(key, np.arange(1 << bits, dtype=np.uint32) << np.uint32(_CHUNK_BITS))
-    key &= np.uint32((1 << _CHUNK_BITS) - 1)
-    rows = key.astype(np.int64)
-    np.add(key, chunk.start, out=into.row[chunk], dtype=into.row.dtype)
+    if bits:
+        order, bounds = counting_sort(bucket, 1 << bits)
+        rows = order.astype(np.int64)
+    else:
+        rows, bounds = np.arange(n), np.array([0, n], dtype=np.int32)
+    np.add(rows, chunk.start, out=into.row[chunk], casting="unsafe")
     # mode="clip" writes straight into `out`; every row is in range anyway
     np.take(hashed, rows, out=into.hash[chunk], mode="clip")
     np.take(check, rows, out=into.check[chunk], mode="clip")
     for name, column in _columns(events).items():
         # not straight into `out`, which may be the very rows that are read
         into.columns[name][chunk] = column[chunk].take(rows, mode="clip")
-    return np.asarray(np.append(bounds, n) + chunk.start, dtype=np.int64)
+    return np.asarray(bounds + np.int64(chunk.start), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,14 +263,9 @@ def _by_user(here: _Piece, user: pl.Series) -> tuple[Rows, Bools]:
     by the id itself. Two ids that agree in all 64 bits or more, and so stay together, are at most 2⁻⁶⁴ likely per pair,
     and 2⁻⁷² in a log of 20 million events.
     """
-    bits = np.uint64(max(len(here.hash) - 1, 1).bit_length())
-    key = here.hash.astype(np.uint64)
-    key <<= bits
-    key |= np.arange(len(key), dtype=np.uint64)
-    key.sort()
-    change = (key[1:] >> bits) != (key[:-1] >> bits)
-    key &= (np.uint64(1) << bits) - np.uint64(1)
-    rows = key.view(np.int64)
+    rows = stable_order(here.hash, 1 << 32)
+    hashed = take(here.hash, rows)
+    change = hashed[1:] != hashed[:-1]
     check = take(here.check, rows)
     mixed = np.flatnonzero((check[1:] != check[:-1]) & ~change)
     if len(mixed):

@@ -16,7 +16,7 @@ import polars as pl
 
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.occurrences import Occurrences, sum_where
-from journeymine.counting.runs import changes
+from journeymine.counting.runs import changes, sort_narrow
 from journeymine.counting.tabulate import distinct_users
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.occurrence import Occurrence, at_steps
@@ -58,23 +58,19 @@ class _Hours:
         mark = at_steps(_marks(block.journeys), block.step)
         user, fold = block.journeys.heads.user, take(block.journeys.folds, block.journeys.heads.user)
         self._add_people(block, mark, fold)
-        bits = len(block.journeys).bit_length() + 1
-        kind = np.uint32 if (self.blocks.n_groups * _WEEK).bit_length() + bits <= 32 else np.int64
-        key: npt.NDArray[Any] = block.group.astype(kind)
-        key *= kind(_WEEK)
-        key += self.clock.at(at_steps(block.journeys.coded.time, block.step))
-        key <<= kind(bits)
-        key |= mark
-        key.sort()
-        cell = key >> kind(bits)
-        journey = ((key & kind((1 << bits) - 1)) >> kind(1)).astype(np.intp)
-        new_user = changes(cell) | changes(take(user, journey))
+        cell: npt.NDArray[np.integer] = block.group.astype(np.int64) * _WEEK + self.clock.at(
+            at_steps(block.journeys.coded.time, block.step)
+        )
+        cell, rows = sort_narrow(cell, self.blocks.n_groups * _WEEK)
+        mark = take(mark, rows)
+        journey, new = (mark >> np.uint32(1)).astype(np.intp), changes(cell)
+        new_user, new_journey = new | changes(take(user, journey)), new | changes(journey)
         number: npt.NDArray[Any] = cell.astype(self.steps.kind)
         number *= FOLDS
         number += take(fold, journey)
         number *= _KINDS
-        number += changes(key >> kind(1)).view(np.uint8) + new_user.view(np.uint8)
-        number += np.multiply(key & kind(1), _GOAL, dtype=np.uint8, casting="unsafe")
+        number += new_journey.view(np.uint8) + new_user.view(np.uint8)
+        number += np.multiply(mark & np.uint32(1), _GOAL, dtype=np.uint8, casting="unsafe")
         self.steps.add(number)
 
     def _add_people(self, block: StepBlock, mark: npt.NDArray[np.uint32], fold: npt.NDArray[np.uint8]) -> None:

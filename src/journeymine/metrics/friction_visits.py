@@ -112,7 +112,7 @@ class Visits:
         rows, at, new = places.rows, places.at, places.new
         moved = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8)
         if ground.journeys.rules.lost_at is not None or not one_stage:  # who tells something once may not have before
-            visit, known = np.cumsum(new), np.flatnonzero(take(ground.told, rows))
+            visit, known = np.cumsum(new, dtype=np.int64), np.flatnonzero(take(ground.told, rows))
             rows, at, visit, flags = take(rows, known), take(at, known), take(visit, known), take(flags, known)
             new = changes(visit)
             if not one_stage:
@@ -120,7 +120,7 @@ class Visits:
                 order = np.lexsort((stage, visit))  # keeps the order of the steps in each stage
                 rows, visit, flags = take(rows, order), take(visit, order), take(flags, order)
                 new = changes(visit) | changes(take(stage, order))
-                flags, moved = _at_first(rows, visit, np.cumsum(new) - 1, flags)
+                flags, moved = _at_first(rows, visit, np.cumsum(new, dtype=np.int64) - 1, flags)
         begins, later = np.flatnonzero(new), np.flatnonzero(~new)
         of = later - np.arange(1, len(later) + 1)  # which of the visits each of the later steps belongs to
         longer, moves = take(of, np.flatnonzero(changes(of))), take(flags, begins)
@@ -264,7 +264,9 @@ class MoveCounts:
         of_kind = {"n_journeys": fate < FATES, "n": fate != IMMATURE, "converted": fate == WON}
         sums = {name: _by_move(code, n * kind, starts) for name, kind in of_kind.items()}
         sums["n_times"] = sums["n_journeys"] + self._at_cells(self._again, cell) - self._at_cells(self._once, cell)
-        sums |= self._values(cell, (np.repeat(cell, np.diff(starts, append=len(n))) * _MASKS + code % _MASKS)[fate == WON])
+        sums |= self._values(
+            cell, (np.repeat(cell, np.diff(starts, append=len(n))) * _MASKS + code % _MASKS)[fate == WON]
+        )
         place = cell // FOLDS
         begins = np.flatnonzero(changes(place))
         place = take(place, begins)

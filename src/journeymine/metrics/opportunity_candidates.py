@@ -11,7 +11,7 @@ import polars as pl
 from journeymine.counting.result import Result
 from journeymine.metrics.comparable import COMPARABLE_N, comparable_places, place_label, split_names
 from journeymine.metrics.detours import DETOUR
-from journeymine.metrics.friction_steps import BACK_STEP, MOVES
+from journeymine.metrics.friction_visits import BACK_STEP, MOVES
 from journeymine.metrics.opportunity_owners import Places
 from journeymine.percents import percent
 from journeymine.stats.folds import FOLDS

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from journeymine.counting.runs import changes, sort_cells
 from journeymine.parallel import take
-from journeymine.sorting import stable_order
 from journeymine.stats.wide import normalise, split
 
 __all__ = ["Occurrences", "Sums", "sum_where"]
@@ -132,7 +131,7 @@ class Occurrences:
             return
         numbers = np.concatenate(self._waiting)
         self._waiting, self._n_waiting = [], 0
-        numbers = take(numbers, stable_order(numbers, self._size))
+        numbers.sort()
         starts = np.flatnonzero(changes(numbers))
         self._counted.append((take(numbers, starts), np.diff(starts, append=len(numbers))))
         if sum(len(numbers) for numbers, _ in self._counted) > self._most_counted:

@@ -31,8 +31,7 @@ from journeymine.journeys.journeys import Journeys, check_journeys
 from journeymine.metrics.attribution_path_table import path_table
 from journeymine.metrics.attribution_touches import check_lookback, touch_labels, touches_of
 from journeymine.metrics.switches import check_switch
-from journeymine.parallel import on_all_cores, take
-from journeymine.sorting import stable_order
+from journeymine.parallel import on_all_cores
 
 __all__ = ["OrderChoice", "choose_order", "choose_order_from_paths"]
 
@@ -255,12 +254,14 @@ def _cells(sample: _Sample, max_order: int) -> _Cells:
         key[there] = _keys(sample, low, high, max_order)
 
     on_all_cores(block, range(0, len(lengths), _BLOCK))
-    order = stable_order(key, size)
-    key = take(key, order)
-    starts = np.flatnonzero(changes(key))
     if sample.weight is None:
+        key.sort()
+        starts = np.flatnonzero(changes(key))
         weight = np.diff(starts, append=len(key)).astype(np.float64)
     else:
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        starts = np.flatnonzero(changes(key))
         weight = np.add.reduceat(np.repeat(sample.weight, lengths + 1)[order], starts)
     rest, part = np.divmod(key[starts].astype(np.int64), PARTS)
     context, symbol = np.divmod(rest, n_next)

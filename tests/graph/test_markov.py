@@ -410,6 +410,9 @@ def test_of_many_groups_the_chains_asked_for_are_made_and_no_others(monkeypatch)
     assert (len(chains), chains.states["group"].n_unique(), len(made)) == (40, 40, 0)
     assert chains["g7"] is chains["g7"]
     assert len(made) == 1
+    assert repr(chains).endswith("(and 30 more)")  # only those that are shown are solved
+    assert len(made) == 11
+    assert chains.summary.height == len(made) == 40
 
 
 def test_chains_name_what_they_are_asked_for():

@@ -16,6 +16,7 @@ from journeymine.counting.counts import Basis
 from journeymine.counting.estimates import Number, SolvedShare
 from journeymine.counting.finish import interval_of
 from journeymine.counting.result import Result
+from journeymine.counting.result_text import text_of
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.graph.markov_chances import chance_of
 from journeymine.graph.markov_solve import Flow, expected, expected_visits, expected_yield, over
@@ -231,7 +232,8 @@ class MarkovChain:
 
     def __repr__(self) -> str:
         changed = f", if {' and '.join(self.changes)}" if self.changes else ""
-        return f"<MarkovChain: {len(self.arrays.states)} states, {self.n_journeys:,} journeys{changed}>\n{self.summary}"
+        title = f"<MarkovChain: {len(self.arrays.states)} states, {self.n_journeys:,} journeys{changed}>"
+        return text_of(title, self.summary, where=".summary")
 
     def _repr_html_(self) -> str:
         return self.result._repr_html_()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 from journeymine.counting.counts import Counts, TableSpec
 from journeymine.counting.estimates import Answer, Number, SolvedShare
 from journeymine.counting.result import Result
+from journeymine.counting.result_text import text_of
 from journeymine.counting.runs import changes
 from journeymine.counting.tally import Tally, row_groups
 from journeymine.errors import UnknownLabelError
@@ -20,6 +22,8 @@ from journeymine.graph.markov_chain import MarkovChain
 __all__ = ["ChainsOnDemand", "MarkovChains", "groups_of", "together"]
 
 Labels = tuple[str, ...]
+_SHOWN = 10
+"""So many groups are shown where a chain of each is printed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +67,22 @@ class MarkovChains(Mapping[Labels, MarkovChain]):
     @property
     def summary(self) -> pl.DataFrame:
         """One row per group: outcomes, steps and seconds of its journeys from their start, with intervals."""
+        return self._summary_of(self.chains)
+
+    def _summary_of(self, groups: Iterable[Labels]) -> pl.DataFrame:
         rows = [
-            chain.summary.select(*(pl.lit(label).alias(name) for name, label in zip(self.names, group, strict=True)),
-                                 pl.all())
-            for group, chain in self.chains.items()
-        ]  # fmt: skip
+            self.chains[group].summary.select(
+                *(pl.lit(label).alias(name) for name, label in zip(self.names, group, strict=True)), pl.all()
+            )
+            for group in groups
+        ]
         return pl.concat(rows, how="diagonal") if rows else pl.DataFrame(schema=dict.fromkeys(self.names, pl.String))
 
     def __repr__(self) -> str:
-        return f"<MarkovChains: {len(self)} by {' × '.join(self.names)}>\n{self.summary}"
+        title = f"<MarkovChains: {len(self):,} by {' × '.join(self.names)}>"
+        shown = self._summary_of(islice(self.chains, _SHOWN))  # each chain that is shown has to be solved
+        left_out = [f"and {len(self) - _SHOWN:,} more"] if len(self) > _SHOWN else []
+        return text_of(title, shown, where=".summary", notes=left_out)
 
     def _repr_html_(self) -> str:
         return self.result._repr_html_()

@@ -123,12 +123,12 @@ class Visits:
                 flags, moved = _at_first(rows, visit, np.cumsum(new, dtype=np.int64) - 1, flags)
         begins, later = np.flatnonzero(new), np.flatnonzero(~new)
         of = later - np.arange(1, len(later) + 1)  # which of the visits each of the later steps belongs to
-        longer, moves = take(of, np.flatnonzero(changes(of))), take(flags, begins)
-        at_first = take(moves, longer)
-        moves[longer] = _any_of(flags, take(begins, longer), take(np.append(begins, len(flags)), longer + 1))
-        met = take(flags, later)
+        met, moves = take(flags, later), take(flags, begins)
         more = np.flatnonzero(met != 0)
-        less = take(moves, longer) & ~at_first
+        again, repeated = take(of, more), take(met, more)
+        np.bitwise_or.at(moves, again, repeated)
+        longer = take(again, np.flatnonzero(changes(again)))
+        less = take(moves, longer) & ~take(flags, take(begins, longer))
         first = np.flatnonzero(less != 0)
         step = take(rows, begins)
         return cls(
@@ -136,19 +136,11 @@ class Visits:
             at=take(at, begins),
             moves=moves,
             counted=np.flatnonzero(take(ground.told, step)),
-            again=np.concatenate((take(of, more), moved[0])),
-            repeated=np.concatenate((take(met, more), moved[1])),
+            again=np.concatenate((again, moved[0])),
+            repeated=np.concatenate((repeated, moved[1])),
             once=take(longer, first),
             first=take(less, first),
         )
-
-
-def _any_of(flags: Flags, begins: Ints, ends: Ints) -> Flags:
-    """All bits of each of some ranges, which do not overlap."""
-    if not len(begins):
-        return flags[:0]
-    cuts = np.column_stack((begins, ends)).ravel()
-    return np.asarray(np.bitwise_or.reduceat(np.append(flags, np.uint8(0)), cuts)[::2])
 
 
 def _at_first(order: Ints, visit: Ints, of: Ints, flags: Flags) -> tuple[Flags, tuple[Ints, Flags]]:

@@ -165,6 +165,19 @@ def test_every_row_equals_a_loop_over_the_definition(
             assert row[name] is None or row[name] == pytest.approx(value, abs=1e-12)
 
 
+def test_a_place_that_is_only_visited_after_the_goal_is_no_friction() -> None:
+    """Twice by one user: in journeys that converted, and in service journeys."""
+    rows = [("u", 0, "look"), ("u", 1, "look"), ("u", 2, "order"), ("u", 3, "use"), ("u", 9 * DAY, "use")]
+    rows += [(user, time + 100 * DAY, what) for user, time, what in rows]
+    log = pl.DataFrame(rows, schema=["u", "t", "what"], orient="row")
+    stages = jm.StageMap.of({"buy": ["look", "order"], "own": ["use"]})
+    events = jm.read_events(log, user="u", timestamp="t", time_unit="s", touchpoint="what", stages=stages)
+    journeys = jm.build_journeys(events, goal="order", idle="7d")
+    assert sorted(journeys.table["status"]) == ["converted", "converted", "service", "service"]
+    met = jm.friction(journeys).frame.select("friction", "touchpoint", "n_journeys", "n_users")
+    assert met.rows() == [("repeat", "look", 2, 1)]
+
+
 @pytest.mark.parametrize("split", [None, "user"])
 @pytest.mark.parametrize("staged", [True, False], ids=["stage map", "a column called stage"])
 @pytest.mark.parametrize("seed", range(4))

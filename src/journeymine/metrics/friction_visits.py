@@ -198,7 +198,7 @@ class MoveCounts:
         number += code
         self._visits.add(take(number, visits.counted))
         fate = outcome.astype(np.uint8) & np.uint8(FATES - 1)
-        self._add_users(at.cell, visits, fate, take(ground.user, visits.step))
+        self._add_users(ground, at.cell, visits, fate)
         for counts, which, moves in (
             (self._again, visits.again, visits.repeated),
             (self._once, visits.once, visits.first),
@@ -209,19 +209,18 @@ class MoveCounts:
             worth = take(ground.value, take(ground.of_step, take(visits.step, won)))
             self._value.add(_folded(at, outcome, won, take(visits.moves, won)), worth, at.size * FOLDS * _MASKS)
 
-    def _add_users(
-        self, cell: npt.NDArray[np.integer], visits: Visits, fate: Flags, user: npt.NDArray[np.uint32]
-    ) -> None:
+    def _add_users(self, ground: Ground, cell: npt.NDArray[np.integer], visits: Visits, fate: Flags) -> None:
         """Add what the journeys of one user at one place met there more than once."""
-        new = changes(visits.at)
-        new |= changes(user)
+        among = np.flatnonzero(visits.moves != 0)
+        new = changes(take(visits.at, among))
+        new |= changes(take(ground.user, take(visits.step, among)))
         several = ~new
         several[:-1] |= several[1:]
-        among = np.flatnonzero(several)
-        if not len(among):
+        rows = np.flatnonzero(several)
+        if not len(rows):
             return
-        starts, cell = np.flatnonzero(take(new, among)), take(cell, among).astype(np.int64)
-        moves, fate = take(visits.moves, among), take(fate, among)
+        among, starts = take(among, rows), np.flatnonzero(take(new, rows))
+        cell, moves, fate = take(cell, among).astype(np.int64), take(visits.moves, among), take(fate, among)
         for least, known in ((MATURE, fate != IMMATURE), (WON, fate == WON)):
             met = moves * known
             self._twice.add(((cell * FATES + least) * _MASKS + met).astype(self._twice.kind))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from journeymine.maps.flow_routes import Box, Point, Route
 from journeymine.maps.layout import MapLayout, lay_out
 from journeymine.maps.specification import MapSpecification
+from journeymine.maps.svg_lanes import draw_lanes, name_lanes
 from tests.maps.fixtures import sized
 
 
@@ -53,7 +54,7 @@ def check(spec: MapSpecification, layout: MapLayout) -> None:
 
 @pytest.mark.parametrize("n_touchpoints", [5, 60, 200])
 @pytest.mark.parametrize("n_stages", [1, 5, 12])
-@pytest.mark.parametrize("n_channels", [1, 7, 20])
+@pytest.mark.parametrize("n_channels", [1, 7, 20, 45])
 def test_nothing_overlaps_at_any_size(n_touchpoints: int, n_stages: int, n_channels: int) -> None:
     spec = sized(n_touchpoints, n_stages, n_channels)
     check(spec, lay_out(spec))
@@ -100,3 +101,22 @@ def test_a_crowded_cell_keeps_its_most_used(shop: MapSpecification) -> None:
             break
     else:
         pytest.fail("no cell was crowded")
+
+
+def test_of_many_channels_the_least_used_share_the_last_lane() -> None:
+    spec = sized(200, 3, 45)
+    journeys = {lane.name: lane.n_journeys or 0 for lane in spec.lanes}
+    *alone, shared = lay_out(spec).bands
+    assert (len(alone) + 1, shared.shared, shared.name) == (20, True, "26 further channels")
+    assert all(band.lanes[0].name == band.name for band in alone)
+    assert [lane.name for band in alone for lane in band.lanes] == [n for n in journeys if n in {b.name for b in alone}]
+    assert min(journeys[band.name] for band in alone) >= max(journeys[lane.name] for lane in shared.lanes)
+    assert sorted(journeys) == sorted([band.name for band in alone] + [lane.name for lane in shared.lanes])
+    drawn = str(draw_lanes(spec, lay_out(spec), prefix="", live=False)) + str(name_lanes(lay_out(spec)))
+    whose = next(placed.node for placed in lay_out(spec).nodes if placed.lane == shared.index and placed.node)
+    assert f">{whose.channel}: {whose.touchpoint}"[:16] in drawn
+    assert "Channels without a lane of their own" in drawn
+
+
+def test_twenty_channels_have_a_lane_each() -> None:
+    assert [band.name for band in lay_out(sized(60, 2, 20)).bands] == [lane.name for lane in sized(60, 2, 20).lanes]

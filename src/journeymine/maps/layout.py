@@ -10,7 +10,7 @@ y runs downwards from the top of the first lane; px throughout.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -35,6 +35,8 @@ TARGET_WIDTH = 1372.0
 MIN_COLUMN, MAX_COLUMN = 152.0, 250.0
 MIN_GUTTER, MAX_GUTTER = 56.0, 124.0
 MAX_ROUTES = 400
+MOST_LANES = 20
+"""Beyond so many channels, the least used share the last lane: a drawing of fifty lanes is ten screens high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """One lane: its place in the order, top edge and height."""
+    """One lane: its place in the order, top edge and height, and the channels in it: one, or all that have no lane of their own."""
 
     index: int
     name: str
     y: float
     height: float
+    lanes: tuple[Lane, ...] = ()
+
+    @property
+    def shared(self) -> bool:
+        """Whether it holds several channels."""
+        return len(self.lanes) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +118,16 @@ def lay_out(spec: MapSpecification, *, most_flows: int = MAX_ROUTES) -> MapLayou
     MapLayout; boxes never overlap each other, flows never cross a box.
     """
     columns, gutter = _columns(spec)
-    members = _members(spec)
-    kept = {cell: _split(nodes, _cell_limit(spec)) for cell, nodes in members.items()}
+    lanes = _shared_out(spec.lanes)
+    members = _members(spec, lanes)
+    kept = {cell: _split(nodes, _cell_limit(len(lanes))) for cell, nodes in members.items()}
     drops = {(drop.stage, drop.channel): drop for drop in spec.drop_offs if drop.n_lost}
     ends = {node.id: (cell[0], cell[1]) for cell, (shown, _) in kept.items() for node in shown}
     flows = _ranked_flows(spec, ends)[:most_flows]
     overlaid = _overlaid(spec, ends)
     every = (*flows, *(step for name, step in overlaid.items() if name not in {(f.source, f.target) for f in flows}))
-    heights = corridor_heights(every, ends, n_lanes=len(spec.lanes))
-    bands, corridors = _bands(spec, kept, drops, heights)
+    heights = corridor_heights(every, ends, n_lanes=len(lanes))
+    bands, corridors = _bands(lanes, kept, drops, heights)
     nodes, cells = _place(spec, columns, bands, kept, drops)
     boxes = {placed.id: placed.box for placed in nodes if placed.node is not None}
     plan = Plan(gutter=gutter, corridors=corridors, boxes=boxes, cells=ends)
@@ -150,15 +159,26 @@ def _columns(spec: MapSpecification) -> tuple[tuple[Column, ...], float]:
     ), gutter
 
 
-def _cell_limit(spec: MapSpecification) -> int:
+def _shared_out(lanes: Sequence[Lane]) -> tuple[tuple[Lane, ...], ...]:
+    """The channels of each lane that is drawn, in their order: one each, and at the end those for which there is no room."""
+    if len(lanes) <= MOST_LANES:
+        return tuple((lane,) for lane in lanes)
+    most = sorted(lanes, key=lambda lane: -(lane.n_journeys or 0))[: MOST_LANES - 1]
+    alone = {lane.name for lane in most}
+    return (
+        *((lane,) for lane in lanes if lane.name in alone),
+        tuple(lane for lane in lanes if lane.name not in alone),
+    )
+
+
+def _cell_limit(n: int) -> int:
     """How many boxes a cell may hold: fewer where there are many lanes, so that the map stays a page."""
-    n = len(spec.lanes)
     return 14 if n == 1 else 9 if n == 2 else 6 if n <= 6 else 4 if n <= 10 else 3
 
 
-def _members(spec: MapSpecification) -> dict[tuple[int, int], list[Node]]:
+def _members(spec: MapSpecification, lanes: Sequence[tuple[Lane, ...]]) -> dict[tuple[int, int], list[Node]]:
     column = {stage.name: i for i, stage in enumerate(spec.stages)}
-    lane = {lane.name: i for i, lane in enumerate(spec.lanes)}
+    lane = {each.name: i for i, together in enumerate(lanes) for each in together}
     members: dict[tuple[int, int], list[Node]] = defaultdict(list)
     for node in sorted(spec.nodes, key=_use):
         members[column[node.stage], lane[node.channel]].append(node)
@@ -189,20 +209,23 @@ def _overlaid(spec: MapSpecification, ends: dict[str, tuple[int, int]]) -> dict[
 
 
 def _bands(
-    spec: MapSpecification,
+    lanes: Sequence[tuple[Lane, ...]],
     kept: dict[tuple[int, int], tuple[list[Node], list[Node]]],
     drops: dict[tuple[str, str], DropOff],
     heights: tuple[float, ...],
 ) -> tuple[tuple[Band, ...], tuple[tuple[float, float], ...]]:
     """Stack corridor, lane, corridor, …; each lane is as high as its fullest cell. Corridors are (top, height)."""
+    from journeymine.maps.specification import Lane
+
     y, bands, corridors = 0.0, [], []
-    for i, lane in enumerate(spec.lanes):
+    for i, together in enumerate(lanes):
+        lane = together[0] if len(together) == 1 else Lane(name=f"{len(together)} further channels")
         corridors.append((y, heights[i]))
         y += heights[i]
         n = max((len(shown) + bool(tail) for (_, row), (shown, tail) in kept.items() if row == i), default=1)
         caption = CAPTION_HEIGHT if any(channel == lane.name for _, channel in drops) else 0.0
         height = max(2 * CELL_PADDING + n * NODE_HEIGHT + (n - 1) * NODE_GAP + caption, _name_height(lane))
-        bands.append(Band(i, lane.name, y, height))
+        bands.append(Band(i, lane.name, y, height, together))
         y += height
     corridors.append((y, heights[-1]))
     return tuple(bands), tuple(corridors)

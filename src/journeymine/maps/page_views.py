@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeymine.maps.evidence import WITHHELD
 from journeymine.maps.first_screen import of_first
-from journeymine.maps.layout import lay_out
+from journeymine.maps.layout import MapLayout, lay_out
 from journeymine.maps.page_data import embed_json, map_data, process_data
 from journeymine.maps.process_layout import lay_out_process
 from journeymine.maps.svg import draw_map
@@ -102,7 +102,7 @@ def _lane_view(spec: MapSpecification, key: str, name: str, whose: str, most_flo
         key,
         name,
         draw_map(spec, layout=layout, prefix=f"{key}:"),
-        whose + _coverage(spec, n_flows, layout.n_bundled),
+        whose + _coverage(spec, layout),
         len(spec.nodes),
         n_flows,
         default_flow_count(len(layout.nodes), n_flows),
@@ -123,8 +123,11 @@ def _zoomed(spec: MapSpecification) -> str:
     return f"{legible(header.who)}: {n}{rate}. "
 
 
-def _coverage(spec: MapSpecification, n_routes: int, n_bundled: int) -> str:
-    parts = []
+def _coverage(spec: MapSpecification, layout: MapLayout) -> str:
+    n_routes, n_bundled = len(layout.routes), layout.n_bundled
+    n_sharing, parts = sum(len(band.lanes) for band in layout.bands if band.shared), []
+    if n_sharing:
+        parts.append(f"{n_sharing} channels share the last lane; the tables have them one by one")
     if n_bundled:
         parts.append(
             f"{plural(n_bundled, 'seldom used touchpoint')} {'is' if n_bundled == 1 else 'are'} gathered in “more” boxes"

@@ -136,7 +136,7 @@ def _map_rows(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: b
         "lanes",
         layout.height + 6,
         join(draw_lanes(spec, layout, prefix=prefix, live=live), draw_overlays(spec, layout)),
-        name_lanes(spec, layout),
+        name_lanes(layout),
     )
     return [*stage_rows(spec, layout), lanes, *lower_rows(spec, layout), _legend(spec, layout)]
 

@@ -80,7 +80,10 @@ def draw_lanes(spec: MapSpecification, layout: MapLayout, *, prefix: str, live: 
             *(_ground(cell, worst_share, cell.drop_off is not None and cell.drop_off is worst) for cell in layout.cells)
         ),
         group(*flows, class_="flows"),
-        group(*(_node(placed, most, prefix, live) for placed in layout.nodes), class_="nodes"),
+        group(
+            *(_node(placed, most, prefix, live, whose=layout.bands[placed.lane].shared) for placed in layout.nodes),
+            class_="nodes",
+        ),
         group(*(_caption(cell) for cell in layout.cells if cell.caption)),
         group(*_badges(spec, layout)),
     )
@@ -90,18 +93,21 @@ def _rule(layout: MapLayout, band: Band) -> Svg:
     return element("line", x1=0, x2=layout.width, y1=band.y - 9, y2=band.y - 9, class_="rule")
 
 
-def name_lanes(spec: MapSpecification, layout: MapLayout) -> Svg:
+def name_lanes(layout: MapLayout) -> Svg:
     """Name the lanes in the margin, each with its colour, how many journeys touch it and how many of them convert."""
-    return join(*(_lane_name(spec, band) for band in layout.bands if band.name))
+    return join(*(_lane_name(band) for band in layout.bands if band.name))
 
 
-def _lane_name(spec: MapSpecification, band: Band) -> Svg:
-    lane = spec.lanes[band.index]
+def _lane_name(band: Band) -> Svg:
+    lane = band.lanes[0]
     y = band.y + 19.0
     parts = [element("rect", x=0, y=band.y + 2, width=4, height=band.height - 4, rx=2, class_="fill")]
     for line in wrap(legible(band.name), 13, LANE_NAME_WIDTH, lines=2, bold=True):
         parts.append(label(14, y, line, "t13"))
         y += 15
+    if band.shared:
+        note = f"Channels without a lane of their own: {', '.join(legible(each.name) for each in band.lanes)}"
+        return group(title(note), *parts, class_=f"c{band.index % N_LANE_COLOURS}")
     if lane.n_journeys is not None:
         parts.append(label(14, y + 1, plural(lane.n_journeys, "journey"), "quiet"))
         y += 15
@@ -162,7 +168,8 @@ def _caption(cell: Cell) -> Svg:
     )
 
 
-def _node(placed: PlacedNode, most: int, prefix: str, live: bool) -> Svg:
+def _node(placed: PlacedNode, most: int, prefix: str, live: bool, *, whose: bool) -> Svg:
+    """A touchpoint; with `whose`, its channel is said as well."""
     box, node = placed.box, placed.node
     marks = (
         {
@@ -190,7 +197,8 @@ def _node(placed: PlacedNode, most: int, prefix: str, live: bool) -> Svg:
     if node.kind in _ERRORS:
         parts.append(label(x, box.y + 18, "!", "t12 bad"))
         x, room = x + 8, room - 8
-    parts.append(label(x, box.y + 18, fit(legible(node.touchpoint), 12, room), "t12"))
+    name = f"{legible(node.channel)}: {legible(node.touchpoint)}" if whose else legible(node.touchpoint)
+    parts.append(label(x, box.y + 18, fit(name, 12, room), "t12"))
     parts.append(label(box.right - 8, box.y + 18, number_text, "quiet", anchor="end"))
     bar = max(2.0, (box.width - 16) * (node.n_journeys or 0) / most)
     parts.append(
@@ -234,7 +242,7 @@ def path_data(route: Route) -> str:
 def _badges(spec: MapSpecification, layout: MapLayout) -> list[Svg]:
     """Number the places that the list of opportunities speaks of."""
     column = {c.name: c.index for c in layout.columns}
-    lane = {b.name: b.index for b in layout.bands}
+    lane = {each.name: band.index for band in layout.bands for each in band.lanes}
     cells = {(cell.column, cell.lane): cell for cell in layout.cells}
     used: dict[tuple[int, int], int] = {}
     badges = []

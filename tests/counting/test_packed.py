@@ -52,3 +52,14 @@ def test_tables_hold_the_rows_of_each_cell_and_those_that_are_flagged() -> None:
     assert {(a, b): (n, m) for a, b, n, m in table.rows()} == {key: (n, some[key]) for key, n in every.items()}
     counted_plainly = plain.table(TableSpec({"label": pl.String}, {"n": "sum"}, folded=False))
     assert dict(counted_plainly.rows()) == Counter(a for a, _, _ in rows)
+
+
+def test_a_table_without_rows_is_like_those_of_other_blocks() -> None:
+    tables = []
+    for codes in ([], [1, 1]):
+        counts = RowCounts()
+        counts.add(
+            Packed(np.array(codes, dtype=np.int64), ({"label": label_column(LABELS)},)), np.zeros(len(codes), np.uint8)
+        )
+        tables.append(counts.table(TableSpec({"label": pl.String}, {"n": "sum"})))
+    assert pl.concat(tables).rows() == [("a", 0, 2)]

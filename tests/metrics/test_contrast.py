@@ -56,6 +56,11 @@ PAUSES = ("wait", "abandoned_session")
 MOVES = ("repeat", "loop", "back_step", *PAUSES)
 
 
+def loses(step: Step) -> bool:
+    """Whether a step loses its journey by definition: by its touchpoint, or by a column of its own."""
+    return step.get("loses", str(step["touchpoint"] == CLOSED)) == "True"
+
+
 def compared(journeys: jm.Journeys, marks: Marks) -> dict[object, tuple[int, float, float]]:
     """Marker → mature journeys, and the standardised shares with and without, by loops over the definition.
 
@@ -66,7 +71,7 @@ def compared(journeys: jm.Journeys, marks: Marks) -> dict[object, tuple[int, flo
     for head, steps in walks(journeys):
         won, there = head["status"] == "converted", set()
         for i, step in enumerate(steps):
-            if step["touchpoint"] == CLOSED:
+            if loses(step):
                 continue
             place = step["stage"], step["channel"], step["touchpoint"]
             there |= {step["stage"], place} | ({(place, "went on")} if i + 1 < len(steps) or won else set())
@@ -93,6 +98,15 @@ def compared(journeys: jm.Journeys, marks: Marks) -> dict[object, tuple[int, flo
     return answer
 
 
+def users_by_mark(journeys: jm.Journeys, marks: Marks) -> dict[object, set[object]]:
+    """Marker → users of mature journeys that meet it before the goal."""
+    people: dict[object, set[object]] = defaultdict(set)
+    for head, steps in walks(journeys):
+        for marker, _ in marks(steps, head["goal_at"]):
+            people[marker].add(head["user"])
+    return people
+
+
 def visited(steps: list[Step], goal_at: object) -> list[tuple[tuple[object, ...], int]]:
     return [((step["touchpoint"],), i) for i, step in enumerate(steps) if step["touchpoint"] != CLOSED]
 
@@ -110,7 +124,7 @@ def stumbled(steps: list[Step], goal_at: object) -> list[tuple[tuple[object, ...
     goal = [] if goal_at is None else [{"timestamp": goal_at}]
     for i, step in enumerate(steps):
         place = (step["channel"], step["touchpoint"])
-        if step["touchpoint"] == CLOSED:
+        if loses(step):
             continue
         if step["kind"] != "(unknown)":
             found.append(((step["kind"], *place), i))
@@ -122,7 +136,7 @@ def stumbled(steps: list[Step], goal_at: object) -> list[tuple[tuple[object, ...
                 found.append((("abandoned_session", *place), i))
         after = steps[i + 1] if i + 1 < len(steps) else step
         ranks = [ORDER.index(each["stage"]) if each["stage"] in ORDER else None for each in (step, after)]
-        if after["touchpoint"] != CLOSED and None not in ranks and ranks[1] < ranks[0]:
+        if not loses(after) and None not in ranks and ranks[1] < ranks[0]:
             found.append((("back_step", *place), i))
         if not i:
             continue
@@ -152,10 +166,7 @@ def test_every_row_equals_a_loop_over_the_definition(
     if "friction" in keys:  # detours have a test of their own
         frame = frame.filter(pl.col("friction") != "detour")
     assert {tuple(row[k] for k in keys) for row in frame.iter_rows(named=True)} == set(expected)
-    people: dict[object, set[object]] = defaultdict(set)
-    for head, steps in walks(journeys):
-        for marker, _ in marks(steps, head["goal_at"]):
-            people[marker].add(head["user"])
+    people = users_by_mark(journeys, marks)
     for row in frame.iter_rows(named=True):
         assert row["n_users"] == len(people[tuple(row[k] for k in keys)])
         n, with_, without = expected[tuple(row[k] for k in keys)]
@@ -179,33 +190,37 @@ def test_a_place_that_is_only_visited_after_the_goal_is_no_friction() -> None:
 
 
 @pytest.mark.parametrize("split", [None, "user"])
-@pytest.mark.parametrize("staged", [True, False], ids=["stage map", "a column called stage"])
-@pytest.mark.parametrize("seed", range(4))
-def test_frictions_of_odd_logs_equal_a_loop_over_the_definition(seed: int, staged: bool, split: str | None) -> None:
-    """Losing touchpoints in the middle, null channels, touchpoints of no stage, places in several stages, open journeys."""
-    toss = random.Random(f"{seed} {staged} {split}")
+@pytest.mark.parametrize("staged", [True, False], ids=["stage map", "columns called stage and kind"])
+@pytest.mark.parametrize("lost_at", [[CLOSED], {"loses": "True"}], ids=["touchpoint", "column"])
+@pytest.mark.parametrize("seed", range(3))
+def test_frictions_of_odd_logs_equal_a_loop_over_the_definition(
+    seed: int, lost_at: object, staged: bool, split: str | None
+) -> None:
+    """Losing steps in the middle, null channels, touchpoints of no stage, places in several stages and of several kinds."""
+    toss = random.Random(f"{seed} {lost_at} {staged} {split}")
     stages = {"awareness": ["a", "b"], "consideration": ["c"], "purchase": ["d", "e", "order", "account_closed"]}
     rows = [
         (toss.randrange(60), toss.randrange(30 * DAY // 600) * 600, what, toss.choice(["web", "app", None]),
-         toss.choice(["awareness", "purchase"]), toss.choice([None, "error"]))
+         toss.choice(["awareness", "purchase"]), toss.choice([None, None, "error", "complaint"]),
+         str(what == CLOSED if lost_at == [CLOSED] else toss.random() < 0.1))
         for what in toss.choices([*"abcdef", "order", "account_closed"], [6, 4, 6, 5, 4, 2, 2, 1], k=900)
     ]  # fmt: skip
-    log = pl.DataFrame(rows, schema=["u", "t", "what", "where", "stage", "kind"], orient="row")
+    log = pl.DataFrame(rows, schema=["u", "t", "what", "where", "stage", "kind", "loses"], orient="row")
     events = jm.read_events(
         log, user="u", timestamp="t", time_unit="s", touchpoint="what", channel="where",
         stages=jm.StageMap.of(stages, touchpoints=[{"match": "e", "kind": "error"}]) if staged else None,
-        attributes=[] if staged else ["stage", "kind"],
+        attributes=["loses"] if staged else ["stage", "kind", "loses"],
     )  # fmt: skip
     journeys = jm.build_journeys(
-        events, goal="order", lost_at=[CLOSED], idle="6d", **({} if split is None else {"split": split})
+        events, goal="order", lost_at=lost_at, idle="6d", **({} if split is None else {"split": split})
     )
-    expected = compared(journeys, stumbled)
+    expected, people = compared(journeys, stumbled), users_by_mark(journeys, stumbled)
     frame = jm.friction(journeys).frame.filter((pl.col("n") > 0) & (pl.col("friction") != "detour"))
     seen = set()
     for row in frame.iter_rows(named=True):
         seen.add(key := (row["friction"], row["channel"], row["touchpoint"]))
         n, with_, without = expected[key]
-        assert row["n"] == n
+        assert (row["n"], row["n_users"]) == (n, len(people[key]))
         assert row["converted_with"] == (None if math.isnan(with_) else pytest.approx(with_, abs=1e-12))
         assert row["converted_without"] == (None if math.isnan(without) else pytest.approx(without, abs=1e-12))
     if not staged:  # a plain column has no order to step back in, and no stage of the goal

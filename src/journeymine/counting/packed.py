@@ -182,9 +182,9 @@ class CellCounts:
     def table(self, spec: TableSpec, kinds: Mapping[str, npt.NDArray[np.bool_]]) -> pl.DataFrame:
         """One row per cell and fold, where codes are ``fold * n_kinds + kind``: a column counts the rows of the kinds it flags."""
         n_kinds = len(next(iter(kinds.values())))
-        place, kind, n, starts = self._numbers.by_cell(n_kinds)
-        if not len(place):
+        if self._at is None:
             return spec.empty()
+        place, kind, n, starts = self._numbers.by_cell(n_kinds)
         n_folds = self._n_codes // n_kinds
         cell = place // n_folds
         columns = {

@@ -179,7 +179,7 @@ def sized(
             )
             for i, s in enumerate(stages)
         ),
-        lanes=tuple(Lane(name=c, n_journeys=1_000_000, converted=estimate(0.2, 900)) for c in lanes),
+        lanes=tuple(Lane(name=c, n_journeys=1_000_000, converted_later=estimate(0.2, 900)) for c in lanes),
         nodes=tuple(nodes),
         flows=tuple(flows),
         drop_offs=drops,

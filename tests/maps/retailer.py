@@ -97,7 +97,7 @@ def retailer(*, zooms: bool = True) -> MapSpecification:
             Lane(
                 name=lane,
                 n_journeys=sum(x.n_journeys or 0 for x in nodes if x.channel == lane) // 2,
-                converted=estimate(rng.uniform(0.12, 0.34), 4000),
+                converted_later=estimate(rng.uniform(0.12, 0.34), 4000),
             )
             for lane in lanes
         ),

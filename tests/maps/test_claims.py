@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import journeymine as jm
+from journeymine.maps.compose import answer_map
 from journeymine.maps.compose_findings import pain_points
 from journeymine.maps.compose_flows import last_touchpoints
 from journeymine.maps.compose_opportunities import said_of_who_answered
@@ -104,11 +105,73 @@ def test_without_a_goal_nothing_is_said_of_conversion_or_loss(stages: Any) -> No
     shown = jm.journey_map(journeys_of(rows, "channel", stages=stages), min_group=1)
     spec = shown.spec
     assert {node.converted for node in spec.nodes} == {flow.converted for flow in spec.flows} == {None}
-    assert {lane.converted for lane in spec.lanes} == {stage.converted_later for stage in spec.stages} == {None}
+    assert {lane.converted_later for lane in spec.lanes} == {stage.converted_later for stage in spec.stages} == {None}
     assert {stage.n_lost_here for stage in spec.stages} == {None}
     text = shown.to_markdown()
     assert "| Convert" not in text
     assert "Lost here" not in text
+
+
+def called_before_and_after() -> jm.Journeys:
+    """60 look and order; 40 call first, and 10 of these order; 30 call after they ordered, and all get a parcel."""
+    rows: list[Row] = []
+    for who, n, steps in (
+        ("order", 60, ("look", "order", "parcel")),
+        ("call", 30, ("look", "call")),
+        ("call and order", 10, ("look", "call", "order", "parcel")),
+        ("order and call", 30, ("look", "order", "call", "parcel")),
+    ):
+        for user in range(n):
+            rows += [(f"{who} {user}", user + 0.1 * i, step, CHANNEL_OF[step]) for i, step in enumerate(steps)]
+    stages = {"see": ["look"], "buy": ["call", "order"], "have": ["parcel"]}
+    until = int((FIRST + timedelta(days=300)).timestamp() * 1_000_000)
+    return journeys_of(rows, "channel", stages=stages, goal="order", observed_until=until)
+
+
+CHANNEL_OF = {"look": "web", "order": "web", "call": "phone", "parcel": "post"}
+
+
+@pytest.mark.parametrize("with_stages", [True, False])
+def test_a_lane_tells_who_converts_after_coming_there_as_a_stage_does(with_stages: bool) -> None:
+    journeys = called_before_and_after() if with_stages else coin_tosses_without_stages()
+    spec = jm.journey_map(journeys, min_group=1).spec
+    frame = jm.drop_off(journeys, by="channel").frame
+    of_channel = {row["channel"]: row for row in frame.iter_rows(named=True)}
+    touched = jm.conversion(journeys, by="channel", channel_of="any").frame
+    n_journeys = dict(touched.select("channel", "n_journeys").iter_rows())
+    assert {lane.name: lane.n_journeys for lane in spec.lanes} == n_journeys
+    for lane in spec.lanes:
+        if lane.name == "post":
+            assert lane.converted_later is None, "it lies in a stage after the goal, from which nobody converts"
+            continue
+        row = of_channel[lane.name]
+        told = lane.converted_later
+        assert told is not None
+        assert (told.value, told.lower, told.upper, told.n) == (
+            row["converted_share"], row["converted_share_lower"], row["converted_share_upper"], row["n"],
+        )  # fmt: skip
+    if with_stages:
+        (phone,) = (lane for lane in spec.lanes if lane.name == "phone")
+        assert phone.converted_later is not None
+        assert phone.converted_later.value == 10 / 70
+        assert "| phone | 70 | 14.3" in jm.journey_map(journeys, min_group=1).to_markdown()
+
+
+def coin_tosses_without_stages() -> jm.Journeys:
+    draw, rows = random.Random(11), []
+    for user in range(200):
+        steps = [draw.choice("abg") for _ in range(draw.randint(1, 5))]
+        rows += [(f"u{user}", user + 0.01 * i, step, draw.choice(["web", "app"])) for i, step in enumerate(steps)]
+    return journeys_of(rows, "channel", goal="g")
+
+
+def test_answers_without_those_of_lanes_say_how_many_touch_them_only() -> None:
+    journeys = called_before_and_after()
+    results = answer_map(journeys)
+    del results["lanes"]
+    spec = jm.journey_map(results, min_group=1).spec
+    assert {lane.converted_later for lane in spec.lanes} == {None}
+    assert {lane.name: lane.n_journeys for lane in spec.lanes}["phone"] == 70
 
 
 def test_one_is_said_in_the_singular() -> None:

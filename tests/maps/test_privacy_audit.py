@@ -30,22 +30,35 @@ OTHER = "(any touchpoint that is not drawn)"
 # --- one size less another ------------------------------------------------------------------------------------------
 
 
-def layers(n: int | None, found: Estimate | None) -> dict[str, int]:
-    """A set of journeys: all of them, the mature, those that convert and those that do not, as far as they are told."""
+INSIDE = (("all", "all"), ("mature", "mature"), ("converted", "converted"), ("rest", "rest"), ("later", "converted"),
+          ("rest", "not later"))  # fmt: skip
+"""What of a set lies in what of the sets around it."""
+
+
+def layers(n: int | None, found: Estimate | None, *, later: bool = False) -> dict[str, int]:
+    """A set of journeys: all of them, the mature, those that convert (or convert later) and those that do not, as far as told."""
     mature = found.n if found is not None else None
     won = round(found.value * mature) if found is not None and found.value is not None and mature else None
-    told = {"all": n, "mature": mature, "converted": won, "rest": None if won is None else (mature or 0) - won}
+    ends = ("later", "not later") if later else ("converted", "rest")
+    told = {"all": n, "mature": mature, ends[0]: won, ends[1]: None if won is None else (mature or 0) - won}
     return {name: size for name, size in told.items() if size is not None}
 
 
 def sets_and_what_they_lie_in(spec: MapSpecification) -> Iterator[tuple[str, dict[str, int], list[str]]]:
     header = spec.header
+
+    def alone(channel: str) -> list[str]:
+        """The only touchpoint of a channel: whoever converts later from there converts by it."""
+        inside = [node.id for node in spec.nodes if node.channel == channel]
+        return [f"node {each}" for each in inside if len(inside) == 1]
+
     top = {"all": header.n_journeys, "mature": header.n_mature, "converted": header.n_converted}
     if header.n_mature is not None and header.n_converted is not None:
         top["rest"] = header.n_mature - header.n_converted
     yield "all", {name: size for name, size in top.items() if size is not None}, []
     for lane in spec.lanes:
-        yield f"lane {lane.name}", layers(lane.n_journeys, lane.converted), ["all"]
+        size = layers(lane.n_journeys, lane.converted_later, later=True)
+        yield f"lane {lane.name}", size, ["all", *alone(lane.name)]
     for stage in spec.stages:
         yield f"stage {stage.name}", {"mature": stage.n_reached} if stage.n_reached is not None else {}, ["all"]
     for place in spec.drop_offs:
@@ -75,11 +88,11 @@ def small_differences(spec: MapSpecification, k: int) -> list[tuple[str, str, st
     sets = list(sets_and_what_they_lie_in(spec))
     sizes = {name: size for name, size, _ in sets}
     found = [
-        (layer, name, outer, sizes[outer][layer] - n)
+        (layer, name, outer, sizes[outer][whole] - size[layer])
         for name, size, around in sets
         for outer in around
-        for layer, n in size.items()
-        if outer in sizes and layer in sizes[outer]
+        for layer, whole in INSIDE
+        if outer in sizes and layer in size and whole in sizes[outer]
     ]
     found += [
         ("young", name, name, size["all"] - size["mature"]) for name, size, _ in sets if {"all", "mature"} <= set(size)
@@ -264,6 +277,25 @@ def test_how_often_a_flow_is_taken_does_not_tell_how_many_take_it() -> None:
     spec = jm.journey_map(first, min_group=10).spec
     assert small_differences(spec, 10) == []
     assert ("x:a", "x:b") in {(flow.source, flow.target) for flow in spec.flows}
+
+
+def test_who_converts_by_a_channel_does_not_tell_how_many_came_there_after_the_goal_only() -> None:
+    """Of 554 who pass ``c``, the only touchpoint of its channel, 254 reach the goal, 4 of them before they come there."""
+    ways = ((100, "l g"), (200, "l c g"), (50, "l c g c"), (300, "l c"), (4, "l g c"))
+    log = pl.DataFrame([*paths(*ways, month="2026-01", tag="p")], schema=["user", "ts", "what"], orient="row")
+    channel = pl.when(pl.col("what") == "c").then(pl.lit("phone")).otherwise(pl.lit("web"))
+    events = jm.read_events(log.with_columns(where=channel), user="user", timestamp="ts", touchpoint="what",
+                            channel="where", timezone="UTC", stages={"look": ["l"], "buy": ["c", "g"]})  # fmt: skip
+    journeys = jm.build_journeys(events, goal="g", observed_until=instant_of("2026-06-01"))
+    open_spec, spec = (jm.journey_map(journeys, min_group=k).spec for k in (1, 10))
+    assert ("later", "lane phone", "node phone:c", 4) in small_differences(open_spec, 10)
+    assert small_differences(spec, 10) == []
+    (lane,) = (lane.converted_later for lane in spec.lanes if lane.name == "phone")
+    (node,) = (node.converted for node in spec.nodes if node.channel == "phone")
+    assert lane is not None
+    assert node is not None
+    assert lane.value == 250 / 554
+    assert node.value is None
 
 
 @pytest.mark.parametrize("goal", [None, "d"])

@@ -152,8 +152,11 @@ def test_names_that_run_from_right_to_left_stand_apart(shop: MapSpecification) -
 
 def test_a_lane_says_whose_conversion_it_tells(shop: MapSpecification) -> None:
     said = [element.text or "" for element in ET.fromstring(to_svg(shop)).iter(f"{NS}title")]
-    known = [lane for lane in shop.lanes if lane.converted is not None and lane.converted.value is not None]
+    known = [lane for lane in shop.lanes if lane.converted_later is not None and lane.converted_later.value is not None]
     assert known
     for lane in known:
-        (note,) = (text for text in said if text.startswith(f"{lane.name}: ") and "convert" in text)
-        assert note.endswith("only to reach the goal, or after it")
+        (note,) = (text for text in said if text.startswith(f"{lane.name}: ") and "goal" in text)
+        assert note.endswith("% of the mature ones reach the goal after they first came here")
+    margin = [element.text or "" for element in ET.fromstring(to_svg(shop)).iter(f"{NS}text")]
+    assert sum(text.endswith("% convert later") for text in margin) == len(known)
+    assert not [text for text in margin if text.endswith("% convert")]

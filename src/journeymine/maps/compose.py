@@ -20,7 +20,17 @@ from journeymine.maps import compose_words as words
 from journeymine.maps.compose_findings import moments_of_truth, pain_points
 from journeymine.maps.compose_flows import MAX_FLOWS, examples, flows, last_touchpoints, neighbours, terminals
 from journeymine.maps.compose_opportunities import emotion, opportunities, priced, ranking
-from journeymine.maps.compose_places import drop_offs, estimate, lanes, node_id, nodes, stages, typical_columns
+from journeymine.maps.compose_places import (
+    after_goal,
+    drop_offs,
+    estimate,
+    lanes,
+    node_id,
+    nodes,
+    stages,
+    typical_columns,
+    with_lanes,
+)
 from journeymine.maps.evidence import Filtered
 from journeymine.maps.privacy import withhold
 from journeymine.maps.privacy_rounding import step_of
@@ -98,7 +108,7 @@ def compose(
             f"min_group={min_group!r}", hint="give a whole number of users: 10, or 1 to show all there is"
         )
     times = _times(results)
-    results = withhold(results, min_group, beside, max_flows=max_flows)
+    results = withhold(with_lanes(results), min_group, [with_lanes(other) for other in beside], max_flows=max_flows)
     basis, is_rounded = results["conversion"].basis, step_of(min_group) > 1
     node_frame, edges = results["nodes"].frame, results["flows"].frame
     columns = typical_columns(results["order"].frame) if "order" in results else {}
@@ -119,13 +129,15 @@ def compose(
     known = {node.channel for node in drawn.values()}
     owners = {node.touchpoint: node.owner for node in drawn.values() if node.owner}
     lane_order = _lane_order(channel_frame, drawn, place_names)
+    after = after_goal(place_names, goal_stage) if stage_frame is not None else set()
+    converting = {node.channel for node in drawn.values() if node.stage not in after}
     pains = pain_points(_frame_of(results, "friction"), _frame_of(results, "handoffs"), owners, is_rounded=is_rounded)
     feelings = emotion(results.get("satisfaction"), place_names)
     there = {name for name in ("stage", "channel", "owner") if name in node_frame.columns}
     spec = MapSpecification(
         header=header,
         stages=drawn_stages,
-        lanes=tuple(lane for lane in lanes(channel_frame, lane_order) if lane.name in known or channel_frame is None),
+        lanes=tuple(x for x in lanes(channel_frame, lane_order, converting) if x.name in known or channel_frame is None),
         nodes=tuple(drawn.values()),
         flows=flows(edges, drawn, place_names, max_flows),
         terminals=terminals(edges, drawn),
@@ -152,7 +164,7 @@ def _without_goal(spec: MapSpecification) -> MapSpecification:
         spec,
         nodes=tuple(replace(node, converted=None) for node in spec.nodes),
         flows=tuple(replace(flow, converted=None) for flow in spec.flows),
-        lanes=tuple(replace(lane, converted=None) for lane in spec.lanes),
+        lanes=tuple(replace(lane, converted_later=None) for lane in spec.lanes),
         stages=tuple(
             replace(stage, converted_later=None)
             if stage.lost_here is None or stage.lost_here.value is not None or stage.n_lost_here

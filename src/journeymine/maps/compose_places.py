@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from journeymine.columns import SINGLE_CHANNEL, UNMAPPED
+from journeymine.counting.result import Result
 from journeymine.journeys.journeys import pair_label
 from journeymine.maps.evidence import WITHHELD, Estimate, Neighbour
 from journeymine.maps.findings import DropOff
 from journeymine.maps.specification import Lane, Node, Stage
 
-__all__ = ["MAX_NODES", "drop_offs", "estimate", "lanes", "node_id", "nodes", "stages", "typical_columns"]
+__all__ = [
+    "MAX_NODES",
+    "after_goal",
+    "drop_offs",
+    "estimate",
+    "lanes",
+    "node_id",
+    "nodes",
+    "stages",
+    "typical_columns",
+    "with_lanes",
+]
 
 Row = Mapping[str, Any]
 COLUMNS = 5
@@ -49,7 +62,7 @@ def stages(frame: pl.DataFrame | None, names: Iterable[str], last: Mapping[str, 
     rows = {row["stage"]: row for row in frame.rows(named=True)} if frame is not None else {}
     names = tuple(names)
     given = [name for name in names if name != UNMAPPED]
-    after_goal = set(given[given.index(goal_stage) + 1 :]) if goal_stage in given else set()
+    after = after_goal(names, goal_stage)
     return tuple(
         _stage(
             rows[name],
@@ -58,7 +71,7 @@ def stages(frame: pl.DataFrame | None, names: Iterable[str], last: Mapping[str, 
             n_mature,
             dwell.get(name, (None, None)),
             goes_on=name not in (UNMAPPED, *given[-1:]),
-            converts=name not in after_goal,
+            converts=name not in after,
         )
         if name in rows and n_mature
         else Stage(name=name, is_goal=name == goal_stage)
@@ -96,17 +109,53 @@ def _reached(row: Row, n_mature: int) -> Estimate:
     return Estimate(value=row["n"] / n_mature, n=n_mature)
 
 
-def lanes(frame: pl.DataFrame | None, order: Iterable[str]) -> tuple[Lane, ...]:
-    """One lane per channel, those that journeys usually meet first on top."""
+def after_goal(names: Iterable[str], goal_stage: str | None) -> set[str]:
+    """Stages after that of the goal: from them nobody converts later."""
+    given = [name for name in names if name != UNMAPPED]
+    return set(given[given.index(goal_stage) + 1 :]) if goal_stage in given else set()
+
+
+def with_lanes(results: Mapping[str, Result]) -> dict[str, Result]:
+    """The answers with one for the lanes, ``channels``: how many journeys touch each channel, and what became of them.
+
+    `Conversion` counts all that touch it, service journeys too; `DropOff` those of them that convert later. Answers
+    without the latter, as of an older state, say how many they are only.
+    """
+    others = {name: result for name, result in results.items() if name not in ("channels", "lanes")}
+    if "channels" not in results:
+        return others
+    touched = results["channels"].frame.select("channel", "n_journeys", "n", "n_users")
+    came = results.get("lanes", results.get("places"))
+    if came is None or "stage" in came.frame.columns:
+        return {**others, "channels": replace(results["channels"], frame=touched, least_users={})}
+    kept = [name for name in came.frame.columns if name.startswith("converted_") or name in ("sparse", "reason")]
+    found = came.frame.select("channel", *kept).with_row_index("_at")
+    frame = touched.join(found, on="channel", how="left", maintain_order="left")
+    behind = came.least_users.get(came.name)
+    least = {}
+    if behind is not None and behind.height == found.height:
+        shares = behind.select(name for name in behind.columns if name.startswith("converted_"))
+        joined = frame.select("_at").join(shares.with_row_index("_at"), on="_at", how="left", maintain_order="left")
+        least = {came.name: joined.drop("_at").fill_null(0)}
+    frame = frame.drop("_at").with_columns(pl.col("converted_later").fill_null(0))
+    return {**others, "channels": replace(came, frame=frame, tables={}, least_users=least)}
+
+
+def lanes(frame: pl.DataFrame | None, order: Iterable[str], converting: Collection[str]) -> tuple[Lane, ...]:
+    """One lane per channel, those that journeys usually meet first on top; from the `converting` ones some may convert later."""
     if frame is None:
         return (Lane(name=SINGLE_CHANNEL),)
     rows = {row["channel"]: row for row in frame.iter_rows(named=True)}
-    names = dict.fromkeys([*order, *rows])
+    told = converting if "converted_share" in frame.columns else ()
     return tuple(
-        Lane(name=name, n_journeys=rows[name]["n_journeys"], converted=estimate(rows[name], "share"))
+        Lane(
+            name=name,
+            n_journeys=rows[name]["n_journeys"],
+            converted_later=estimate(rows[name], "converted_share") if name in told else None,
+        )
         if name in rows
         else Lane(name=name)
-        for name in names
+        for name in dict.fromkeys([*order, *rows])
     )
 
 

@@ -233,7 +233,7 @@ def _bands(
 
 def _name_height(lane: Lane) -> float:
     """Room for a lane's name in the margin, with what is said below it."""
-    said = (lane.n_journeys is not None) + (lane.converted is not None)
+    said = (lane.n_journeys is not None) + (lane.converted_later is not None)
     lines = wrap(legible(lane.name), 13, LANE_NAME_WIDTH, lines=2, bold=True)
     return 8.0 + 15.0 * (len(lines) + said) if lane.name else 0.0
 

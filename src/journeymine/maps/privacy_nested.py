@@ -2,10 +2,11 @@
 
 Sets of journeys lie in each other: those of a flow in those of its touchpoints, these in those of their channel, stage
 and place, and all in the whole. Where two sizes are shown, so is that of the rest; of a rest of too few, one size is
-not shown. The same holds for those among them that are mature, that convert, and that do not. It is the smaller set's
-size that goes, except that ends and starts of journeys stay: they are parts of the circulation (see `disclosure`). How
-many *times* a flow is taken stays too; where no journey takes it twice, that is its journeys again, and the larger
-set's size goes.
+not shown. The same holds for those among them that are mature, that convert, and that do not. Of a channel it is told
+how many convert *later*: they are among all who convert, and those who pass one of its touchpoints and do not convert
+are among its others. It is the smaller set's size that goes, except that ends and starts of journeys stay: they are
+parts of the circulation (see `disclosure`). How many *times* a flow is taken stays too; where no journey takes it
+twice, that is its journeys again, and the larger set's size goes.
 
 How many users a rest has is not known. It counts as too few below `min_group` users' usual number of journeys.
 """
@@ -29,18 +30,26 @@ __all__ = ["close_to_all", "nested"]
 
 Name = tuple[str, ...]
 Row = Mapping[str, Any]
-_JUDGED = ("mature", "converted", "rest")
+_JUDGED = (
+    ("mature", "mature"), ("converted", "converted"), ("rest", "rest"), ("later", "converted"), ("rest", "not_later"),
+)  # fmt: skip
+"""What of a set lies in what of a larger one."""
 _TOP: Name = ("top",)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """Journeys of a set, and those of them that are mature, that convert and that do not; None is not shown."""
+    """Journeys of a set, and those of them that are mature, that convert and that do not; None is not shown.
+
+    `later` reach the goal after they come to the set, `not_later` are the other mature ones.
+    """
 
     all: int | None = None
     mature: int | None = None
     converted: int | None = None
     rest: int | None = None
+    later: int | None = None
+    not_later: int | None = None
 
 
 def nested(shown: Mapping[str, Result], min_group: int) -> set[Name]:
@@ -83,7 +92,7 @@ class _Nest:
         """Withhold of `name` what the difference of the two would lay open."""
         if self._is_few(inner.all, outer.all):
             self._withhold_all(name)
-        if any(self._is_few(getattr(inner, layer), getattr(outer, layer)) for layer in _JUDGED):
+        if any(self._is_few(getattr(inner, part), getattr(outer, whole)) for part, whole in _JUDGED):
             self._withhold_judged(name)
 
     def _withhold_all(self, name: Name) -> None:
@@ -92,7 +101,7 @@ class _Nest:
 
     def _withhold_judged(self, name: Name) -> None:
         self.withheld.add(("judged", *name))
-        self.sizes[name] = replace(self.sizes[name], mature=None, converted=None, rest=None)
+        self.sizes[name] = _Sizes(self.sizes[name].all)
 
     def _is_few(self, inner: int | None, outer: int | None) -> bool:
         return inner is not None and outer is not None and 0 < outer - inner < self.limit
@@ -115,11 +124,18 @@ def _sizes(row: Row, mature: str, share: str) -> _Sizes:
     return _Sizes(row["n_journeys"], row[mature], row["converted"] if told else None, rest)
 
 
+def _later(row: Row) -> _Sizes:
+    """Sizes of a channel, of which it is told how many reach the goal after they came there."""
+    told = row["n"] is not None and row.get("converted_share") is not None
+    later, not_later = (row["converted_later"], row["n"] - row["converted_later"]) if told else (None, None)
+    return _Sizes(row["n_journeys"], row["n"], later=later, not_later=not_later)
+
+
 def _sets(shown: Mapping[str, Result]) -> Iterator[tuple[Name, _Sizes, list[Name]]]:
     """Every set that the map tells of, larger ones first, with the sets that it lies in."""
     if "channels" in shown:
         for row in shown["channels"].frame.rows(named=True):
-            yield ("lane", row["channel"]), _sizes(row, "n", "share"), [_TOP]
+            yield ("lane", row["channel"]), _later(row), [_TOP]
     for row in shown["stages"].frame.rows(named=True) if "stages" in shown else ():
         yield ("stage", row["stage"]), _Sizes(mature=row["n"]), [_TOP]
     for row in shown["places"].frame.rows(named=True) if "places" in shown else ():

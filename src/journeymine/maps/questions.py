@@ -53,6 +53,8 @@ def map_measures(columns: Iterable[str], *, scale: Any = None) -> dict[str, Meas
     if channel:
         asked["handoffs"] = Handoffs()
         asked["channels"] = Conversion(by="channel", channel_of="any")
+    if channel and "stage" in there:
+        asked["lanes"] = DropOff(by="channel")  # without stages, these are the places
     if "stage" in there:
         asked["stages"] = DropOff(by="stage")
         asked["dwell"] = Dwell(by="stage")

@@ -117,13 +117,13 @@ class Stage:
 class Lane:
     """One swim lane: a channel. The single lane of a log without channels is named ``""``.
 
-    `converted` is of all mature journeys that touch the channel, also only to reach the goal, or after it: a channel
-    that is used for nothing else reads near 100 %.
+    `converted_later` is of all mature journeys that touch the channel: the share that reaches the goal after the first
+    step there, as at a stage. None where the channel is used in stages after the goal only.
     """
 
     name: str
     n_journeys: int | None = None
-    converted: Estimate | None = None
+    converted_later: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,7 @@ def _rule(layout: MapLayout, band: Band) -> Svg:
 
 
 def name_lanes(layout: MapLayout) -> Svg:
-    """Name the lanes in the margin, each with its colour, how many journeys touch it and how many of them convert."""
+    """Name the lanes in the margin, each with its colour, how many journeys touch it and how many convert later."""
     return join(*(_lane_name(band) for band in layout.bands if band.name))
 
 
@@ -112,9 +112,9 @@ def _lane_name(band: Band) -> Svg:
         parts.append(label(14, y + 1, plural(lane.n_journeys, "journey"), "quiet"))
         y += 15
     note = f"{legible(band.name)}: {plural(lane.n_journeys, 'journey')}"
-    if lane.converted is not None and lane.converted.value is not None:
-        parts.append(label(14, y + 1, f"{share(lane.converted)} convert", "quiet"))
-        note += f"; {share(lane.converted)} convert, counting those that come here only to reach the goal, or after it"
+    if lane.converted_later is not None and lane.converted_later.value is not None:
+        parts.append(label(14, y + 1, f"{share(lane.converted_later)} convert later", "quiet"))
+        note += f"; {share(lane.converted_later)} of the mature ones reach the goal after they first came here"
     return group(title(note), *parts, class_=f"c{band.index % N_LANE_COLOURS}")
 
 

@@ -154,9 +154,9 @@ def _channels(spec: MapSpecification) -> Table:
     return table_of(
         "channels",
         "Channels",
-        "Channel|#Journeys|#Convert",
+        "Channel|#Journeys|#Convert later",
         (
-            (legible(lane.name), count(lane.n_journeys), _with_interval(lane.converted))
+            (legible(lane.name), count(lane.n_journeys), _with_interval(lane.converted_later))
             for lane in spec.lanes
             if lane.name
         ),

@@ -387,6 +387,50 @@ def test_what_ends_few_of_the_journeys_that_a_stage_loses_is_not_spoken_of() -> 
     assert "Most lost journeys leave from see: 55 of 55." in [sentence.text for sentence in said]
 
 
+def test_what_ends_journeys_too_young_to_be_judged_is_no_loss_yet() -> None:
+    """Of the journeys that cancel, 15 are among the 40 that are lost, and 30 began too recently."""
+    paths = [(i, "look cancel" if i < 15 else "look") for i in range(40)] + [
+        (80 + i / 10, "look cancel") for i in range(30)
+    ]
+    rows = [
+        (f"u{i}", day + hour / 24, what)
+        for i, (day, path) in enumerate(paths)
+        for hour, what in enumerate(path.split())
+    ]
+    rows += [("late", 115, "look")]
+    stages = {"see": ["look", "cancel"], "buy": ["buy"]}
+    said = jm.journey_map(journeys_of(rows, stages=stages, goal="buy", lost_at="cancel"), min_group=1).spec.summary
+    assert "Most lost journeys leave from see: 40 of 40." in [sentence.text for sentence in said]
+
+
+@pytest.mark.parametrize("lost_at", [None, "cancel"])
+@pytest.mark.parametrize("placed", [True, False])
+def test_a_place_or_touchpoint_that_loses_by_definition_is_no_finding(placed: bool, lost_at: str | None) -> None:
+    paths = ["look cancel"] * 40 + ["look"] * 20 + ["look order"] * 20
+    rows: list[Row] = [
+        (f"u{i}", i / 9 + hour / 24, what, "web" if what == "look" else "phone")
+        for i, path in enumerate(paths)
+        for hour, what in enumerate(path.split())
+    ]
+    rows.append(("late", 100, "look", "web"))
+    rules = {"goal": "order", **({"lost_at": lost_at} if lost_at else {})}
+    stages = {"see": ["look"], "leave": ["cancel"], "buy": ["order"]}
+    journeys = (
+        journeys_of(rows, "channel", stages=stages, **rules) if placed else journeys_of([r[:3] for r in rows], **rules)
+    )
+    shown = jm.journey_map(journeys, min_group=1)
+    figure = key_figures(shown.spec)[1]
+    label, name = ("Most lost at", "leave × phone") if placed else ("Most often lost after", "cancel")
+    assert (figure.label, figure.value, figure.tone) == (label, name, "")
+    assert ("by definition (lost_at)" in figure.detail) is (lost_at is not None)
+    assert [node.touchpoint for node in shown.spec.nodes if node.is_lost_at] == ([lost_at] if lost_at else [])
+    assert [drop.channel for drop in shown.spec.drop_offs if drop.by_definition] == (
+        ["phone"] if placed and lost_at else []
+    )
+    assert ("loses by definition (lost\\_at)" in shown.to_markdown()) is (lost_at is not None)
+    assert f'<div class="figure ">\n    <h2>{label}</h2>' in shown.to_html()
+
+
 @pytest.mark.parametrize("goal", [None, "b"])
 def test_the_method_says_of_what_the_rate_of_false_claims_is(goal: str | None) -> None:
     shown = jm.journey_map(journeys_of([("u", 0, "a"), ("v", 0, "b"), ("v", 100, "a")], goal=goal), min_group=1)

@@ -39,6 +39,23 @@ def test_where_nothing_is_sure_the_place_that_most_are_lost_at_is_called_so(shop
     for n_lost, label in ((lost, "Most lost at"), (None, "Many lost at")):
         figure = key_figures(replace(shop, drop_offs=drops, header=replace(shop.header, n_lost=n_lost)))[1]
         assert (figure.label, figure.value) == (label, f"{most.stage} × {most.channel}")
+        assert figure.tone == "", "what may be luck is not drawn in red"
+    assert key_figures(shop)[1].tone == "loss"
+
+
+def test_a_place_whose_losses_are_by_definition_is_told_so(shop: MapSpecification) -> None:
+    worst = worst_place(shop)
+    for significant in (True, False):
+        drops = tuple(
+            replace(
+                drop, significant=significant, by_definition=True, n_lost=(drop.n_lost or 0) + 10**6 * (drop is worst)
+            )
+            for drop in shop.drop_offs
+        )
+        figure = key_figures(replace(shop, drop_offs=drops))[1]
+        assert figure.value == "purchase × app"
+        assert figure.detail.endswith("of those who come, most by definition (lost_at)")
+    assert "by definition" not in key_figures(shop)[1].detail
 
 
 def test_without_money_the_cost_is_in_journeys(shop: MapSpecification) -> None:

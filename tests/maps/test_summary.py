@@ -35,6 +35,13 @@ def test_where_journeys_are_lost_by_definition_it_is_said_and_the_next_stage_nam
     assert said(400, 150, 50, closing=("s1",)) == said(400, 150, 50)
 
 
+def test_a_place_worth_mending_that_loses_by_definition_is_told_with_that(shop: MapSpecification) -> None:
+    for by_definition in (True, False):
+        places = [replace(drop, significant=True, by_definition=by_definition) for drop in shop.drop_offs]
+        (text,) = (s.text for s in summary(shop.header, (), places) if "would be earned" in s.text)
+        assert ("of those who reach it, most by definition (lost_at); were it" in text) is by_definition
+
+
 def test_a_stage_that_nearly_all_reach_is_drawn_as_wide_as_all(shop: MapSpecification) -> None:
     most = replace(
         shop.stages[-1], n_reached=None, reached=Estimate(value=None, reason=f"{NEARLY_ALL} fewer than 10 users")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -32,10 +32,11 @@ from journeymine.maps.compose_places import (
     with_lanes,
 )
 from journeymine.maps.evidence import Filtered
+from journeymine.maps.findings import DropOff
 from journeymine.maps.privacy import withhold
 from journeymine.maps.privacy_rounding import step_of
 from journeymine.maps.questions import map_measures
-from journeymine.maps.specification import Header, MapSpecification, Node, Stage
+from journeymine.maps.specification import Header, MapSpecification, Node, Stage, Terminal
 from journeymine.metrics.satisfaction_scale import scale_of
 
 if TYPE_CHECKING:
@@ -116,13 +117,19 @@ def compose(
     names = {node_id(row): row["touchpoint"] for row in node_frame.iter_rows(named=True)}
     drawn = _nodes(results, node_frame, edges, columns, names)
     shown, of_node = examples(results["paths"].frame, drawn, is_rounded=is_rounded) if "paths" in results else ((), {})
-    drawn = {label: _with(node, examples=of_node.get(label, ())) for label, node in drawn.items()}
+    lost_at = (basis.rules.lost_at.touchpoints() or ()) if basis.rules.lost_at is not None else ()
+    drawn = {
+        label: _with(node, examples=of_node.get(label, ()), is_lost_at=node.touchpoint in lost_at)
+        for label, node in drawn.items()
+    }
     header = _header(results, title, who, scenario, currency, _covered(times, drawn, step_of(min_group)))
     place_names = _stage_names(node_frame, columns, basis.stages)
     stage_frame = results["stages"].frame if "stages" in results else None
     last_stage = last_touchpoints(node_frame, ("stage",), stage_frame)
     ranked = ranking(results)
-    places = priced(_places(results, node_frame), ranked)
+    ends = terminals(edges, drawn)
+    ended = _ended(drawn, ends)
+    places = _by_definition(priced(_places(results, node_frame), ranked), ended)
     dwell = _dwell(results)
     goal_stage = next(iter(_stages_of(drawn, basis.rules.goal)), None)
     drawn_stages = stages(stage_frame, place_names, last_stage, goal_stage, header.n_mature or 0, dwell)
@@ -140,13 +147,13 @@ def compose(
         lanes=tuple(x for x in lanes(channel_frame, lane_order, converting) if x.name in known or channel_frame is None),
         nodes=tuple(drawn.values()),
         flows=flows(edges, drawn, place_names, max_flows),
-        terminals=terminals(edges, drawn),
+        terminals=ends,
         drop_offs=tuple(p for p in places if p.channel in known and p.stage in place_names),
         emotion=feelings,
         pain_points=pains,
         opportunities=opportunities(ranked, place_names, known, is_rounded=is_rounded),
         moments_of_truth=moments_of_truth(_frame_of(results, "decisions"), is_rounded=is_rounded),
-        summary=words.summary(header, drawn_stages, places, pains, _closing(drawn, drawn_stages, basis.rules.lost_at)),
+        summary=words.summary(header, drawn_stages, places, pains, _closing(drawn_stages, ended)),
         unknowns=words.unknowns(header, report, _left_out(results), min_group, {node.touchpoint for node in drawn.values()}),
         examples=shown,
         quality=words.quality(report, min_group),
@@ -281,13 +288,29 @@ def _stages_of(drawn: Mapping[str, Node], ending: Predicate | None) -> tuple[str
     return tuple(dict.fromkeys(node.stage for node in drawn.values() if node.touchpoint in named))
 
 
-def _closing(drawn: Mapping[str, Node], stages: Sequence[Stage], lost_at: Predicate | None) -> tuple[str, ...]:
-    """Stages most of whose losses are journeys that a touchpoint of `lost_at` ended, as far as it is shown how many these are."""
-    named = (lost_at.touchpoints() or ()) if lost_at is not None else ()
-    ended = Counter[str]()
-    for node in drawn.values():
-        ended[node.stage] += (node.n_journeys or 0) if node.touchpoint in named else 0
-    return tuple(stage.name for stage in stages if 2 * ended[stage.name] > (stage.n_lost_here or 0))
+def _ended(drawn: Mapping[str, Node], ends: Iterable[Terminal]) -> Counter[tuple[str, str]]:
+    """Journeys lost at a touchpoint of `lost_at` in each stage × channel, as far as it is shown how many these are."""
+    ended = Counter[tuple[str, str]]()
+    for end in ends:
+        node = drawn[end.node]
+        ended[node.stage, node.channel] += end.n_journeys if node.is_lost_at and end.status == "lost" else 0
+    return ended
+
+
+def _closing(stages: Sequence[Stage], ended: Mapping[tuple[str, str], int]) -> tuple[str, ...]:
+    """Stages most of whose losses are by definition."""
+    inside = Counter[str]()
+    for (stage, _), n in ended.items():
+        inside[stage] += n
+    return tuple(stage.name for stage in stages if 2 * inside[stage.name] > (stage.n_lost_here or 0))
+
+
+def _by_definition(places: Iterable[DropOff], ended: Mapping[tuple[str, str], int]) -> tuple[DropOff, ...]:
+    """The places, saying of which most losses are by definition."""
+    return tuple(
+        replace(place, by_definition=2 * ended.get((place.stage, place.channel), 0) > (place.n_lost or 0))
+        for place in places
+    )
 
 
 def _places(results: Mapping[str, Result], node_frame: pl.DataFrame) -> Any:

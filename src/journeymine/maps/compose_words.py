@@ -52,9 +52,10 @@ def summary(
     if dear is not None and dear.value_at_stake is not None and dear.lost is not None and dear.lost.value is not None:
         stake = dear.value_at_stake
         where = " on ".join(legible(part) for part in (dear.stage, dear.channel) if part)
+        why = ", most by definition (lost_at)" if dear.by_definition else ""
         said.append(
             Sentence(
-                text=f"{where} loses {share(dear.lost.value)} of those who reach it; were it as good as the best comparable place, "
+                text=f"{where} loses {share(dear.lost.value)} of those who reach it{why}; were it as good as the best comparable place, "
                 f"{money(stake.value, header.currency)} ({money_interval(stake, header.currency)}) more would be earned.",
                 figures=(FigureRef(label="drop-off", ref=f"drop_off:{dear.stage}|{dear.channel}"),),
             )

@@ -26,7 +26,7 @@ class DropOff:
 
     `significant` says whether what is at stake is more than chance once all places, frictions and crossings were asked
     about (false discovery rate 5 %); None where that was not tested. The interval of `value_at_stake` is of this place
-    alone.
+    alone. `by_definition`: most are lost here at a touchpoint of `lost_at`, as far as it is shown how many these are.
     """
 
     stage: str
@@ -39,6 +39,7 @@ class DropOff:
     value_at_stake: Estimate | None = None
     owner: str = ""
     significant: bool | None = None
+    by_definition: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

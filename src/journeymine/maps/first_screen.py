@@ -142,13 +142,14 @@ def _worst(spec: MapSpecification) -> KeyFigure | None:
         return _last_step(spec)
     interval = f" ({share_interval(drop.lost)})" if drop.lost and drop.lost.has_interval else ""
     rate = f", {share(drop.lost)}{interval} of those who come" if drop.lost and drop.lost.value is not None else ""
+    why = ", most by definition (lost_at)" if drop.by_definition else ""
     surely = _is_surely(drop.n_lost, spec.drop_offs, spec.header.n_lost)
     worst, most = ("Worst place", "Most lost at") if surely else ("Worst place shown", "Many lost at")
     return KeyFigure(
         worst if is_claimed(drop) else most,
         place_name(drop.stage, drop.channel),
-        f"{count(drop.n_lost)} lost here{rate}",
-        "loss",
+        f"{count(drop.n_lost)} lost here{rate}{why}",
+        "loss" if is_claimed(drop) else "",
         drop.lost,
         is_text=True,
     )
@@ -166,13 +167,15 @@ def _last_step(spec: MapSpecification) -> KeyFigure | None:
     if not ends or spec.header.converted is None:
         return None
     last = max(ends, key=lambda end: (end.n_journeys, end.node))
-    name = next(node.touchpoint for node in spec.nodes if node.id == last.node)
+    node = next(node for node in spec.nodes if node.id == last.node)
+    why = ", by definition (lost_at)" if node.is_lost_at else ""
     total = spec.header.n_lost
     part = (
         f"{share(last.n_journeys / total)} of the {count(total)} lost" if total else "the most of any touchpoint shown"
     )
     often = "Most often lost after" if _is_surely(last.n_journeys, ends, total) else "Often lost after"
-    return KeyFigure(often, legible(name), f"{plural(last.n_journeys, 'journey')}, {part}", "loss", is_text=True)
+    said = f"{plural(last.n_journeys, 'journey')}, {part}{why}"
+    return KeyFigure(often, legible(node.touchpoint), said, is_text=True)
 
 
 def _cost(spec: MapSpecification) -> KeyFigure | None:

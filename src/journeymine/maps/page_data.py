@@ -91,6 +91,7 @@ def _node(spec: MapSpecification, node: Node, shown: set[str], prefix: str) -> d
             f"owner: {node.owner}" if node.owner else "",
             node.kind,
             "sent by the company" if node.by_company else "",
+            "loses by definition (lost_at)" if node.is_lost_at else "",
         )
         if part
     ]

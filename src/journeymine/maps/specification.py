@@ -128,7 +128,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One touchpoint in one channel and stage; `examples` are ids of `MapSpecification.examples`."""
+    """One touchpoint in one channel and stage; `examples` are ids of `MapSpecification.examples`.
+
+    `is_lost_at`: the rules declare it in `lost_at`, so that a journey that comes here is lost by definition.
+    """
 
     id: str
     touchpoint: str
@@ -140,6 +143,7 @@ class Node:
     owner: str = ""
     kind: str = ""
     by_company: bool = False
+    is_lost_at: bool = False
     value: float | None = None
     before: tuple[Neighbour, ...] = ()
     after: tuple[Neighbour, ...] = ()

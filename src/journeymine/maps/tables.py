@@ -183,7 +183,15 @@ def _touchpoints(spec: MapSpecification) -> Table:
                 count(starts.get(n.id)),
                 count(lost.get(n.id)),
                 legible(n.owner),
-                ", ".join(part for part in (legible(n.kind), "by the company" if n.by_company else "") if part),
+                ", ".join(
+                    part
+                    for part in (
+                        legible(n.kind),
+                        "by the company" if n.by_company else "",
+                        "loses by definition (lost_at)" if n.is_lost_at else "",
+                    )
+                    if part
+                ),
             )
             for n in nodes
         ),

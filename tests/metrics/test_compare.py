@@ -15,6 +15,7 @@ from journeymine.metrics import before_after, compare
 from journeymine.stats.folds import jackknife_variance
 from journeymine.stats.intervals import score_limits, student_quantile
 from journeymine.stats.multiple import benjamini_hochberg
+from journeymine.stats.skewed import skewed_student
 
 
 @cache
@@ -53,9 +54,16 @@ def test_a_numbers_interval_is_the_jackknife_over_shared_folds() -> None:
         kept = [each.pick(each.folds[each.heads.user] != fold) for each in (a, b)]
         shares = [jm.conversion(each).frame["mean_value"][0] for each in kept]
         means.append(shares[0] - shares[1])
-    half = float(student_quantile(63, 0.95)) * float(np.sqrt(jackknife_variance(np.array(means))))
-    assert row["difference_upper"] - row["difference"] == pytest.approx(half)
-    assert row["difference"] - row["difference_lower"] == pytest.approx(half)
+    spread = np.array(means)
+    half = float(student_quantile(63, 0.95)) * float(np.sqrt(jackknife_variance(spread)))
+    bent_lower, bent_upper = skewed_student(row["difference"], spread, jackknife_variance(spread), 63)
+    assert row["difference_lower"] == pytest.approx(min(row["difference"] - half, float(bent_lower)))
+    assert row["difference_upper"] == pytest.approx(max(row["difference"] + half, float(bent_upper)))
+
+
+def test_groups_that_are_the_same_differ_by_nothing_for_sure() -> None:
+    row = compare(sample(), sample(), jm.Conversion(), columns="mean_value").frame.row(0, named=True)
+    assert [row[name] for name in ("difference", "difference_lower", "difference_upper")] == [0, 0, 0]
 
 
 def test_times_differ_by_seconds_and_not_by_at_most_one() -> None:

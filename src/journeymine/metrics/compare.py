@@ -85,7 +85,8 @@ def compare(
     Notes
     -----
     The interval of a difference of shares is Newcombe's, with the correlation of the two replicate series. That of
-    other numbers is the jackknife of the difference. That of quantiles squares and adds their own limits. p_adjusted is
+    other numbers is the jackknife of the difference; of means and sums to which a few may give much, a limit lies further
+    out where the skewness of the difference bends it so (Hall 1992). That of quantiles squares and adds their own limits. p_adjusted is
     Benjamini–Hochberg over all rows of a frame; a p-value is the level at which the interval would touch 0. Of a
     transition graph, the share of mature journeys that use each edge and node is compared first (``n_journeys_share``).
     A row that only one side has is compared where the estimate exists for the other. Open journeys, ties and nulls are

@@ -21,12 +21,13 @@ _LEAST_DIGIT, _LARGEST_DIGIT = 16, 30
 def stable_order(values: npt.NDArray[np.integer], size: int) -> Ints:
     """The order that sorts integers from 0 to below `size`; equal ones keep theirs.
 
-    Many are sorted by counting, digit by digit from the last where there are more possible values than that is good for. It
-    takes a fifth of the time of a sort that compares.
+    Many are sorted by counting, in a fraction of the time of a sort that compares; where there are more possible values
+    than that is good for, digit by digit from the last.
 
     >>> stable_order(np.array([2, 0, 2, 1]), 3)
     array([1, 3, 0, 2])
     """
+    size = min(size, 1 << 8 * values.itemsize)  # more than that the type does not hold
     n, bits = len(values), max(size - 1, 1).bit_length()
     if not _MANY <= n < _MOST:
         return _compared(values, bits)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from journeymine import sorting
 from journeymine.events import order as order_module
 from journeymine.events.coded import CodedEvents
 from journeymine.events.order import OrderedEvents, order_events
@@ -37,6 +38,7 @@ def in_pieces(events: CodedEvents, chunk_bits: int, bucket: int) -> OrderedEvent
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(order_module, "_CHUNK_BITS", chunk_bits)
         patch.setattr(order_module, "_BUCKET", bucket)
+        patch.setattr(sorting, "_MANY", 0)
         return order_events(events)
 
 

@@ -74,17 +74,12 @@ def sort_cells(cell: npt.NDArray[np.integer], size: int, rows: Ints | None = Non
 def sort_narrow(
     cell: npt.NDArray[np.integer], size: int, rows: Ints | None = None
 ) -> tuple[npt.NDArray[np.integer], Ints]:
-    """The same, cells as integers of 32 bits without a sign where a row fits beside them: half the memory to pass over."""
-    if rows is None:
-        order = stable_order(cell, size)
-        n = len(cell)
-    else:
-        n = int(rows.max(initial=-1)) + 1
-        if not np.all(rows[1:] >= rows[:-1]):
-            by_row = stable_order(rows, n)
-            rows, cell = take(rows, by_row), take(cell, by_row)
-        order = stable_order(cell, size)
-    kind = np.uint32 if size.bit_length() + max(n - 1, 1).bit_length() <= 32 else np.int64
+    """The same, cells as integers of 32 bits without a sign where those are wide enough: half the memory to pass over."""
+    if rows is not None and not np.all(rows[1:] >= rows[:-1]):
+        by_row = stable_order(rows, int(rows.max()) + 1)
+        rows, cell = take(rows, by_row), take(cell, by_row)
+    order = stable_order(cell, size)
+    kind: type[np.uint32 | np.int64] = np.uint32 if size <= 1 << 32 else np.int64
     return take(cell, order).astype(kind, copy=False), order if rows is None else take(rows, order)
 
 

@@ -1,10 +1,9 @@
 """Events in the order that journeys are read in: user by user, each by time.
 
 Users are brought together in two steps, each of which stays inside the processor's cache. Chunk by chunk, rows are laid
-into buckets by the first bits of a 64-bit hash of the user's id; then, bucket by bucket, a counting sort by more bits of
-the hash puts each user's rows side by side. No ids are sorted. The hash never
-leaves this module: ids that agree in those bits are noticed by a second, independent hash, and told apart by the ids
-themselves.
+into buckets by the first bits of a 64-bit hash of the user's id; then, bucket by bucket, a sort by more bits of the hash
+puts each user's rows side by side. Both count, and compare nothing. No ids are sorted. The hash never leaves this
+module: ids that agree in those bits are noticed by a second, independent hash, and told apart by the ids themselves.
 
 Inside a user: timestamp, then the tie-break columns, then input order. Only users whose rows do not already come in
 time order are sorted again.
@@ -259,7 +258,7 @@ def _arrange(
 def _by_user(here: _Piece, user: pl.Series) -> tuple[Rows, Bools]:
     """Rows of a bucket with users together and input order kept inside each, and where one user ends and the next begins.
 
-    The sort compares 32 bits of the hash, beside those of the bucket. Runs in which the second hash differs are ordered
+    Sorted by are 32 bits of the hash, beside those of the bucket. Runs in which the second hash differs are ordered
     by the id itself. Two ids that agree in all 64 bits or more, and so stay together, are at most 2⁻⁶⁴ likely per pair,
     and 2⁻⁷² in a log of 20 million events.
     """

@@ -18,7 +18,6 @@ from journeymine.journeys.heads import CONVERTED, LOST, SERVICE, STATUSES
 from journeymine.journeys.journeys import Journeys
 from journeymine.metrics.contrast import WEEK_US, stage_key
 from journeymine.metrics.contrast_standing import (
-    FATES,
     IN_STAGE,
     LEFT,
     MATURE,
@@ -156,13 +155,6 @@ class Ground:
         lost = np.flatnonzero(heads.mature & (heads.status == LOST))
         standing[take(journeys.offsets, lost + 1) - 1] += LEFT - MATURE
         return standing
-
-    @cached_property
-    def outcome(self) -> npt.NDArray[np.uint8]:
-        """Fold and fate of each journey as one number, `FATES` times the fold and the fate."""
-        heads = self.journeys.heads
-        fate = take(_OF_STATUS, heads.status) * heads.mature
-        return take(self.journeys.folds, heads.user) * np.uint8(FATES) + fate
 
     @cached_property
     def fate(self) -> npt.NDArray[np.uint8]:

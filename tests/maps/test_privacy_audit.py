@@ -298,6 +298,36 @@ def test_who_converts_by_a_channel_does_not_tell_how_many_came_there_after_the_g
     assert node.value is None
 
 
+def test_a_zoom_does_not_tell_of_a_few_of_the_others_who_touch_a_channel_or_reach_a_stage() -> None:
+    """In country A 100 of 200 call, in B 4 of 100, by one of two touchpoints; each order as often as not."""
+    ways = {"A": (100, 100), "B": (4, 96)}
+    rows = [
+        (f"{country}{'+' if called else '-'}{i}", f"2026-01-{1 + i % 28:02d} 0{hour}:00:00", what, where, country)
+        for country, sizes in ways.items()
+        for called, n in zip((True, False), sizes, strict=True)
+        for i in range(n)
+        for hour, (what, where) in enumerate(
+            [("look", "web"), *[("call" if i % 4 < 2 else "call back", "phone")][:called], *[("order", "web")][: i % 2]]
+        )
+    ]
+    log = pl.DataFrame(rows, schema=["user", "ts", "what", "where", "country"], orient="row")
+    stages = {"see": ["look"], "ask": ["call", "call back"], "buy": ["order"]}
+    events = jm.read_events(log, user="user", timestamp="ts", touchpoint="what", channel="where", timezone="UTC",
+                            attributes=["country"], stages=stages)  # fmt: skip
+    journeys = jm.build_journeys(events, goal="order", observed_until=instant_of("2026-06-01"))
+    for k, told in ((1, {"country A", "country B"}), (10, set[str]())):
+        spec = jm.journey_map(journeys, zoom="country", min_group=k).spec
+        assert {lane.name: lane.n_journeys for lane in spec.lanes} == {"web": 300, "phone": 104}
+        for kind, name, size in (("lanes", "phone", "n_journeys"), ("stages", "ask", "n_reached")):
+            found = {
+                z.label
+                for z in spec.zooms
+                for each in getattr(z.map, kind)
+                if each.name == name and getattr(each, size)
+            }
+            assert found == told, (k, kind)
+
+
 @pytest.mark.parametrize("goal", [None, "d"])
 def test_a_comparison_does_not_tell_how_many_take_a_flow_that_does_not_tell_it_itself(goal: str | None) -> None:
     """In January 4 of 400 users go from ``a`` elsewhere than to ``b``, which some pass twice; in March 170."""

@@ -124,7 +124,7 @@ def with_lanes(results: Mapping[str, Result]) -> dict[str, Result]:
     others = {name: result for name, result in results.items() if name not in ("channels", "lanes")}
     if "channels" not in results:
         return others
-    touched = results["channels"].frame.select("channel", "n_journeys", "n", "n_users")
+    touched = results["channels"].frame.select("channel", "n_journeys", "n_users_all", "n", "n_users")
     came = results.get("lanes", results.get("places"))
     if came is None or "stage" in came.frame.columns:
         return {**others, "channels": replace(results["channels"], frame=touched, least_users={})}

@@ -66,7 +66,12 @@ def withhold(
     shown = [
         _finished(tables, answers, close, min_group) for tables, answers in zip(shown, (results, *beside), strict=True)
     ]
-    return {name: _also(result, [other.get(name) for other in shown[1:]]) for name, result in shown[0].items()}
+    others = list(zip(shown[1:], beside, strict=True))
+    return shown[0] | {
+        name: _also(shown[0][name], [(told[name], all_[name]) for told, all_ in others if name in told], min_group)
+        for name in ("channels", "stages", "places")
+        if name in shown[0]
+    }
 
 
 def _shown(results: Mapping[str, Result], few: set[Key], min_group: int) -> dict[str, Result]:
@@ -106,16 +111,19 @@ def _alone(results: Mapping[str, Result]) -> dict[str, dict[tuple[str, ...], Key
     return found
 
 
-def _also(result: Result, others: Sequence[Result | None]) -> Result:
-    """Empty what another map's table of the same places has emptied."""
+def _also(result: Result, others: Sequence[tuple[Result, Result]], min_group: int) -> Result:
+    """Empty what another map's table of the same places has emptied, and leave out places that few of the others reach.
+
+    `others` : what each shows, and all that was counted.
+    """
     names = [name for name in ("stage", "channel") if name in result.frame.columns]
-    if not names or "converted_share" not in result.frame.columns:
-        return result
     rows = result.frame.rows(named=True)
-    for other in others:
-        there = {tuple(row[n] for n in names): row for row in other.frame.rows(named=True)} if other else {}
-        same = [(row, there.get(tuple(row[n] for n in names), {})) for row in rows]
-        rows = [withheld_too(row, other_row) for row, other_row in same]
+    for shown, answer in others:
+        there = {tuple(row[n] for n in names): row for row in shown.frame.rows(named=True)}
+        few = pl.any_horizontal(pl.col("^n_users(_all)?$").is_between(1, min_group - 1))
+        gone = set(answer.frame.filter(few).select(names).rows())
+        same = [(row, tuple(row[n] for n in names)) for row in rows]
+        rows = [withheld_too(row, there.get(place, {})) for row, place in same if place not in gone]
     return replace(result, frame=pl.DataFrame(rows, schema=result.frame.schema))
 
 

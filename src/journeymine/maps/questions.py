@@ -25,7 +25,7 @@ FACTS = ("owner", "kind")
 
 CLAIMS = ("paths", "friction", "decisions", "handoffs")
 """What is judged on all journeys only: a map of some of them has neither findings nor example paths of its own."""
-SUBTRACTED = ("conversion", "nodes", "flows", "stages", "places")
+SUBTRACTED = ("conversion", "nodes", "flows", "channels", "lanes", "stages", "places")
 """What a reader could subtract from another map; enough to know what that one must withhold."""
 
 

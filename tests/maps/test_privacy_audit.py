@@ -63,7 +63,7 @@ def sets_and_what_they_lie_in(spec: MapSpecification) -> Iterator[tuple[str, dic
         yield f"stage {stage.name}", {"mature": stage.n_reached} if stage.n_reached is not None else {}, ["all"]
     for place in spec.drop_offs:
         size = {"mature": place.n_reached} if place.n_reached is not None else {}
-        yield f"place {place.stage} {place.channel}", size, [f"stage {place.stage}", "all"]
+        yield f"place {place.stage} {place.channel}", size, [f"stage {place.stage}", f"lane {place.channel}", "all"]
     around = {}
     for node in spec.nodes:
         around[node.id] = [f"lane {node.channel}", f"stage {node.stage}", f"place {node.stage} {node.channel}", "all"]

@@ -5,8 +5,9 @@ and place, and all in the whole. Where two sizes are shown, so is that of the re
 not shown. The same holds for those among them that are mature, that convert, and that do not. Of a channel it is told
 how many convert *later*: they are among all who convert, and those who pass one of its touchpoints and do not convert
 are among its others. It is the smaller set's size that goes, except that ends and starts of journeys stay: they are
-parts of the circulation (see `disclosure`). How many *times* a flow is taken stays too; where no journey takes it
-twice, that is its journeys again, and the larger set's size goes.
+parts of the circulation (see `disclosure`). So do the places of a channel: it is told of them what is lost there. How
+many *times* a flow is taken stays too; where no journey takes it twice, that is its journeys again, and the larger
+set's size goes.
 
 How many users a rest has is not known. It counts as too few below `min_group` users' usual number of journeys.
 """
@@ -61,7 +62,8 @@ def nested(shown: Mapping[str, Result], min_group: int) -> set[Name]:
         ends.setdefault(label, []).append(size)
     once = {edge_key(row) for row in shown["flows"].frame.rows(named=True) if row["n"] == row["n_journeys"]}
     for name, size, around in _sets(shown):
-        nest.add(name, size, around, ends.get(name[1], ()) if name[0] == "node" else (), is_told=name in once)
+        within = nest.places(name[1]) if name[0] == "lane" else ends.get(name[1], ()) if name[0] == "node" else ()
+        nest.add(name, size, around, within, is_told=name in once)
     return nest.withheld
 
 
@@ -76,7 +78,7 @@ class _Nest:
     def add(
         self, name: Name, size: _Sizes, around: Iterable[Name], ends: Iterable[_Sizes], *, is_told: bool = False
     ) -> None:
-        """Take in a set, larger ones first; its starts and `ends` are smaller sets that stay, and so does one that `is_told`."""
+        """Take in a set, larger ones first; its starts and `ends` (or places) are smaller sets that stay, as one that `is_told`."""
         self.sizes[name] = size
         for end in ends:
             self._hold(name, end, self.sizes[name])
@@ -87,6 +89,10 @@ class _Nest:
                 self._hold(name, self.sizes[name], self.sizes[other])
         if self._is_few(self.sizes[name].mature, self.sizes[name].all):
             self._withhold_judged(name)
+
+    def places(self, channel: str) -> list[_Sizes]:
+        """Sizes of the places of a channel, as far as they are shown."""
+        return [size for name, size in self.sizes.items() if name[0] == "place" and name[2] == channel]
 
     def _hold(self, name: Name, inner: _Sizes, outer: _Sizes) -> None:
         """Withhold of `name` what the difference of the two would lay open."""
@@ -132,15 +138,14 @@ def _later(row: Row) -> _Sizes:
 
 
 def _sets(shown: Mapping[str, Result]) -> Iterator[tuple[Name, _Sizes, list[Name]]]:
-    """Every set that the map tells of, larger ones first, with the sets that it lies in."""
-    if "channels" in shown:
-        for row in shown["channels"].frame.rows(named=True):
-            yield ("lane", row["channel"]), _later(row), [_TOP]
+    """Every set that the map tells of, larger ones first (channels after their places), with the sets that it lies in."""
     for row in shown["stages"].frame.rows(named=True) if "stages" in shown else ():
         yield ("stage", row["stage"]), _Sizes(mature=row["n"]), [_TOP]
     for row in shown["places"].frame.rows(named=True) if "places" in shown else ():
         stage, channel = place_key(row)
         yield ("place", stage, channel), _Sizes(mature=row["n"]), [("stage", stage), _TOP]
+    for row in shown["channels"].frame.rows(named=True) if "channels" in shown else ():
+        yield ("lane", row["channel"]), _later(row), [_TOP]
     around: dict[str, list[Name]] = {}
     for row in shown["nodes"].frame.rows(named=True):
         stage, channel = place_key(row)

@@ -15,7 +15,7 @@ from journeymine.counting.runs import changes, sort_cells
 from journeymine.parallel import take
 from journeymine.stats.wide import normalise, split
 
-__all__ = ["Occurrences", "Sums", "sum_where"]
+__all__ = ["Occurrences", "Sums", "in_cells", "sum_where"]
 
 Ints = npt.NDArray[np.int64]
 _AT_ONCE = 1 << 21
@@ -114,17 +114,8 @@ class Occurrences:
         return numbers, n
 
     def by_cell(self, n_kinds: int) -> tuple[Ints, Ints, Ints, Ints]:
-        """The numbers that occurred, each made of a cell and one of so many kinds.
-
-        Returns
-        -------
-        Each cell, ascending; the kinds of all its numbers, cell after cell; how often each; and where those of each
-        cell begin.
-        """
-        numbers, n = self.counted()
-        cell = numbers // n_kinds
-        starts = np.flatnonzero(changes(cell))
-        return take(cell, starts), numbers - cell * n_kinds, n, starts
+        """The numbers that occurred, each made of a cell and one of so many kinds; see `in_cells`."""
+        return in_cells(*self.counted(), n_kinds)
 
     def _count(self) -> None:
         if not self._n_waiting:
@@ -228,6 +219,19 @@ def _added(cell: Ints, hi: Ints, lo: Ints, size: int) -> tuple[Ints, Ints, Ints]
     starts = np.flatnonzero(changes(there))
     hi, lo = normalise(np.add.reduceat(take(hi, rows), starts), np.add.reduceat(take(lo, rows), starts))
     return take(there, starts), hi, lo
+
+
+def in_cells(numbers: Ints, n: Ints, n_kinds: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Ascending numbers, each made of a cell and one of so many kinds, and how often each occurred.
+
+    Returns
+    -------
+    Each cell, ascending; the kinds of all its numbers, cell after cell; how often each; and where those of each cell
+    begin.
+    """
+    cell = numbers // n_kinds
+    starts = np.flatnonzero(changes(cell))
+    return take(cell, starts), numbers - cell * n_kinds, n, starts
 
 
 def sum_where(flags: npt.NDArray[np.bool_], n: Ints, starts: Ints) -> Ints:

@@ -153,7 +153,7 @@ class Stumbled:
         moves = np.array([stumbling.names.index(name) for name in MOVES])
         met, kinds = self._moves.met(Packed(moves, (stumbling.friction,)), specs), self._kinds.tables(specs)
         return {
-            **{name: pl.concat((met[name], kinds[name])) for name in met},
+            **{name: met[name].vstack(kinds[name]) for name in met},
             "reached": weekly["reached"][list(specs["reached"].schema)],  # weeks are added up in time
             **{f"weekly_{name}": frame for name, frame in weekly.items()},
             "visited": self._moves.visited(specs["visited"]),

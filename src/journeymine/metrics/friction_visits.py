@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.counts import TableSpec, limbs
-from journeymine.counting.occurrences import Occurrences, Sums, sum_where
+from journeymine.counting.occurrences import Occurrences, Sums, in_cells, sum_where
 from journeymine.counting.packed import Columns, Packed
 from journeymine.counting.runs import changes, sort_narrow
 from journeymine.counting.tabulate import gathered
@@ -250,7 +250,9 @@ class MoveCounts:
 
     def met(self, moves: Packed, specs: Mapping[str, TableSpec]) -> dict[str, pl.DataFrame]:
         """``met`` and ``people`` of `contrast_specs`, of all moves; `moves` says what each of them is called."""
-        cell, code, n, starts = self._visits.by_cell(2 * FATES * _MASKS)
+        numbers, n = self._visits.counted()
+        some = np.flatnonzero(numbers % _MASKS != 0)  # most visits meet no move
+        cell, code, n, starts = in_cells(take(numbers, some), take(n, some), 2 * FATES * _MASKS)
         fate = code // _MASKS % FATES
         of_kind = {"n_journeys": fate < FATES, "n": fate != IMMATURE, "converted": fate == WON}
         sums = {name: _by_move(code, n * kind, starts) for name, kind in of_kind.items()}

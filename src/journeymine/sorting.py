@@ -15,7 +15,9 @@ Ints = npt.NDArray[np.int64]
 _MANY = 1 << 14
 """From so many values on, a counting sort is faster, for all that it sets up."""
 _MOST = 1 << 31
+"""SciPy numbers fewer rows than that with integers of 32 bits."""
 _LEAST_DIGIT, _LARGEST_DIGIT = 16, 30
+"""Bits sorted by at once; between the two, about as many as number the rows."""
 
 
 def stable_order(values: npt.NDArray[np.integer], size: int) -> Ints:
@@ -46,7 +48,8 @@ def stable_order(values: npt.NDArray[np.integer], size: int) -> Ints:
 def counting_sort(values: npt.NDArray[np.int32], size: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """The order that sorts integers, and where each of the `size` possible values begins in it; shape [size + 1].
 
-    That is what SciPy does to turn a sparse matrix from rows into columns, with one entry in each row.
+    That is what SciPy does to turn a sparse matrix from rows into columns, with one entry in each row. It does not look
+    whether values lie between 0 and `size`, and writes beyond its arrays where they do not.
 
     >>> order, begins = counting_sort(np.array([2, 0, 2], dtype=np.int32), 3)
     >>> order.tolist(), begins.tolist()

@@ -16,6 +16,7 @@ import pytest
 
 import journeymine as jm
 from journeymine.counting import Measure, Result, count_in_memory, finish
+from journeymine.counting.taken import check_names
 from journeymine.errors import QuestionError
 from journeymine.events.coded import Coded
 from journeymine.journeys.journeys import Journeys
@@ -25,6 +26,7 @@ from tests.oracles.logs import MINUTE, START, build, busy
 LIKELY = (
     "share", "n", "open", "lost", "converted", "bucket", "difference", "weight", "gain", "won", "group", "label", "asked", "value",
     "period", "day", "step", "from", "to", "path", "state", "outcome", "cohort", "rank", "reason", "label_right", "all_n", "index",
+    "size", "row", "count", "len", "bin", "time", "score", "next", "change", "arrival", "first", "last", "linear", "position",
 )  # fmt: skip
 """Names that an attribute or a segment may well have."""
 WORKING = (
@@ -109,6 +111,15 @@ def test_a_name_of_ours_gives_the_same_numbers_or_is_refused(measure: Measure) -
             assert mine.equals(theirs.rename({"the_label": name}) if there else theirs), name
             assert not there or set(mine[name]) <= {"x", "y", "(none)"}
     assert {*WORKING} - {"fold"} <= refused <= {*own, *WORKING, *(f"{column}_rest" for column in own)}
+
+
+@pytest.mark.parametrize(
+    "name", ["size", "bucket", "bin", "time", "score", "next", "change", "arrival", "first", "linear"]
+)
+def test_what_only_counts_are_called_a_breakdown_may_be_called_too(name: str) -> None:
+    """No answer shows it, so nobody could know why it is refused."""
+    for measure in questions():
+        check_names(by(measure, name))
 
 
 @pytest.mark.parametrize(

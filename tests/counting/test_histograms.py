@@ -17,8 +17,8 @@ ROWS = st.lists(st.tuples(LABELS, st.integers(-2, 2), st.integers(65000, 65003),
 
 
 def tally(counted, *, folded):
-    spec = TableSpec({"label": pl.String, "nth": pl.Int64, "bucket": pl.Int64}, {"n": "sum"}, folded=folded)
-    names = ["label", "nth", "bucket", "fold"]
+    spec = TableSpec({"label": pl.String, "nth": pl.Int64, "_bucket": pl.Int64}, {"n": "sum"}, folded=folded)
+    names = ["label", "nth", "_bucket", "fold"]
     frame = pl.DataFrame(counted, schema=[*names], orient="row", schema_overrides={"label": pl.String})
     merged = spec.merge(
         [frame.with_columns(pl.col("fold").cast(pl.UInt8), n=pl.lit(1, dtype=pl.Int64)).select(list(spec.schema))]

@@ -41,7 +41,7 @@ def test_blocks_of_moves_are_the_walks_moves(
     blocks = spec.merge([move_tables.count_move_table(journeys, measure.grain, measure.names, spec)])
     walks = spec.merge([measure._walked(journeys, spec)])
     assert blocks.equals(walks)
-    assert blocks["time_lo"].sum() > 0
+    assert blocks["_time_lo"].sum() > 0
 
 
 def test_many_labels_are_counted_as_walks(journeys: jm.Journeys, monkeypatch: pytest.MonkeyPatch) -> None:

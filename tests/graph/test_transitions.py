@@ -69,7 +69,7 @@ def test_times_beyond_64_bits_are_summed_exactly() -> None:
     times = merged.tables["times"]
     exact = n * century + n * (n - 1) // 2
     assert exact > 2**63
-    assert to_python_ints(times["time_hi"], times["time_lo"]) == [exact]
+    assert to_python_ints(times["_time_hi"], times["_time_lo"]) == [exact]
     assert finish(Transitions(), parts).frame.filter(pl.col("from") == "x", pl.col("to") == "y")["mean_s"][0] == (
         pytest.approx(exact / n / 1e6, rel=1e-15)
     )

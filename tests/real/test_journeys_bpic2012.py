@@ -64,7 +64,7 @@ def test_the_counts_hold_the_exact_microseconds(events: Events, raw: pl.DataFram
     journeys = build_journeys(events, goal=GOAL, split="user")
     times = count_in_memory(Transitions(), journeys, n_steps=50_000).tables["times"]
     exact = dict(
-        zip(times.select("from", "to").rows(), to_python_ints(times["time_hi"], times["time_lo"]), strict=True)
+        zip(times.select("from", "to").rows(), to_python_ints(times["_time_hi"], times["_time_lo"]), strict=True)
     )
     assert exact == {(row[0], row[1]): int(row[5]) for row in edges(raw)}
 

@@ -58,9 +58,9 @@ class Histogram:
 def histogram_of(histogram: Tally, rows: pl.DataFrame) -> Histogram:
     """A table keyed by labels and `bucket`; groups are the labels' positions in `rows`."""
     value, labels, frame = next(iter(histogram.spec.values)), rows.columns, histogram.frame
-    assert [*labels, "bucket"] == list(histogram.spec.keys)
+    assert [*labels, "_bucket"] == list(histogram.spec.keys)
     group, fold = row_groups(frame, labels), frame["fold"].to_numpy() if histogram.spec.folded else None
-    bucket, n = frame["bucket"].to_numpy(), frame[value].to_numpy()
+    bucket, n = frame["_bucket"].to_numpy(), frame[value].to_numpy()
     if not labels or not len(group):
         return Histogram(group, bucket, fold, n)
     counted = frame.select(labels)[pl.Series(np.flatnonzero(changes(group)))]

@@ -231,7 +231,7 @@ def arrays_of(tally: Tally) -> ChainArrays:
     number = {None: -1, **{text: i for i, text in enumerate(texts)}}
     source, target = (np.array([number[text] for text in column], dtype=np.int64) for column in (begins, ends))
     outcome = np.array([-1 if name is None else OUTCOMES.index(name) for name in tally.rows["outcome"]], dtype=np.int64)
-    n, time = (tally.spread(c) if tally.spec.folded else tally[c][None] for c in ("n", "time"))
+    n, time = (tally.spread(c) if tally.spec.folded else tally[c][None] for c in ("n", "_time"))
     states = tuple(labels_of_state(text) for text in texts)
     return chain_arrays(states, Flow(len(states), source, target, n), outcome, time / MICRO)
 
@@ -300,7 +300,7 @@ def _reasons(tally: Tally, n_states: int, rules: JourneyRules) -> list[str | Non
 
 
 def _moves_answer(tally: Tally, names: Sequence[str]) -> Answer:
-    n, time = tally.total("n"), tally.total_float("time") / MICRO
+    n, time = tally.total("n"), tally.total_float("_time") / MICRO
     leaving = tally.rows.with_columns(n=n).select(pl.col("n") / pl.col("n").sum().over([*names, "from"])).to_series()
     groups = {name: tally.rows[name].cast(pl.String) for name in names}
     spelled = {column: _spelled(tally.rows[column]) for column in ("from", "to")}

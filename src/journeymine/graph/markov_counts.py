@@ -59,7 +59,7 @@ def chain_spec(by: tuple[str, ...], order: int, *, timed: bool) -> TableSpec:
     keys = {**dict.fromkeys(by, pl.String), "from": pl.String, "to": pl.String, "outcome": pl.String}
     return TableSpec(
         keys,
-        {"n": "sum", "value": "wide", "time": "wide"} if timed else {"n": "sum", "value": "wide"},
+        {"n": "sum", "value": "wide", "_time": "wide"} if timed else {"n": "sum", "value": "wide"},
         folded=order <= FOLDED_ORDER,
     )
 
@@ -80,8 +80,8 @@ def count_walks(spec: TableSpec, walk: Walks, labels: tuple[str, ...], paths: Pa
     before = np.flatnonzero(inner)
     between = np.maximum(lengths - 1, 0)
     outside, value = len(values) - 1, {"value": paths.value}
-    lead = {} if paths.lead is None else {"time": paths.lead[some]}
-    stay = {} if paths.time is None else {"time": paths.time}
+    lead = {} if paths.lead is None else {"_time": paths.lead[some]}
+    stay = {} if paths.time is None else {"_time": paths.time}
     parts = [
         _Moves(outside, take(walk.codes, first), len(OUTCOMES), paths.take(some), lead),
         _Moves(

@@ -115,6 +115,6 @@ class _Cells:
             **moves,
             "n": self.n[used],
             **dict(zip(limbs("value"), self.value.totals(used), strict=True)),
-            **dict(zip(limbs("time"), (each[used] for each in self.time), strict=True)),
+            **dict(zip(limbs("_time"), (each[used] for each in self.time), strict=True)),
         }
         return pl.DataFrame({name: columns[name] for name in spec.schema})

@@ -206,8 +206,8 @@ def _times(at: Packed, cell: Ints, took: Ints) -> dict[str, pl.DataFrame]:
     )
     return {
         "times": _frame(keys.to_dict(), n=np.diff(starts, append=len(cell)), least=least, greatest=greatest,
-                        **dict(zip(limbs("time"), normalise(*sums), strict=True))),
-        "histogram": _frame(keys[pl.Series(edge)].to_dict(), bucket=buckets, n=np.diff(filled, append=len(number))),
+                        **dict(zip(limbs("_time"), normalise(*sums), strict=True))),
+        "histogram": _frame(keys[pl.Series(edge)].to_dict(), _bucket=buckets, n=np.diff(filled, append=len(number))),
     }  # fmt: skip
 
 

@@ -148,7 +148,7 @@ class Times:
             at,
             {
                 "n": self.n[at],
-                **dict(zip(limbs("time"), normalise(*(t[at] for t in self.time)), strict=True)),
+                **dict(zip(limbs("_time"), normalise(*(t[at] for t in self.time)), strict=True)),
                 **limits,
             },
         )
@@ -157,4 +157,4 @@ class Times:
         """Each bucket with any time, in order of edge and bucket."""
         at, n = self.buckets.counted()
         bucket = at % BUCKETS
-        return Used(at // BUCKETS, {"bucket": np.where(bucket > 0, bucket + LEAST_BUCKET, 0), "n": n})
+        return Used(at // BUCKETS, {"_bucket": np.where(bucket > 0, bucket + LEAST_BUCKET, 0), "n": n})

@@ -22,9 +22,9 @@ def edge_times(edges: Tally, times: Tally, histogram: Tally) -> dict[str, pl.Ser
     """Mean, extremes and quantiles of the time on each edge, in seconds; null on start and end edges, which take none."""
     # The others come in the order of their times, and of their histograms.
     timed = np.flatnonzero((edges.rows["from"].is_not_null() & edges.rows["to"].is_not_null()).to_numpy())
-    n, hi, lo, least, greatest = (times.frame[name].to_numpy() for name in ("n", *limbs("time"), "least", "greatest"))
+    n, hi, lo, least, greatest = (times.frame[name].to_numpy() for name in ("n", *limbs("_time"), "least", "greatest"))
     of_edge, bucket, in_bucket = (
-        row_groups(histogram.rows, times.rows.columns), *(histogram.frame[name].to_numpy() for name in ("bucket", "n"))
+        row_groups(histogram.rows, times.rows.columns), *(histogram.frame[name].to_numpy() for name in ("_bucket", "n"))
     )  # fmt: skip
     found = {name: np.full(len(edges), np.nan) for name in ("mean_s", "min_s", "max_s", *_QUANTILES)}
 

@@ -64,8 +64,8 @@ class Transitions:
             "edges": TableSpec(edge, _WEIGHTS, long=True),
             "nodes": TableSpec({**by, "label": pl.String}, _WEIGHTS, long=True),
             "times": TableSpec({**by, "from": pl.String, "to": pl.String},
-                               {"n": "sum", "time": "wide", "least": "min", "greatest": "max"}, folded=False, long=True),
-            "histogram": TableSpec({**by, "from": pl.String, "to": pl.String, "bucket": pl.Int64}, {"n": "sum"},
+                               {"n": "sum", "_time": "wide", "least": "min", "greatest": "max"}, folded=False, long=True),
+            "histogram": TableSpec({**by, "from": pl.String, "to": pl.String, "_bucket": pl.Int64}, {"n": "sum"},
                                    folded=False, long=True),
         }  # fmt: skip
 

@@ -33,7 +33,7 @@ from journeymine.metrics.attribution_count import count_chain, count_cost, count
 from journeymine.metrics.attribution_credit import CreditCounts
 from journeymine.metrics.attribution_estimate import credits_of
 from journeymine.metrics.attribution_moves import TouchMoves
-from journeymine.metrics.attribution_rules import COUNTED, DIRECT, channels_of, chosen_rules, passed_over
+from journeymine.metrics.attribution_rules import COUNTED, DIRECT, channels_of, chosen_rules, passed_over, rule_column
 from journeymine.metrics.attribution_touches import check_lookback, touch_blocks, touch_labels, touches_of
 from journeymine.metrics.funnel_question import check_known
 from journeymine.metrics.switches import check_switch
@@ -106,6 +106,7 @@ class Attribution:
         """Journeys; credit and value by rule; distinct labels per journey; cost; moves of the Markov chain."""
         by = dict.fromkeys(self.names, pl.String)
         label = {**by, "label": pl.String}
+        rules = [rule_column(rule) for rule in self.counted]
         specs = {
             "journeys": TableSpec(
                 by,
@@ -114,9 +115,9 @@ class Attribution:
                  "open": "sum", "service": "sum", "ended": "sum", "left_truncated": "sum", "value": "wide",
                  "untouched_value": "wide"},
             ),
-            "credit": TableSpec(label, {"n": "sum", "n_users": "users", **dict.fromkeys(self.counted, _SUM)}),
-            "value": TableSpec(label, dict.fromkeys(self.counted, "wide")),
-            "sets": TableSpec({**label, "size": pl.Int64}, {"n": "sum", "value": "wide"}),
+            "credit": TableSpec(label, {"n": "sum", "n_users": "users", **dict.fromkeys(rules, _SUM)}),
+            "value": TableSpec(label, dict.fromkeys(rules, "wide")),
+            "sets": TableSpec({**label, "_size": pl.Int64}, {"n": "sum", "value": "wide"}),
             "cost": TableSpec(label, {"cost": "wide"}),
         }  # fmt: skip
         if "markov" in self.asked:

@@ -19,7 +19,7 @@ from journeymine.counting.occurrences import Occurrences, Sums, sum_where
 from journeymine.counting.packed import Packed
 from journeymine.counting.runs import changes, sort_cells
 from journeymine.journeys.journeys import Journeys
-from journeymine.metrics.attribution_rules import ONE_TOUCH, TouchPaths, apportion_value, credited, shares
+from journeymine.metrics.attribution_rules import ONE_TOUCH, TouchPaths, apportion_value, credited, rule_column, shares
 from journeymine.metrics.attribution_touches import Touches
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
@@ -107,16 +107,16 @@ class CreditCounts:
         cell = take(cell, starts)
         keys = {**self._at.apart(cell // FOLDS), "fold": pl.Series(cell % FOLDS, dtype=pl.UInt8)}
         met = {"n": sum_where(n > 0, n, starts), "n_users": sum_where(new_user, n, starts)}
-        credit = {rule: sums.plain(cell) for rule, sums in self._credit.items()}
+        credit = {rule_column(rule): sums.plain(cell) for rule, sums in self._credit.items()}
         worth = {
             part: each
             for rule, sums in self._value.items()
-            for part, each in zip(limbs(rule), sums.totals(cell), strict=True)
+            for part, each in zip(limbs(rule_column(rule)), sums.totals(cell), strict=True)
         }
         number, n = self._sets.counted()
         place = number // FOLDS
         sets = {
-            **self._at.apart(place // self._n_sizes), "size": place % self._n_sizes,
+            **self._at.apart(place // self._n_sizes), "_size": place % self._n_sizes,
             "fold": pl.Series(number % FOLDS, dtype=pl.UInt8),
             "n": n, **dict(zip(limbs("value"), self._set_value.totals(number), strict=True)),
         }  # fmt: skip

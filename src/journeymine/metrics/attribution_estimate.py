@@ -15,6 +15,7 @@ from journeymine.counting.tally import Tally
 from journeymine.graph.markov_counts import FOLDED_ORDER
 from journeymine.graph.markov_solve import DENSE
 from journeymine.metrics.attribution_markov import NO_SHARES, MarkovCredit, markov_credit
+from journeymine.metrics.attribution_rules import rule_column
 
 __all__ = ["credits_of"]
 
@@ -132,14 +133,15 @@ def _credit(rule: str, rows: _Rows, tallies: Mapping[str, Tally], markov: Markov
         return parts[0], parts[1]
     if rule == "shapley":
         sets = tallies["sets"]
-        size = sets.rows["size"].to_numpy()
+        size = sets.rows["_size"].to_numpy()
         return rows.place(sets.spread("n") / size, sets.rows), rows.place(
             sets.spread("value") / MICRO / size, sets.rows
         )
     credit, value = tallies["credit"], tallies["value"]
+    earned = rule_column(rule)
     return (
-        rows.place(credit.spread(rule) / MICRO, credit.rows),
-        rows.place(value.spread(rule) / MICRO, value.rows),
+        rows.place(credit.spread(earned) / MICRO, credit.rows),
+        rows.place(value.spread(earned) / MICRO, value.rows),
     )
 
 

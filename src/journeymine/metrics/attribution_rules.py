@@ -26,6 +26,7 @@ __all__ = [
     "chosen_rules",
     "credited",
     "passed_over",
+    "rule_column",
     "shares",
     "weigh",
 ]
@@ -263,3 +264,12 @@ _WEIGHTS: dict[str, Callable[[TouchPaths], Ints]] = {
     "w_shaped": _w_shaped,
     "time_decay": _time_decay,
 }
+
+
+def rule_column(rule: str) -> str:
+    """The column in which what a rule gives is counted: a working column, so that a breakdown may be called as the rule.
+
+    >>> rule_column("first")
+    '_first'
+    """
+    return f"_{rule}"

@@ -69,7 +69,7 @@ class Conversion:
              "lost": "sum", "open": "sum", "service": "sum", "immature": "sum", "left_truncated": "sum",
              "value": "wide"},
         )  # fmt: skip
-        return {"outcomes": outcomes, "times": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
+        return {"outcomes": outcomes, "times": TableSpec({**keys, "_bucket": pl.Int64}, {"n": "sum"})}
 
     def count(self, journeys: Journeys) -> Counts:
         """Count journeys by outcome and label."""

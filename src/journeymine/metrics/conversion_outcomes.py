@@ -139,7 +139,7 @@ class _Outcomes:
         outcomes["n_users"] = sum_where(best >= 1, n, starts)
         outcomes["users_converted"] = sum_where(best == 2, n, starts)
         numbers, n = self.times.counted()
-        times = {"bucket": take(BUCKETS, numbers % len(BUCKETS)), "n": n}
+        times = {"_bucket": take(BUCKETS, numbers % len(BUCKETS)), "n": n}
         return {
             "outcomes": self._table(specs["outcomes"], cell, outcomes),
             "times": self._table(specs["times"], numbers // len(BUCKETS), times),

@@ -76,7 +76,7 @@ class CustomerValue:
         counted: dict[str, Any] = {
             "n_users": "sum", "buyers": "sum", "customers": "sum", "purchases": "sum", "repeated": "sum", "value": "wide",
         }  # fmt: skip
-        return {"users": TableSpec(keys, counted), "values": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
+        return {"users": TableSpec(keys, counted), "values": TableSpec({**keys, "_bucket": pl.Int64}, {"n": "sum"})}
 
     def count(self, journeys: Journeys) -> Counts:
         """Add up each user's purchases."""
@@ -96,7 +96,7 @@ class CustomerValue:
         }
         rows = np.flatnonzero(customer)
         worth: dict[str, Key] = {name: key.take(rows) for name, key in keys.items()}
-        worth["bucket"] = integer_key(bucket_of(np.maximum(value[rows], 0)))
+        worth["_bucket"] = integer_key(bucket_of(np.maximum(value[rows], 0)))
         tables = {
             "users": tabulate(specs["users"], keys, values, journeys.folds),
             "values": tabulate(specs["values"], worth, {}, journeys.folds[rows]),

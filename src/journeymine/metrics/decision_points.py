@@ -66,7 +66,7 @@ class DecisionPoints:
 
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by marker and stage, all journeys by stage, and what follows each label."""
-        branches = {**dict.fromkeys(self.names, pl.String), "label": pl.String, "next": pl.String}
+        branches = {**dict.fromkeys(self.names, pl.String), "label": pl.String, "_next": pl.String}
         return {**contrast_specs(self.keys, self.names), "branches": TableSpec(branches, {"n": "sum"})}
 
     @property
@@ -241,7 +241,7 @@ class _Passing:
         after = np.empty(len(codes), dtype=np.uint32)
         after[:-1] = codes[1:]
         after[ground.journeys.offsets[1:] - 1] = len(self._label)
-        return ground.in_groups(Packed(codes, ({"label": self._label},)).beside(after, {"next": self._following}))
+        return ground.in_groups(Packed(codes, ({"label": self._label},)).beside(after, {"_next": self._following}))
 
 
 def _information_gain(met: Tally, reached: Tally, rows: pl.DataFrame) -> Floats:

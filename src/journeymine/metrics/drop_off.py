@@ -75,7 +75,7 @@ class DropOff:
             {"n_reached": "sum", "n": "sum", "n_users": "users", "went_on": "sum", "converted_later": "sum",
              "users_converted": "users", "lost_here": "sum", "open_here": "sum", "came_back": "sum", "value": "wide"},
         )  # fmt: skip
-        return {"places": outcomes, "returns": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
+        return {"places": outcomes, "returns": TableSpec({**keys, "_bucket": pl.Int64}, {"n": "sum"})}
 
     def count(self, journeys: Journeys) -> Counts:
         """Count, for each place, the journeys that reach it and what became of them."""

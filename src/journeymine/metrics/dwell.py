@@ -56,8 +56,8 @@ class Dwell:
     def specs(self) -> Mapping[str, TableSpec]:
         """Journeys by place with their time there, summed and as a histogram."""
         keys = dict.fromkeys(self.names, pl.String)
-        places = TableSpec(keys, {**dict.fromkeys(COUNTED, "sum"), "n_users": "users", "time": "wide"})
-        return {"places": places, "times": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
+        places = TableSpec(keys, {**dict.fromkeys(COUNTED, "sum"), "n_users": "users", "_time": "wide"})
+        return {"places": places, "times": TableSpec({**keys, "_bucket": pl.Int64}, {"n": "sum"})}
 
     def count(self, journeys: Journeys) -> Counts:
         """Add up the visits that each journey pays to each place."""
@@ -74,7 +74,7 @@ class Dwell:
         times, n_folds = histogram_of(tallies["times"], tally.rows), tally.by_fold("n")[tally.present]
         n, immature, reached = tally.total("n"), tally.total("immature"), tally.total("n_reached")
         with np.errstate(divide="ignore", invalid="ignore"):
-            mean = tally.spread("time") / MICRO / tally.spread("n")
+            mean = tally.spread("_time") / MICRO / tally.spread("n")
             visits = tally.spread("n_visits") / tally.spread("n")
         reasons = [
             None if known else too_short(basis) if young == everyone else UNKNOWN_HERE

@@ -153,10 +153,10 @@ class _Stays:
             "running": sum_where(kind == _RUNNING, n, starts),
             "left_truncated": sum_where(kind == _TRUNCATED, n, starts),
             "immature": sum_where(kind == _IMMATURE, n, starts),
-            **dict(zip(limbs("time"), self._time.totals(there), strict=True)),
+            **dict(zip(limbs("_time"), self._time.totals(there), strict=True)),
         }
         timed, code, n = self._times.counted()
-        times = {"bucket": take(BUCKETS, code // FOLDS), "n": n}
+        times = {"_bucket": take(BUCKETS, code // FOLDS), "n": n}
         return {
             "places": _table(specs["places"], self._kinds.apart(cell), fold, places),
             "times": _table(specs["times"], self._times.apart(timed), code % FOLDS, times),

@@ -79,7 +79,7 @@ class FirstContact:
             "contacts": TableSpec(
                 keys, {"n_contacts": "sum", "n": "sum", "n_users": "users", "resolved": "sum", "immature": "sum"}
             ),
-            "returns": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"}),
+            "returns": TableSpec({**keys, "_bucket": pl.Int64}, {"n": "sum"}),
         }
 
     def count(self, journeys: Journeys) -> Counts:
@@ -109,7 +109,7 @@ class FirstContact:
         returns = tabulate(
             specs["returns"],
             {name: key.take(rows) for name, key in keys.items()}
-            | {"bucket": integer_key(bucket_of(pause[first][rows]))},
+            | {"_bucket": integer_key(bucket_of(pause[first][rows]))},
             {},
             journeys.folds[who[rows]],
         )

@@ -130,7 +130,7 @@ class Funnel:
         reached = {f"{what}_{k}": merge for what, merge in kinds.items() for k in numbers}
         specs = {
             "steps": TableSpec(keys, reached),
-            "times": TableSpec({**keys, "nth": pl.Int64, "bucket": pl.Int64}, {"n": "sum"}),
+            "times": TableSpec({**keys, "nth": pl.Int64, "_bucket": pl.Int64}, {"n": "sum"}),
         }
         if self.trend is not None:
             specs["trend"] = TableSpec({**keys, "period": pl.Int64}, reached)

@@ -72,9 +72,9 @@ def funnel_answers(grid: StepGrid, tallies: Mapping[str, Tally], basis: Basis, w
     reason = too_short(basis) if within is None else f"no window of {within} after an entry here has closed yet"
     histogram = tallies["times"]
     names = grid.keys(pl.DataFrame(), 1)
-    low, high = bucket_bounds(histogram.rows["bucket"])
+    low, high = bucket_bounds(histogram.rows["_bucket"])
     times = Answer(
-        keys=histogram.rows.drop("bucket").join(names, on="nth", how="left", maintain_order="left"),
+        keys=histogram.rows.drop("_bucket").join(names, on="nth", how="left", maintain_order="left"),
         columns={"low_s": low / MICRO, "high_s": high / MICRO, "n": histogram.total("n")},
     )
     answers = {"funnel": _steps(grid, tallies["steps"], reason, histogram), "times": times}

@@ -43,5 +43,5 @@ def count_times(
     step, rows = step[later], rows[later]
     took = take(time, at[step, rows]) - take(time, take(at[0], rows))
     at_step = {name: key.take(rows) for name, key in keys.items()}
-    at_step |= {"nth": integer_key(step + 1), "bucket": integer_key(bucket_of(took))}
+    at_step |= {"nth": integer_key(step + 1), "_bucket": integer_key(bucket_of(took))}
     return tabulate(spec, at_step, {}, take(journeys.folds, take(user, rows)))

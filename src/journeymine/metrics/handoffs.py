@@ -64,9 +64,10 @@ class Handoffs:
             **{name: contrasts[name] for name in ("met", "people")},
             "crossings": TableSpec({**by, **pair}, {"n": "sum", "ping_pong": "sum"}),
             "arrivals": TableSpec(
-                {**by, **pair, "stage": pl.String, "arrival": pl.Int64}, {"n": "sum", "lost": "sum", "converted": "sum"}
+                {**by, **pair, "stage": pl.String, "_arrival": pl.Int64},
+                {"n": "sum", "lost": "sum", "converted": "sum"},
             ),
-            "times": TableSpec({**by, **pair, "bucket": pl.Int64}, {"n": "sum"}, folded=False),
+            "times": TableSpec({**by, **pair, "_bucket": pl.Int64}, {"n": "sum"}, folded=False),
         }
 
     @property

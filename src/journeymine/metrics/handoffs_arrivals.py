@@ -83,7 +83,7 @@ class Arrivals:
         known = ENTERS if goal else ENTERS | AT_GOAL
         keys = tally.rows.with_row_index("_at")
         places = (
-            keys.with_columns(pl.col("arrival") & known)
+            keys.with_columns(pl.col("_arrival") & known)
             .group_by([name for name in tally.rows.columns if name != "from"], maintain_order=True)
             .agg("_at")
             .with_row_index("_place")
@@ -93,7 +93,7 @@ class Arrivals:
         place[places["_at"].to_numpy()] = places["_place"].to_numpy()
         found = keys.join(rows.with_row_index("_row"), on=rows.columns, maintain_order="left")
         if not goal:
-            found = found.filter(pl.col("arrival") & AT_GOAL == 0)
+            found = found.filter(pl.col("_arrival") & AT_GOAL == 0)
         at, row = (found[name].to_numpy().astype(np.int64) for name in ("_at", "_row"))
         return cls(tally, at, row, place, rows.height)
 

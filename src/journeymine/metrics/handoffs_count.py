@@ -23,10 +23,10 @@ __all__ = ["AT_GOAL", "ENTERS", "N_TIMES", "Arriving"]
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.unsignedinteger]
-_TIMES = {"bucket": pl.Series(BUCKETS)}
+_TIMES = {"_bucket": pl.Series(BUCKETS)}
 ENTERS, AT_GOAL = 1, 2
 """Bits of an arrival: it enters its stage; it is the goal."""
-_ARRIVAL = {"arrival": pl.Series(range(ENTERS + AT_GOAL + 1))}
+_ARRIVAL = {"_arrival": pl.Series(range(ENTERS + AT_GOAL + 1))}
 _ARRIVED = {
     "n": np.ones(FATES, dtype=bool),
     "lost": np.arange(FATES) == LEFT,

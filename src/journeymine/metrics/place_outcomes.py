@@ -121,7 +121,7 @@ class _Places:
         numbers, n = self.returns.counted()
         return {
             "places": self._table(specs["places"], cell, outcomes),
-            "returns": self._table(specs["returns"], numbers // _BUCKETS, {"bucket": numbers % _BUCKETS, "n": n}),
+            "returns": self._table(specs["returns"], numbers // _BUCKETS, {"_bucket": numbers % _BUCKETS, "n": n}),
         }
 
     def _table(self, spec: TableSpec, cell: Ints, columns: Mapping[str, Ints]) -> pl.DataFrame:

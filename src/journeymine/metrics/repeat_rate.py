@@ -84,7 +84,7 @@ class RepeatRate:
         return {
             "purchases": TableSpec(numbered, {"n": "sum", "n_users": "sum", CAUSE: "sum", "users_back": "sum"}),
             "exits": exits_spec(numbered, (CAUSE,)),
-            "times": TableSpec({**numbered, "bucket": pl.Int64}, {"n": "sum"}),
+            "times": TableSpec({**numbered, "_bucket": pl.Int64}, {"n": "sum"}),
             "hazard": exits_spec(keys, (CAUSE,)),
         }
 

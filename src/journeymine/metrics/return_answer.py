@@ -84,7 +84,7 @@ def answer_curves(groups: Tally, exits: Tally, cause: str, bin_us: int, horizon_
         if horizon_us is not None:
             stays[:, curve.rows] = _stays(curve, horizon_us // bin_us)
     columns: dict[str, object] = {
-        "time_s": exits.rows["bin"].to_numpy() * (bin_us / MICRO),
+        "time_s": exits.rows["_bin"].to_numpy() * (bin_us / MICRO),
         "at_risk": risk.astype(np.int64),
         **{name: exits.total(name) for name in exits.spec.values},
         f"{cause}_share": SolvedShare(shares, trials[exits.present], decided),
@@ -92,7 +92,7 @@ def answer_curves(groups: Tally, exits: Tally, cause: str, bin_us: int, horizon_
     if horizon_us is not None:
         columns["hazard_share"] = Share(exits.by_fold(cause), risk_by_fold)
         columns["lapsed_share"] = SolvedShare(stays, risk_by_fold[exits.present], np.minimum(risk, FOLDS))
-    return Answer(keys=exits.rows.drop("bin"), columns=columns)
+    return Answer(keys=exits.rows.drop("_bin"), columns=columns)
 
 
 def _users(groups: Tally, n_labels: int) -> dict[tuple[str, ...], int]:

@@ -25,7 +25,7 @@ _NEW, _BACK, _NEW_BACK, _KINDS = 1, 2, 4, 8
 """Flags of a row: the first of its user in its cell, followed by another, the first of these of its user."""
 PLACES = 2 * FOLDS * (MAX_BINS + 1)
 """Places that each cell may need."""
-_BUCKETS = {"bucket": pl.Series(BUCKETS)}
+_BUCKETS = {"_bucket": pl.Series(BUCKETS)}
 
 
 def blocks_of_users(begins: npt.NDArray[np.bool_]) -> Iterator[slice]:
@@ -44,7 +44,7 @@ class ReturnCounts:
     def __init__(self, bin_us: int, longest: int) -> None:
         """`longest` : the most µs that anybody is watched."""
         self._bin_us, last = bin_us, min(max(longest, 0) // bin_us, MAX_BINS)
-        self._bins = {"bin": pl.Series(np.arange(last + 1))}
+        self._bins = {"_bin": pl.Series(np.arange(last + 1))}
         self._groups, self._exits = CellCounts(_KINDS * FOLDS), CellCounts(2 * FOLDS)
         self._times = CellCounts(FOLDS)
 

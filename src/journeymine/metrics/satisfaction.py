@@ -65,7 +65,7 @@ class Satisfaction:
     def specs(self) -> Mapping[str, TableSpec]:
         """Scores by place; who was asked there; scores by touchpoint."""
         keys = dict.fromkeys(self.names, pl.String)
-        said: dict[str, Merge] = {"n": "sum", "n_users": "users", "score": "wide", "emotion": "wide"}
+        said: dict[str, Merge] = {"n": "sum", "n_users": "users", "_score": "wide", "emotion": "wide"}
         return {
             "asked": TableSpec(
                 {**keys, "at_channel": pl.String, "at_touchpoint": pl.String},
@@ -119,7 +119,7 @@ class Satisfaction:
             packed, size = pack(list(columns.values()), len(rows))
             return distinct_users(packed, user, everyone, size)
 
-        said = {"n": everyone, "score": score, "emotion": emotion}
+        said = {"n": everyone, "_score": score, "emotion": emotion}
         shares = {
             "satisfied": emotion >= MICRO,
             "dissatisfied": emotion <= -MICRO,

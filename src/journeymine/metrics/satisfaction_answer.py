@@ -59,7 +59,7 @@ def scores(asked: Tally, places: Tally, names: Sequence[str], scale: Scale, *, h
         answered, silent, bias = (np.full_like(each, np.nan) for each in (answered, silent, bias))
     with np.errstate(divide="ignore", invalid="ignore"):
         total = spread(n_answered, present)
-        mean = np.where(one_scale, spread(here("score"), present) / MICRO / total, np.nan)
+        mean = np.where(one_scale, spread(here("_score"), present) / MICRO / total, np.nan)
         emotion = spread(here("emotion"), present) / MICRO / total
         nps = np.where(on_nps, 100 * spread(here("promoters") - here("detractors"), present) / total, np.nan)
     return Answer(

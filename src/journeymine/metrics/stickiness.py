@@ -75,7 +75,7 @@ class Stickiness:
     def specs(self) -> Mapping[str, TableSpec]:
         """Users active on each day, and by how much the users active within each window change on it."""
         keys: dict[str, Any] = {**dict.fromkeys(self.names, pl.String), "window_days": pl.Int64}
-        days = TableSpec({**keys, "day": pl.Int64}, {"active": "sum", "change": "sum"})
+        days = TableSpec({**keys, "day": pl.Int64}, {"active": "sum", "_change": "sum"})
         return {"days": days, "users": TableSpec(keys, {"n_users": "sum"})}
 
     def count(self, journeys: Journeys) -> Counts:
@@ -94,7 +94,7 @@ class Stickiness:
         bounds = np.array([basis.context.log_start, basis.context.observed_until])
         begin, now = (int(day) for day in number_of(bounds, "day", self.timezone))
         width, day = tally.rows["window_days"].to_numpy(), tally.rows["day"].to_numpy()
-        seen, change = tally.by_fold("active"), tally.by_fold("change")
+        seen, change = tally.by_fold("active"), tally.by_fold("_change")
         within, lasts = np.zeros_like(change), np.zeros(len(day))
         won, tried = np.zeros((len(seen), len(people))), np.zeros((len(seen), len(people)))
         whole = (day < now) & (day - width + 1 >= begin)

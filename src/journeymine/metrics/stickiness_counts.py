@@ -90,7 +90,7 @@ class _Days:
             "day": cell % self.n_days + self.low + later,
             "fold": (there % FOLDS).astype(np.uint8),
             "active": active,
-            "change": change,
+            "_change": change,
         }
         return pl.DataFrame({**self.blocks.spelled(cell // self.n_days), **columns})
 

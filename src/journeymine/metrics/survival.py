@@ -59,7 +59,7 @@ def exits(took: Ints, follow: Ints, bin_us: int) -> tuple[Ints, Bools]:
 
 def exits_spec(by: Mapping[str, type[pl.DataType]], causes: Sequence[str]) -> TableSpec:
     """A table of who leaves in each bin, and why."""
-    return TableSpec({**by, "bin": pl.Int64}, dict.fromkeys([*causes, CENSORED], "sum"))
+    return TableSpec({**by, "_bin": pl.Int64}, dict.fromkeys([*causes, CENSORED], "sum"))
 
 
 def count_exits(
@@ -77,7 +77,7 @@ def count_exits(
         keys = {name: key.take(rows) for name, key in keys.items()}
         bins, cause, fold = take(bins, rows), take(cause, rows), take(fold, rows)
     flags = {name: cause == i for i, name in enumerate(names)} | {CENSORED: cause < 0}
-    return tabulate(spec, {**keys, "bin": integer_key(bins)}, flags, fold)
+    return tabulate(spec, {**keys, "_bin": integer_key(bins)}, flags, fold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,8 @@ class Curves:
 def curves_of(tally: Tally, causes: Sequence[str]) -> Iterator[Curves]:
     """The curves of each group of a table made by `count_exits`, in the order of its rows."""
     spread = {name: tally.spread(name) for name in [*causes, CENSORED]}
-    labels = [name for name in tally.rows.columns if name != "bin"]
-    bins = tally.rows["bin"].to_numpy() if tally.rows.height else np.zeros(0, dtype=np.int64)
+    labels = [name for name in tally.rows.columns if name != "_bin"]
+    bins = tally.rows["_bin"].to_numpy() if tally.rows.height else np.zeros(0, dtype=np.int64)
     for group, rows in groups_of(tally.rows.select(labels), tally.rows.height):
         events = np.stack([spread[name][:, rows] for name in causes], axis=1)
         risk = at_risk(events.sum(axis=1), spread[CENSORED][:, rows])

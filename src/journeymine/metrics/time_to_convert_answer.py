@@ -128,9 +128,9 @@ def _curves(journeys: Tally, exits: Tally, curves: Sequence[Curves], bin_us: int
     trials = trials_of_rows(journeys, curves, exits.rows.height)
     people = people_behind(journeys, curves, exits.rows.height)
     return Answer(
-        keys=exits.rows.drop("bin"),
+        keys=exits.rows.drop("_bin"),
         columns={
-            "time_s": exits.rows["bin"].to_numpy() * (bin_us / MICRO),
+            "time_s": exits.rows["_bin"].to_numpy() * (bin_us / MICRO),
             "at_risk": risk.astype(np.int64),
             **{name: exits.total(name) for name in exits.spec.values},
             "converted_share": SolvedShare(shares[0], trials, people),

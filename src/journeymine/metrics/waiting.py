@@ -77,9 +77,9 @@ class Waiting:
             **dict.fromkeys(COUNTED, "sum"),
             "n_users": "users",
             "users_arrived": "users",
-            "time": "wide",
+            "_time": "wide",
         }
-        return {"journeys": TableSpec(keys, counted), "times": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"})}
+        return {"journeys": TableSpec(keys, counted), "times": TableSpec({**keys, "_bucket": pl.Int64}, {"n": "sum"})}
 
     def count(self, journeys: Journeys) -> Counts:
         """Find the first start of each journey, and the first arrival after it."""
@@ -106,10 +106,10 @@ class Waiting:
             "open_waiting": mature & ~arrived & (status == OPEN),
             "converted_after": there & after & (status == CONVERTED),
             "users_arrived": distinct_users(packed, user, there, size),
-            "time": np.where(there, took, 0),
+            "_time": np.where(there, took, 0),
         }
         rows = np.flatnonzero(there)
-        timed = {name: key.take(rows) for name, key in keys.items()} | {"bucket": integer_key(bucket_of(took[rows]))}
+        timed = {name: key.take(rows) for name, key in keys.items()} | {"_bucket": integer_key(bucket_of(took[rows]))}
         tables = {
             "journeys": tabulate(specs["journeys"], keys, values, fold),
             "times": tabulate(specs["times"], timed, {}, fold[rows]),
@@ -121,7 +121,7 @@ class Waiting:
         tally = tallies["journeys"]
         times, n, users = histogram_of(tallies["times"], tally.rows), tally.total("n"), tally.total("n_users")
         with np.errstate(divide="ignore", invalid="ignore"):
-            mean = tally.spread("time") / MICRO / tally.spread("arrived")
+            mean = tally.spread("_time") / MICRO / tally.spread("arrived")
 
         def share(part: str) -> Share:
             return Share(tally.by_fold(part), tally.by_fold("n"), users=users, once=users == n)

@@ -73,7 +73,7 @@ class WinBack:
         return {
             "lost": TableSpec(keys, {"n": "sum", "n_users": "sum", CAUSE: "sum", "users_back": "sum"}),
             "exits": exits_spec(keys, (CAUSE,)),
-            "times": TableSpec({**keys, "bucket": pl.Int64}, {"n": "sum"}),
+            "times": TableSpec({**keys, "_bucket": pl.Int64}, {"n": "sum"}),
         }
 
     def count(self, journeys: Journeys) -> Counts:

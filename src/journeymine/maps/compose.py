@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from journeymine.errors import QuestionError
 from journeymine.events.report import EventReport
 from journeymine.journeys.journeys import Journeys
 from journeymine.maps import compose_words as words
+from journeymine.maps.compose_endings import by_definition, closing, ended_by_definition
 from journeymine.maps.compose_findings import moments_of_truth, pain_points
 from journeymine.maps.compose_flows import MAX_FLOWS, examples, flows, last_touchpoints, neighbours, terminals
 from journeymine.maps.compose_opportunities import emotion, opportunities, priced, ranking
@@ -32,11 +32,10 @@ from journeymine.maps.compose_places import (
     with_lanes,
 )
 from journeymine.maps.evidence import Filtered
-from journeymine.maps.findings import DropOff
 from journeymine.maps.privacy import withhold
 from journeymine.maps.privacy_rounding import step_of
 from journeymine.maps.questions import map_measures
-from journeymine.maps.specification import Header, MapSpecification, Node, Stage, Terminal
+from journeymine.maps.specification import Header, MapSpecification, Node
 from journeymine.metrics.satisfaction_scale import scale_of
 
 if TYPE_CHECKING:
@@ -128,8 +127,8 @@ def compose(
     last_stage = last_touchpoints(node_frame, ("stage",), stage_frame)
     ranked = ranking(results)
     ends = terminals(edges, drawn)
-    ended = _ended(drawn, ends)
-    places = _by_definition(priced(_places(results, node_frame), ranked), ended)
+    ended = ended_by_definition(drawn, ends)
+    places = by_definition(priced(_places(results, node_frame), ranked), ended)
     dwell = _dwell(results)
     goal_stage = next(iter(_stages_of(drawn, basis.rules.goal)), None)
     drawn_stages = stages(stage_frame, place_names, last_stage, goal_stage, header.n_mature or 0, dwell)
@@ -153,7 +152,7 @@ def compose(
         pain_points=pains,
         opportunities=opportunities(ranked, place_names, known, is_rounded=is_rounded),
         moments_of_truth=moments_of_truth(_frame_of(results, "decisions"), is_rounded=is_rounded),
-        summary=words.summary(header, drawn_stages, places, pains, _closing(drawn_stages, ended)),
+        summary=words.summary(header, drawn_stages, places, pains, closing(drawn_stages, ended)),
         unknowns=words.unknowns(header, report, _left_out(results), min_group, {node.touchpoint for node in drawn.values()}),
         examples=shown,
         quality=words.quality(report, min_group),
@@ -286,31 +285,6 @@ def _stages_of(drawn: Mapping[str, Node], ending: Predicate | None) -> tuple[str
     """Stages of the touchpoints that the goal names."""
     named = (ending.touchpoints() or ()) if ending is not None else ()
     return tuple(dict.fromkeys(node.stage for node in drawn.values() if node.touchpoint in named))
-
-
-def _ended(drawn: Mapping[str, Node], ends: Iterable[Terminal]) -> Counter[tuple[str, str]]:
-    """Journeys lost at a touchpoint of `lost_at` in each stage × channel, as far as it is shown how many these are."""
-    ended = Counter[tuple[str, str]]()
-    for end in ends:
-        node = drawn[end.node]
-        ended[node.stage, node.channel] += end.n_journeys if node.is_lost_at and end.status == "lost" else 0
-    return ended
-
-
-def _closing(stages: Sequence[Stage], ended: Mapping[tuple[str, str], int]) -> tuple[str, ...]:
-    """Stages most of whose losses are by definition."""
-    inside = Counter[str]()
-    for (stage, _), n in ended.items():
-        inside[stage] += n
-    return tuple(stage.name for stage in stages if 2 * inside[stage.name] > (stage.n_lost_here or 0))
-
-
-def _by_definition(places: Iterable[DropOff], ended: Mapping[tuple[str, str], int]) -> tuple[DropOff, ...]:
-    """The places, saying of which most losses are by definition."""
-    return tuple(
-        replace(place, by_definition=2 * ended.get((place.stage, place.channel), 0) > (place.n_lost or 0))
-        for place in places
-    )
 
 
 def _places(results: Mapping[str, Result], node_frame: pl.DataFrame) -> Any:

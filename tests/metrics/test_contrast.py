@@ -189,6 +189,15 @@ def test_a_place_that_is_only_visited_after_the_goal_is_no_friction() -> None:
     assert met.rows() == [("repeat", "look", 2, 1)]
 
 
+def times_met(journeys: jm.Journeys) -> dict[object, tuple[int, int]]:
+    """Friction and place → how often it is met, and by how many journeys, mature or not."""
+    met: dict[object, list[int]] = defaultdict(list)
+    for nth, (head, steps) in enumerate(walks(journeys, mature=False)):
+        for marker, _ in stumbled(steps, head["goal_at"]):
+            met[marker].append(nth)
+    return {marker: (len(journeys), len(set(journeys))) for marker, journeys in met.items()}
+
+
 @pytest.mark.parametrize("split", [None, "user"])
 @pytest.mark.parametrize("staged", [True, False], ids=["stage map", "columns called stage and kind"])
 @pytest.mark.parametrize("lost_at", [[CLOSED], {"loses": "True"}], ids=["touchpoint", "column"])
@@ -214,13 +223,14 @@ def test_frictions_of_odd_logs_equal_a_loop_over_the_definition(
     journeys = jm.build_journeys(
         events, goal="order", lost_at=lost_at, idle="6d", **({} if split is None else {"split": split})
     )
-    expected, people = compared(journeys, stumbled), users_by_mark(journeys, stumbled)
+    expected, people, times = compared(journeys, stumbled), users_by_mark(journeys, stumbled), times_met(journeys)
     frame = jm.friction(journeys).frame.filter((pl.col("n") > 0) & (pl.col("friction") != "detour"))
     seen = set()
     for row in frame.iter_rows(named=True):
         seen.add(key := (row["friction"], row["channel"], row["touchpoint"]))
         n, with_, without = expected[key]
         assert (row["n"], row["n_users"]) == (n, len(people[key]))
+        assert (row["n_times"], row["n_journeys"]) == times[key]
         assert row["converted_with"] == (None if math.isnan(with_) else pytest.approx(with_, abs=1e-12))
         assert row["converted_without"] == (None if math.isnan(without) else pytest.approx(without, abs=1e-12))
     if not staged:  # a plain column has no order to step back in, and no stage of the goal

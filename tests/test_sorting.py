@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeymine import sorting
-from journeymine.sorting import counting_sort, stable_order
+from journeymine.sorting import columns_of, counting_sort, stable_order
 
 DTYPES = ["uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 SIZES = sorted({1, 3, 1000, 1 << 62, *(max((1 << bits) + more, 1) for bits in (1, 8, 16, 17, 31, 32, 40, 48)
@@ -53,3 +53,15 @@ def test_each_value_begins_where_the_smaller_ones_end(values: list[int]) -> None
     order, begins = counting_sort(np.array(values, dtype=np.int32), 10)
     assert order.tolist() == sorted(range(len(values)), key=values.__getitem__)
     assert begins.tolist() == [sum(other < value for other in values) for value in range(11)]
+
+
+@given(rows=st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=12))
+def test_entries_of_a_table_by_column(rows: list[list[int]]) -> None:
+    entries = [(column, row, nth) for row, columns in enumerate(rows) for nth, column in enumerate(columns)]
+    column = np.array([each[0] for each in entries], dtype=np.int32)
+    begins = np.append(0, np.cumsum([len(columns) for columns in rows])).astype(np.int32)
+    order, row, by_column = columns_of(np.arange(len(entries)), column, begins, 10)
+    wanted = sorted(range(len(entries)), key=lambda at: entries[at][0])
+    assert order.tolist() == wanted
+    assert row.tolist() == [entries[at][1] for at in wanted]
+    assert by_column.tolist() == [sum(each[0] < value for each in entries) for value in range(11)]

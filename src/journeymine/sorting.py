@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from journeymine.parallel import take
 
-__all__ = ["counting_sort", "stable_order"]
+__all__ = ["columns_of", "counting_sort", "counts_at_once", "stable_order"]
 
 Ints = npt.NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
 _MANY = 1 << 14
 """From so many values on, a counting sort is faster, for all that it sets up."""
 _MOST = 1 << 31
@@ -33,10 +34,9 @@ def stable_order(values: npt.NDArray[np.integer], size: int) -> Ints:
     n, bits = len(values), max(size - 1, 1).bit_length()
     if not _MANY <= n < _MOST:
         return _compared(values, bits)
-    digits = -(-bits // min(max(n.bit_length() + 1, _LEAST_DIGIT), _LARGEST_DIGIT))
-    if digits == 1:
+    if counts_at_once(n, size):
         return counting_sort(values.astype(np.int32), size)[0].astype(np.int64)
-    width = -(-bits // digits)
+    width = -(-bits // -(-bits // _digit(n)))
     mask = values.dtype.type((1 << width) - 1)
     order = counting_sort((values & mask).astype(np.int32), 1 << width)[0].astype(np.int64)
     for low in range(width, bits, width):
@@ -45,22 +45,56 @@ def stable_order(values: npt.NDArray[np.integer], size: int) -> Ints:
     return order
 
 
+def counts_at_once(n: int, size: int) -> bool:
+    """Whether `n` integers below `size` are best sorted by one counting sort."""
+    return _MANY <= n < _MOST and max(size - 1, 1).bit_length() <= _digit(n)
+
+
+def _digit(n: int) -> int:
+    """How many bits of `n` integers are sorted by at once."""
+    return min(max(n.bit_length() + 1, _LEAST_DIGIT), _LARGEST_DIGIT)
+
+
 def counting_sort(values: npt.NDArray[np.int32], size: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """The order that sorts integers, and where each of the `size` possible values begins in it; shape [size + 1].
 
-    That is what SciPy does to turn a sparse matrix from rows into columns, with one entry in each row. It does not look
-    whether values lie between 0 and `size`, and writes beyond its arrays where they do not.
+    As of `columns_of`, values are not looked at.
 
     >>> order, begins = counting_sort(np.array([2, 0, 2], dtype=np.int32), 3)
     >>> order.tolist(), begins.tolist()
     ([1, 0, 2], [0, 1, 1, 3])
     """
+    n = len(values)
+    _, order, begins = columns_of(np.empty(n, dtype=np.int8), values, np.arange(n + 1, dtype=np.int32), size)
+    return order, begins
+
+
+def columns_of(
+    entries: npt.NDArray[Number], column: npt.NDArray[np.int32], begins: npt.NDArray[np.int32], size: int
+) -> tuple[npt.NDArray[Number], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The entries of a table by column instead of by row.
+
+    That is what SciPy does to a sparse matrix. It does not look whether columns lie between 0 and `size`, and writes
+    beyond its arrays where they do not.
+
+    Parameters
+    ----------
+    column : of each entry.
+    begins : where each row begins, and the last one ends.
+    size : how many columns there may be.
+
+    Returns
+    -------
+    The entries, column by column, and within a column as they came; the row of each; and where each column begins, and
+    the last one ends.
+
+    >>> [each.tolist() for each in columns_of(np.array([7, 8, 9]), *np.array([[2, 0, 2], [0, 1, 3]], "i4"), 3)]
+    [[8, 7, 9], [1, 0, 1], [0, 1, 1, 3]]
+    """
     from scipy.sparse import csr_array  # whoever has only small logs does without it
 
-    n = len(values)
-    entries = np.empty(n, dtype=np.int8), values, np.arange(n + 1, dtype=np.int32)
-    columns = csr_array(entries, shape=(n, size)).tocsc()
-    return columns.indices, columns.indptr
+    columns = csr_array((entries, column, begins), shape=(len(begins) - 1, size)).tocsc()
+    return columns.data, columns.indices, columns.indptr
 
 
 def _compared(values: npt.NDArray[np.integer], bits: int) -> Ints:

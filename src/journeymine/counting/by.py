@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from journeymine.counting.runs import runs_of
+from journeymine.counting.runs import cell_rows
 from journeymine.counting.tabulate import Key, label_key, pack
 from journeymine.errors import QuestionError, UnknownLabelError
 from journeymine.events.coded import Coded, narrow
@@ -25,7 +25,6 @@ __all__ = [
     "check_few",
     "group_journeys",
     "group_steps",
-    "places",
     "step_keys",
     "step_labels",
     "with_labels_in_use",
@@ -128,12 +127,8 @@ def group_journeys(journeys: Journeys, by: Sequence[str], channel_of: str) -> Gr
 def group_steps(journeys: Journeys, keys: Sequence[Key]) -> Ints:
     """The first step of each (journey, combination of labels): index of the step, sorted by combination."""
     cell, size = pack(keys, len(journeys.coded))
-    return places(cell, size, journeys.journey_of_step)
-
-
-def places(cell: npt.NDArray[np.integer], size: int, journey: Ints) -> Ints:
-    """The first row of each (cell, journey), where rows come journey after journey."""
-    return runs_of(cell, size, journey).first
+    found = cell_rows(cell, size, journeys.offsets)
+    return take(found.rows, np.flatnonzero(found.new))
 
 
 def with_labels_in_use(journeys: Journeys, names: Sequence[str]) -> Journeys:

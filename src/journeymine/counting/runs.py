@@ -3,57 +3,77 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from journeymine.parallel import take
-from journeymine.sorting import stable_order
+from journeymine.sorting import columns_of, counts_at_once, stable_order
 
-__all__ = ["Runs", "changes", "numbered", "ranges", "runs_of", "sort_cells", "sort_narrow"]
+__all__ = ["CellRows", "cell_rows", "changes", "numbered", "ranges", "sort_cells", "sort_narrow"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+_NONE = np.zeros(0, dtype=np.int64)
 _FEW = 4096
 """Up to this many possible values, and four per row, are looked up in an array of their own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
-    """Rows by (cell, journey): rows of one pair are a run.
+class CellRows:
+    """Rows of journeys by what they count towards: cell by cell, and in each as they came.
 
     Attributes
     ----------
-    rows : all rows, sorted by cell and then as they came.
-    starts : where in `rows` each run begins.
+    rows : the number of each row.
+    cell : what it counts towards.
+    journey : its journey.
+    new : whether it is the first of its journey in the cell.
     """
 
     rows: Ints
-    starts: Ints
+    cell: npt.NDArray[np.integer]
+    journey: npt.NDArray[np.signedinteger]
+    new: Bools
 
-    @property
-    def first(self) -> Ints:
-        """The first row of each run."""
-        return take(self.rows, self.starts)
-
-    @property
-    def lengths(self) -> Ints:
-        """Rows in each run."""
-        return np.diff(self.starts, append=len(self.rows))
-
-    def any(self, flags: Bools) -> Bools:
-        """Whether any row of each run is flagged."""
-        if not len(self.starts):
-            return np.zeros(0, dtype=bool)
-        return np.maximum.reduceat(take(flags, self.rows).view(np.uint8), self.starts).view(np.bool_)
+    @classmethod
+    def of(cls, rows: Ints, cell: npt.NDArray[np.integer], journey: npt.NDArray[np.signedinteger]) -> CellRows:
+        """Rows in that order; `cell` is that of every row, `journey` that of each of `rows`."""
+        there = take(cell, rows)
+        new = changes(there)
+        new |= changes(journey)
+        return cls(rows, there, journey, new)
 
 
-def runs_of(cell: npt.NDArray[np.integer], size: int, journey: Ints) -> Runs:
-    """Runs of rows that come journey after journey; `cell` is below `size`."""
-    there, rows = sort_cells(cell, size)
-    new = changes(there)
-    new |= changes(take(journey, rows))
-    return Runs(rows, np.flatnonzero(new))
+def cell_rows(cell: npt.NDArray[np.integer], size: int, offsets: Ints, kept: Bools | None = None) -> CellRows:
+    """Rows that come journey after journey, brought together by cell.
+
+    Parameters
+    ----------
+    cell : of each row, below `size`.
+    offsets : where each journey begins, and the last one ends.
+    kept : the rows that are looked at; None for all.
+
+    >>> found = cell_rows(np.array([1, 0, 1, 1]), 2, np.array([0, 3, 4]))
+    >>> found.rows.tolist(), found.journey.tolist(), found.new.tolist()
+    ([1, 0, 2, 3], [0, 0, 0, 1], [True, True, False, True])
+    """
+    left_out = _NONE if kept is None else np.flatnonzero(~kept)
+    room = size + 1 if len(left_out) else size  # they are sorted behind all others and cut off
+    few = counts_at_once(len(cell), room)
+    column: npt.NDArray[Any] = cell.astype(np.int32 if few else np.int64)
+    column[left_out] = size
+    order: npt.NDArray[Any]
+    journey: npt.NDArray[Any]
+    if few:
+        numbers = np.arange(len(cell), dtype=np.int32)
+        order, journey, _ = columns_of(numbers, column, offsets.astype(np.int32), room)
+    else:
+        order = stable_order(column, room)
+        journey = take(np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)), order)
+    kept_rows = slice(len(cell) - len(left_out))
+    return CellRows.of(order[kept_rows].astype(np.int64, copy=False), cell, journey[kept_rows])
 
 
 def sort_cells(cell: npt.NDArray[np.integer], size: int, rows: Ints | None = None) -> tuple[Ints, Ints]:

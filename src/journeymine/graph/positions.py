@@ -17,7 +17,7 @@ from journeymine.counting.measure import LATER, basis_of, question_of
 from journeymine.counting.occurrences import Occurrences, Sums
 from journeymine.counting.packed import Packed, label_column, packed_groups
 from journeymine.counting.result import Result
-from journeymine.counting.runs import changes, numbered, ranges, sort_narrow
+from journeymine.counting.runs import cell_rows, numbered, ranges
 from journeymine.counting.short_form import answer
 from journeymine.counting.tabulate import gathered
 from journeymine.counting.taken import refuse_taken
@@ -178,10 +178,9 @@ class _Positions:
 
     def add(self, block: Journeys, codes: npt.NDArray[np.integer], low: int) -> None:
         """Add a block of journeys, the first of which is the one at `low`; `codes` are those of its steps."""
-        there, rows = sort_narrow(codes, self._n_labels)
-        of = take(block.journey_of_step, rows)
-        first = np.flatnonzero(changes(there) | changes(of))
-        there, rows, of = take(there, first), take(rows, first), take(of, first)
+        found = cell_rows(codes, self._n_labels, block.offsets)
+        first = np.flatnonzero(found.new)
+        there, rows, of = take(found.cell, first), take(found.rows, first), take(found.journey, first)
         begins = take(self._begins, self._length[low : low + len(block)]) - block.offsets[:-1]
         base = self._groups.cell[low : low + len(block)].astype(np.int64) * (self._n_labels * FOLDS)
         base += take(block.folds, block.heads.user)

@@ -18,7 +18,7 @@ import polars as pl
 from journeymine.counting.by import group_journeys
 from journeymine.counting.counts import TableSpec
 from journeymine.counting.journey_numbers import journey_numbers
-from journeymine.counting.runs import sort_narrow
+from journeymine.counting.runs import cell_rows
 from journeymine.counting.tabulate import Key, coded_key, gathered, pack, unpack
 from journeymine.events.coded import narrow
 from journeymine.graph.transition_sums import KINDS, Times, Touches, Used
@@ -128,7 +128,6 @@ class _Tables:
             return
         n_labels, lengths, fates = self.n_labels, block.lengths, Fates.of(block)
         known = journey_numbers(block, fates.fate.view(np.uint8))
-        of_step = np.repeat(known, lengths)
         node: Codes = block.codes(self.grain).codes
         if not self.in_order:
             node = take(narrow(self.label.codes, n_labels), node)
@@ -136,20 +135,20 @@ class _Tables:
         if self.groups:
             group = pack(list(_groups(block, list(self.groups)).values()), len(block))[0] * n_labels
             node = np.repeat(group, lengths) + label.astype(np.int64)
-        self.nodes.add_rows(node, of_step, fates.value)
+        visits = cell_rows(node, self.nodes.n_cells, block.offsets)
+        self.nodes.add(visits.cell, take(known, visits.journey), fates.value)
         self.into.add_rows(take(node, block.offsets[:-1]), known, fates.value)
         last = block.offsets[1:] - 1
         end = take(node, last).astype(np.int64) * len(STATUSES) + take(self.status.codes, block.heads.status)
         self.out.add_rows(end, known, fates.value)
-        # From the last step of a journey no edge leads on: those rows are sorted behind all others and cut off.
-        edge: npt.NDArray[Any] = node[:-1].astype(np.uint32)
+        goes_on = np.ones(len(node), dtype=bool)
+        goes_on[last] = False
+        edge: npt.NDArray[Any] = node.astype(np.uint32)
         edge *= np.uint32(n_labels)
-        edge += label[1:]
-        edge[last[:-1]] = self.inner.n_cells
-        kept = slice(len(edge) - len(block) + 1)
-        cell, rows = (part[kept] for part in sort_narrow(edge, self.inner.n_cells + 1))
-        self.inner.add(cell, take(of_step, rows), fates.value)
-        self.times.add(cell, take(np.diff(block.coded.time), rows))
+        edge[:-1] += label[1:]
+        moves = cell_rows(edge, self.inner.n_cells, block.offsets, goes_on)
+        self.inner.add(moves.cell, take(known, moves.journey), fates.value)
+        self.times.add(moves.cell, take(np.diff(block.coded.time), moves.rows))
 
     @property
     def in_order(self) -> bool:

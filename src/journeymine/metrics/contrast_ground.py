@@ -92,11 +92,6 @@ class Ground:
         return self.journeys.journey_of_step
 
     @cached_property
-    def user(self) -> npt.NDArray[np.uint32]:
-        """The user of each step."""
-        return self.of_journey(self.journeys.heads.user.astype(np.uint32))
-
-    @cached_property
     def entry(self) -> Bools:
         """The first step of each journey."""
         entry = np.zeros(len(self.journeys.coded), dtype=bool)
@@ -147,24 +142,34 @@ class Ground:
 
     @cached_property
     def standing(self) -> Standings:
-        """Stage, fold and fate of each step as one number; the fate is `LEFT` at the last step of a lost journey."""
+        """Fold and fate of each journey as one number, with room for the stage."""
         journeys, heads = self.journeys, self.journeys.heads
         fate = take(_OF_STATUS, heads.status) * heads.mature
-        standing = self.of_journey(standing_of(take(journeys.folds, heads.user), fate, self.n_stages))
-        standing += self.stage.astype(standing.dtype) * standing.dtype.type(IN_STAGE)
-        lost = np.flatnonzero(heads.mature & (heads.status == LOST))
-        standing[take(journeys.offsets, lost + 1) - 1] += LEFT - MATURE
+        return standing_of(take(journeys.folds, heads.user), fate, self.n_stages)
+
+    def standing_at(self, step: Ints, journey: npt.NDArray[np.signedinteger]) -> Standings:
+        """How journeys stand at some of their steps: stage, fold and fate."""
+        standing = take(self.standing, journey)
+        standing += take(self.stage, step).astype(standing.dtype) * standing.dtype.type(IN_STAGE)
         return standing
+
+    @cached_property
+    def left(self) -> Ints:
+        """The last step of each mature journey that is lost."""
+        heads = self.journeys.heads
+        return take(self.journeys.offsets, np.flatnonzero(heads.mature & (heads.status == LOST)) + 1) - 1
 
     @cached_property
     def fate(self) -> npt.NDArray[np.uint8]:
         """What became of the journey of each step: `LEFT` at the last step of a lost one."""
-        return fate_of(self.standing)
+        fate = self.of_journey(fate_of(self.standing))
+        fate[self.left] = LEFT
+        return fate
 
     @cached_property
     def fold(self) -> npt.NDArray[np.uint8]:
         """The fold of each step's user."""
-        return fold_of(self.standing)
+        return self.of_journey(fold_of(self.standing))
 
     @cached_property
     def value(self) -> Ints | None:

@@ -22,6 +22,7 @@ __all__ = [
     "fold_of",
     "left_out",
     "standing_of",
+    "without_users",
 ]
 
 Standings = npt.NDArray[np.unsignedinteger]
@@ -56,6 +57,11 @@ def fate_of(standing: Standings) -> npt.NDArray[np.uint8]:
 def left_out(standing: Standings) -> Standings:
     """The same as if the journeys were not old enough to tell what became of them."""
     return np.asarray(standing // KINDS * KINDS)
+
+
+def without_users(standing: Standings) -> Standings:
+    """The same where kinds are fates alone: half as many."""
+    return np.asarray(standing // KINDS * FATES + standing % FATES)
 
 
 def fold_of(standing: Standings) -> npt.NDArray[np.uint8]:

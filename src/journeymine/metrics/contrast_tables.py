@@ -27,6 +27,7 @@ from journeymine.metrics.contrast_standing import (
     WON,
     Standings,
     fate_of,
+    without_users,
 )
 from journeymine.parallel import take
 from journeymine.stats.folds import FOLDS
@@ -44,9 +45,15 @@ _TELLS_WON = np.isin(np.arange(KINDS), (NEWLY_WON, WON + NEW_USER))
 class Fates:
     """Journeys by cell, fold and what became of them, with how often they met a marker and what they are worth."""
 
-    def __init__(self, *, staged: bool = True) -> None:
-        """`staged` : cells are told apart by the stage at the step in question as well."""
-        self._staged = staged
+    def __init__(self, *, staged: bool = True, by_user: bool = False) -> None:
+        """Nothing yet.
+
+        Parameters
+        ----------
+        staged : cells are told apart by the stage at the step in question as well.
+        by_user : users are counted, too; then the rows of a cell come user after user.
+        """
+        self._staged, self._by_user, self._n_kinds = staged, by_user, KINDS if by_user else FATES
         self._at = Packed.none(0)
         self._stages: Columns = {}
         self._n_codes = 0
@@ -56,39 +63,38 @@ class Fates:
         self,
         ground: Ground,
         at: Packed,
-        step: Ints,
+        journey: npt.NDArray[np.signedinteger],
         standing: Standings,
         again: Ints | None = None,
-        *,
-        by_user: bool = False,
     ) -> None:
         """Add journeys, one row each.
 
         Parameters
         ----------
-        step, standing : the step in question, and how the journey stands there; the latter is ours from now on.
+        journey, standing : which it is, and how it stands at the step in question; the latter is ours from now on.
         again : the row of each further time that one met its marker; None where there is no marker, and nothing of worth.
-        by_user : users are counted; the rows of a cell come user after user.
         """
         if not self._n_codes:
             self._at, self._stages = at.without_rows(), ground.stages if self._staged else {}
-            self._n_codes = IN_STAGE * (ground.n_stages if self._staged else 1)
+            self._n_codes = FOLDS * self._n_kinds * (ground.n_stages if self._staged else 1)
             self._kinds = Occurrences(at.size * self._n_codes)
-            self._more = Occurrences(0 if again is None else at.size * self._n_codes // KINDS)
+            self._more = Occurrences(0 if again is None else at.size * self._n_codes // self._n_kinds)
         if not self._staged:
             standing &= standing.dtype.type(IN_STAGE - 1)
         won = np.flatnonzero(fate_of(standing) == WON) if again is not None else _NONE
-        if by_user:
-            _mark_users(standing, at.cell, take(ground.user, step), won)
+        if self._by_user:
+            _mark_users(standing, at.cell, take(ground.journeys.heads.user, journey), won)
+        else:
+            standing = without_users(standing)
         number: npt.NDArray[Any] = at.cell.astype(self._kinds.kind)
         number *= self._n_codes
         number += standing
         self._kinds.add(number)
         if again is not None:
-            self._more.add((take(number, again) // KINDS).astype(self._more.kind))
+            self._more.add((take(number, again) // self._n_kinds).astype(self._more.kind))
             if ground.value is not None:
-                journey, there = take(ground.of_step, take(step, won)), take(number, won) // KINDS
-                self._value.add(there.astype(np.int64), take(ground.value, journey), at.size * self._n_codes // KINDS)
+                there, worth = take(number, won) // self._n_kinds, take(ground.value, take(journey, won))
+                self._value.add(there.astype(np.int64), worth, at.size * self._n_codes // self._n_kinds)
 
     def absorb(self, other: Fates) -> None:
         """Add what another one counted; the other is used up."""
@@ -103,7 +109,7 @@ class Fates:
 
     def table(self, spec: TableSpec) -> pl.DataFrame:
         """Journeys, by some of the columns of `contrast_specs`."""
-        there, kind, n, starts = self._kinds.by_cell(KINDS)
+        there, kind, n, starts = self._kinds.by_cell(self._n_kinds)
         fate, n_journeys = take(_FATE, kind), np.add.reduceat(n, starts) if len(n) else n
         n_times, (again, more) = n_journeys.copy(), self._more.counted()
         n_times[np.searchsorted(there, again)] += more
@@ -133,7 +139,7 @@ class Fates:
         return Packed(_NONE, factors).apart(placed)
 
 
-def _mark_users(standing: Standings, cell: npt.NDArray[np.integer], user: npt.NDArray[np.uint32], won: Ints) -> None:
+def _mark_users(standing: Standings, cell: npt.NDArray[np.integer], user: Ints, won: Ints) -> None:
     """Have the first mature journey of each user in each cell say so, and the first converted one; `won` are those."""
     new = changes(cell)
     new |= changes(user)

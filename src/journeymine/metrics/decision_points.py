@@ -24,11 +24,11 @@ from journeymine.metrics.contrast_count import Meetings, Reached
 from journeymine.metrics.contrast_estimate import Came, contrast, nullable, significance
 from journeymine.metrics.contrast_ground import Ground
 from journeymine.metrics.switches import check_switch
-from journeymine.parallel import take
 
 __all__ = ["DecisionPoints", "decision_points"]
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 
@@ -214,26 +214,24 @@ class _Passing:
             "branches": self._branches.table(specs["branches"]),
         }
 
-    def _passed(self, ground: Ground) -> tuple[Ints, Packed]:
-        """Steps at which journeys are compared, and what they pass there."""
+    def _passed(self, ground: Ground) -> tuple[Packed, Bools]:
+        """What journeys pass at each step, and the steps at which they are compared."""
         codes, between = ground.journeys.codes(self._measure.grain).codes, self._measure.transitions
         if not between and self._measure.grain == "stage":
             return self._moved(ground, codes)
         if not between:
-            step = np.flatnonzero(ground.told)
-            return step, Packed(take(codes, step), ({"label": self._label},))
-        step = np.flatnonzero(ground.inside)
-        from_ = Packed(take(codes, step - 1), ({"from": self._label},))
-        return step, from_.beside(take(codes, step), {"to": self._label})
+            return Packed(codes, ({"label": self._label},)), ground.told
+        from_ = Packed(np.append(codes[:1], codes[:-1]), ({"from": self._label},))
+        return from_.beside(codes, {"to": self._label}), ground.inside
 
-    def _moved(self, ground: Ground, stage: npt.NDArray[np.unsignedinteger]) -> tuple[Ints, Packed]:
-        """The steps from which journeys move to another stage.
+    def _moved(self, ground: Ground, stage: npt.NDArray[np.unsignedinteger]) -> tuple[Packed, Bools]:
+        """The stage that journeys move to next, and the steps from which they move to another.
 
         Whoever is in a stage has reached it, so there is nobody to compare with but where they came from.
         """
-        moved = ground.inside[1:] & ground.told[:-1] & (stage[1:] != stage[:-1])
-        step = np.flatnonzero(moved)
-        return step, Packed(take(stage, step + 1), ({"label": self._label},))
+        moved = np.zeros(len(stage), dtype=bool)
+        moved[:-1] = ground.inside[1:] & ground.told[:-1] & (stage[1:] != stage[:-1])
+        return Packed(np.append(stage[1:], stage[-1:]), ({"label": self._label},)), moved
 
     def _ways(self, ground: Ground) -> Packed:
         """What comes next after each step."""

@@ -18,7 +18,7 @@ import polars as pl
 
 from journeymine.counting.counts import Merge, TableSpec, limbs
 from journeymine.counting.packed import CellCounts, Packed, RowCounts
-from journeymine.counting.runs import changes, ranges, sort_cells, sort_narrow
+from journeymine.counting.runs import cell_rows, changes, ranges, sort_cells
 from journeymine.counting.tally import Tally, row_groups
 from journeymine.metrics.contrast_ground import Ground
 from journeymine.metrics.contrast_standing import FATES, MATURE, WON, fate_of
@@ -64,24 +64,21 @@ class Detours:
 
     def add(self, ground: Ground, place: Packed) -> None:
         """Add the journeys of a block; `place` is that of each step."""
-        begin, end = _ways(ground)
+        begin, end, journey = _ways(ground)
         on, between = _steps_between(ground, begin, end)
         steps = np.minimum(between, LONGEST).astype(np.uint8)
         to = ground.in_groups(Packed(take(ground.stage, end), (ground.stages,)), end)
         self._ways.add(to.beside(steps, _STEPS))
         # Every step on every way, as (way, place); a place that a way leads by twice was passed twice by one journey.
-        way = np.repeat(np.arange(len(end)), between)
-        at = to.take(way).joined(place.take(on)).with_room(_WIDTH)
-        cell, rows = sort_narrow(at.cell, at.size)
-        way = take(way, rows)
-        new = changes(cell)
-        new |= changes(way)
-        starts, later = np.flatnonzero(new), np.flatnonzero(~new)
-        at, way = Packed(take(cell, starts), at.factors, at.size), take(way, starts)
-        long, first = take(steps, way), take(begin, way)
-        standing = take(ground.standing, first)  # nobody is lost at the first step of a way that arrives
-        self._add_longest(at, long, take(ground.user, first), fate_of(standing))
-        self._passed.add(ground, at.beside(long, _STEPS), first, standing, later - np.arange(1, len(later) + 1))
+        to = Packed(np.repeat(to.cell, between), to.factors, to.size)
+        at = to.joined(place.take(on)).with_room(_WIDTH)
+        found = cell_rows(at.cell, at.size, np.append(0, np.cumsum(between)))
+        starts, later = np.flatnonzero(found.new), np.flatnonzero(~found.new)
+        at, way = Packed(take(found.cell, starts), at.factors, at.size), take(found.journey, starts)
+        long, journey = take(steps, way), take(journey, way)
+        standing = take(ground.standing, journey)
+        self._add_longest(at, long, take(ground.journeys.heads.user, journey), fate_of(standing))
+        self._passed.add(ground, at.beside(long, _STEPS), journey, standing, later - np.arange(1, len(later) + 1))
 
     def absorb(self, other: Detours) -> None:
         """Add what another one counted; the other is used up."""
@@ -89,9 +86,7 @@ class Detours:
         self._passed.absorb(other._passed)
         self._longest.absorb(other._longest)
 
-    def _add_longest(
-        self, at: Packed, long: npt.NDArray[np.uint8], user: npt.NDArray[np.uint32], fate: npt.NDArray[np.uint8]
-    ) -> None:
+    def _add_longest(self, at: Packed, long: npt.NDArray[np.uint8], user: Ints, fate: npt.NDArray[np.uint8]) -> None:
         """Each user once at each place, by the longest of the ways of mature journeys, and of those that converted."""
         starts = np.flatnonzero(changes(at.cell) | changes(user))
         at = at.take(starts)
@@ -129,10 +124,10 @@ class Detours:
         return pl.DataFrame({name: columns[name] for name in spec.schema})
 
 
-def _ways(ground: Ground) -> tuple[Ints, Ints]:
-    """Steps that first reach the furthest stage so far, and the next that first reaches a higher one, before the goal."""
+def _ways(ground: Ground) -> tuple[Ints, Ints, Ints]:
+    """Steps that first reach the furthest stage so far, the next that first reaches a higher one, before the goal, and the journey."""
     if not ground.journeys.stages:
-        return _NONE, _NONE
+        return _NONE, _NONE, _NONE
     unmapped = ground.n_stages - 1
     reached = take(ground.reached, np.flatnonzero(take(ground.stage, ground.reached) != unmapped))
     journey = take(ground.of_step, reached)
@@ -141,7 +136,7 @@ def _ways(ground: Ground) -> tuple[Ints, Ints]:
     higher = np.flatnonzero(changes(highest))
     reached, journey = take(reached, higher), take(journey, higher)
     follows = np.flatnonzero(journey[1:] == journey[:-1])
-    return take(reached, follows), take(reached, follows + 1)
+    return take(reached, follows), take(reached, follows + 1), take(journey, follows)
 
 
 def _steps_between(ground: Ground, begin: Ints, end: Ints) -> tuple[Ints, Ints]:

@@ -95,17 +95,16 @@ class Stumbling:
             flags |= moved[name].view(np.uint8) << np.uint8(nth)
         return flags
 
-    def kinds(self, ground: Ground, place: Packed) -> tuple[Ints, Packed]:
-        """Steps whose touchpoint has a declared kind, and which kind is met where."""
+    def kinds(self, ground: Ground, place: Packed) -> tuple[Packed, Bools]:
+        """Which kind is met where, and the steps whose touchpoint has a declared kind."""
         kind = ground.journeys.coded.labels.get("kind")
         if kind is None:
-            step = np.zeros(0, dtype=np.int64)
-            return step, Packed(step, (self.friction,)).joined(place.take(step))
+            nowhere = np.zeros(len(place.cell), dtype=bool)
+            return Packed(nowhere.view(np.uint8), (self.friction,)).joined(place), nowhere
         known = kind.codes != kind.labels.index(UNKNOWN) if UNKNOWN in kind.labels else True
-        step = np.flatnonzero(ground.told & known)
         names = [self.names.index(_name(label)) if label != UNKNOWN else 0 for label in kind.labels]
-        code = take(np.array(names, dtype=np.uint32), take(kind.codes, step))
-        return step, Packed(code, (self.friction,)).joined(place.take(step))
+        code = take(np.array(names, dtype=np.uint32), kind.codes)
+        return Packed(code, (self.friction,)).joined(place), ground.told & known
 
 
 def _name(kind: str) -> str:
@@ -127,8 +126,8 @@ class Stumbled:
         stumbling = self._stumbling
         place = stumbling.place(ground)
         places = Places.of(ground, place)
-        moves = take(stumbling.moves(ground, place), places.rows)
-        moves &= ~(places.new.view(np.uint8) << np.uint8(MOVES.index("loop")))
+        moves = take(stumbling.moves(ground, place), places.steps.rows)
+        moves &= ~(places.steps.new.view(np.uint8) << np.uint8(MOVES.index("loop")))
         visits = Visits.of(ground, places, moves, one_stage=stumbling.one_stage)
         self._moves.add(ground, visits, places.among)
         kinds = in_order(ground, *stumbling.kinds(ground, place))

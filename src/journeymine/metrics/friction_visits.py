@@ -17,7 +17,7 @@ import polars as pl
 from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.occurrences import Occurrences, Sums, in_cells, sum_where
 from journeymine.counting.packed import Columns, Packed
-from journeymine.counting.runs import changes, sort_narrow
+from journeymine.counting.runs import CellRows, cell_rows, changes
 from journeymine.counting.tabulate import gathered
 from journeymine.metrics.contrast_ground import Ground
 from journeymine.metrics.contrast_standing import FATES, IMMATURE, IN_STAGE, KINDS, MATURE, NEW_USER, WON
@@ -30,6 +30,7 @@ __all__ = ["BACK_STEP", "MOVES", "PAUSES", "WENT_ON", "MoveCounts", "Places", "V
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Flags = npt.NDArray[np.uint8]
+_PLACE = frozenset({"channel", "touchpoint"})
 WENT_ON = "went_on"
 """Key of the table of those who were at a place: whether they went on from there, by whatever step."""
 PAUSES = ("wait", "abandoned_session")
@@ -50,34 +51,32 @@ def visit_specs(by: Sequence[str], place: Mapping[str, type[pl.DataType]]) -> di
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The steps of a block, place by place, and within a place as they came.
+    """The steps of a block that lie before a goal, place by place, and within a place as they came.
 
     Attributes
     ----------
-    rows : the number of each step.
-    at : its place, told apart by group as well.
-    new : whether it is the first of its journey there.
+    steps : each step, at its place, which is told apart by group as well.
     among : what the numbers of places are made of.
+    all_tell : whether each of the steps tells something; else some may lose their journey by definition.
     """
 
-    rows: Ints
-    at: npt.NDArray[np.integer]
-    new: Bools
+    steps: CellRows
     among: Packed
+    all_tell: bool
 
     @classmethod
     def of(cls, ground: Ground, place: Packed) -> Places:
         """`place` is that of each step."""
-        at = ground.in_groups(place)
-        there, rows = sort_narrow(at.cell, at.size)
-        new = changes(there)
-        new |= changes(take(ground.of_step, rows))
-        return cls(rows, there, new, at.without_rows())
+        at, lost_at = ground.in_groups(place), ground.journeys.rules.lost_at
+        # Where no place has steps of both kinds, what loses a journey by definition need not be looked at.
+        apart = lost_at is None or lost_at.columns() <= _PLACE
+        kept = ground.told if apart else ground.before
+        return cls(cell_rows(at.cell, at.size, ground.journeys.offsets, kept), at.without_rows(), apart)
 
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """Each journey at each place in each stage.
+    """Each journey at each place in each stage, if a step there tells something.
 
     A move that a journey meets at a place in several stages is met in the one where it met it first.
 
@@ -85,16 +84,16 @@ class Visits:
     ----------
     step : the first of its steps there.
     at : the place, told apart by group as well; those of one place come journey after journey.
+    journey : which it is.
     moves : which moves it met there, as bits.
-    counted : those whose step tells something; the others met nothing.
     again, repeated : visits whose moves add to how often those were met, and these moves.
     once, first : visits of which that is one too many, and the moves in question.
     """
 
     step: Ints
     at: npt.NDArray[np.integer]
+    journey: npt.NDArray[np.signedinteger]
     moves: Flags
-    counted: Ints
     again: Ints
     repeated: Flags
     once: Ints
@@ -109,12 +108,12 @@ class Visits:
         flags : the moves met at each step of `places`, as bits.
         one_stage : a place is in one stage only.
         """
-        rows, at, new = places.rows, places.at, places.new
+        rows, at, journey, new = places.steps.rows, places.steps.cell, places.steps.journey, places.steps.new
         moved = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint8)
-        if ground.journeys.rules.lost_at is not None or not one_stage:  # who tells something once may not have before
+        if not (places.all_tell and one_stage):  # who tells something once may not have before
             visit, known = np.cumsum(new, dtype=np.int64), np.flatnonzero(take(ground.told, rows))
             rows, at, visit, flags = take(rows, known), take(at, known), take(visit, known), take(flags, known)
-            new = changes(visit)
+            new, journey = changes(visit), take(journey, known)
             if not one_stage:
                 stage = take(ground.stage, rows)
                 order = np.lexsort((stage, visit))  # keeps the order of the steps in each stage
@@ -130,12 +129,11 @@ class Visits:
         longer = take(again, np.flatnonzero(changes(again)))
         less = take(moves, longer) & ~take(flags, take(begins, longer))
         first = np.flatnonzero(less != 0)
-        step = take(rows, begins)
         return cls(
-            step=step,
+            step=take(rows, begins),
             at=take(at, begins),
+            journey=take(journey, begins),
             moves=moves,
-            counted=np.flatnonzero(take(ground.told, step)),
             again=np.concatenate((again, moved[0])),
             repeated=np.concatenate((repeated, moved[1])),
             once=take(longer, first),
@@ -189,14 +187,14 @@ class MoveCounts:
             self._twice, self._alike = Occurrences(at.size * _MASKS * FATES), Occurrences(at.size * _MASKS * FATES)
         # Fold and fate as they stand in a standing, whose bit for new users is free for whether the journey goes on: if
         # it does later, it does so from here, too.
-        outcome = take(ground.standing, visits.step) & ground.standing.dtype.type(IN_STAGE - 1)
+        outcome = take(ground.standing, visits.journey)
         code = take(ground.goes_on, visits.step).view(np.uint8) * np.uint8(NEW_USER) | outcome
         code *= code.dtype.type(_MASKS)
         code |= visits.moves
         number: npt.NDArray[Any] = at.cell.astype(self._visits.kind)
         number *= IN_STAGE * _MASKS
         number += code
-        self._visits.add(take(number, visits.counted))
+        self._visits.add(number)
         fate = outcome.astype(np.uint8) & np.uint8(FATES - 1)
         self._add_users(ground, at.cell, visits, fate)
         for counts, which, moves in (
@@ -206,14 +204,14 @@ class MoveCounts:
             counts.add(_folded(at, outcome, which, moves).astype(counts.kind))
         if ground.value is not None:
             won = np.flatnonzero((fate == WON) & (visits.moves != 0))
-            worth = take(ground.value, take(ground.of_step, take(visits.step, won)))
+            worth = take(ground.value, take(visits.journey, won))
             self._value.add(_folded(at, outcome, won, take(visits.moves, won)), worth, at.size * FOLDS * _MASKS)
 
     def _add_users(self, ground: Ground, cell: npt.NDArray[np.integer], visits: Visits, fate: Flags) -> None:
         """Add what the journeys of one user at one place met there more than once."""
         among = np.flatnonzero(visits.moves != 0)
         new = changes(take(visits.at, among))
-        new |= changes(take(ground.user, take(visits.step, among)))
+        new |= changes(take(ground.journeys.heads.user, take(visits.journey, among)))
         several = ~new
         several[:-1] |= several[1:]
         rows = np.flatnonzero(several)

@@ -59,11 +59,11 @@ class Arriving:
         """Add the journeys of a block."""
         codes = ground.journeys.codes(self._grain).codes
         pair = Packed(_before_each(codes), ({"from": self._label},)).beside(codes, {"to": self._label})
-        crossings = np.flatnonzero(changes(codes) & ~ground.entry)
-        self._met.add(ground, crossings, pair.take(crossings))
+        crosses = changes(codes) & ~ground.entry
+        self._met.add(ground, pair, crosses)
         at = ground.in_groups(pair)
         if "crossings" in self._rows:
-            self._add_crossings(ground, at, crossings)
+            self._add_crossings(ground, at, np.flatnonzero(crosses))
         arrived = np.flatnonzero(ground.up_to_goal & ~ground.entry & (ground.fate >= MATURE))
         self._arrivals.add(_arriving(ground, at), ground.fold * np.uint8(FATES) + ground.fate, arrived)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from journeymine.counting.result import Result
@@ -19,6 +20,7 @@ from journeymine.stats.intervals import square_and_add, student_quantile
 
 __all__ = ["SCHEMA", "from_drop_off", "from_friction", "from_handoffs", "one_sided"]
 
+Floats = npt.NDArray[np.float64]
 _TEXT, _NUMBER = pl.String, pl.Float64
 SCHEMA: dict[str, type[pl.DataType]] = {
     "kind": _TEXT, "title": _TEXT, "stage": _TEXT, "channel": _TEXT, "touchpoint": _TEXT, "owner": _TEXT, "n": pl.Int64,
@@ -30,18 +32,18 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 _LIMITS = ("", "_lower", "_upper")
 
 
-def one_sided(estimate: float | None, lower: float | None, confidence: float) -> float | None:
-    """P-value of "nothing is gained" from a jackknifed interval: Student's t with estimate ÷ standard error.
+def one_sided(estimate: Floats, lower: Floats, confidence: float) -> Floats:
+    """P-values of "nothing is gained" from jackknifed intervals: Student's t with estimate ÷ standard error.
 
-    >>> f"{one_sided(1.96, 0.0, 0.95):.3f}"
-    '0.025'
+    NaN where either is, or the estimate is not above its limit.
+
+    >>> one_sided(np.array([1.96, 0.0]), np.array([0.0, 0.0]), 0.95).round(3)
+    array([0.025,   nan])
     """
     from scipy.special import stdtr
 
-    if estimate is None or lower is None or not estimate > lower:
-        return None
-    error = (estimate - lower) / float(student_quantile(FOLDS - 1, confidence))
-    return float(stdtr(FOLDS - 1, -estimate / error))
+    error = np.where(estimate > lower, estimate - lower, np.nan) / student_quantile(FOLDS - 1, confidence)
+    return np.asarray(stdtr(FOLDS - 1, -estimate / error))
 
 
 def from_drop_off(result: Result, places: Places, worth: float | None) -> pl.DataFrame:
@@ -54,46 +56,52 @@ def from_drop_off(result: Result, places: Places, worth: float | None) -> pl.Dat
     alike, apart = split_names(names)
     rows, found = result.frame.rows(named=True), []
     by_place = {(*(row[name] for name in alike), place_label([row[name] for name in apart])): row for row in rows}
+
+    def column_of(name: str) -> Floats:
+        return result.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
     rivals = comparable_places(
-        result.frame.select(names), *(result.frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-                                      for name in ("n", "converted_later", "converted_share_lower"))
-    )  # fmt: skip
-    for row, others in zip(rows, rivals, strict=True):
+        result.frame.select(names), *map(column_of, ("n", "converted_later", "converted_share_lower"))
+    )
+    shares = {limit: column_of(f"converted_share{limit}") for limit in _LIMITS}
+    for nth, (row, others) in enumerate(zip(rows, rivals, strict=True)):
         best = by_place.get((*(row[name] for name in alike), row["comparable"]))
         if best is None or None in (row["n"], row["converted_share_lower"], best["converted_share_lower"]):
             continue
         if row["n"] < COMPARABLE_N or not row["lost_here"]:
             continue
         gains = _gained(row, best, worth)
-        p = [one_sided(*_difference(row, rows[at])[:2], result.confidence) for at in others]
-        least = min((each for each in p if each is not None), default=None)
+        against = ({limit: known[at] for limit, known in shares.items()} for at in (others, nth))
+        p = one_sided(*_difference(*against)[:2], result.confidence)
+        least = None if np.isnan(p).all() else float(np.nanmin(p))
         where = {name: row[name] if name in names else "" for name in ("stage", "channel", "touchpoint")}
         comparable = " · ".join(best[name] for name in apart)
         found.append({
             "kind": "drop_off", "title": f"Keep journeys in {_place([row[name] for name in names])}", **where,
             "owner": places.owner(**where), "n": row["n"], "share": row["converted_share"],
             "comparable_share": best["converted_share"], "comparable": comparable, **gains,
-            "p_value": 1.0 if least is None else min(1.0, least * len(others)),
+            "p_value": 1.0 if least is None else min(1.0, least * len(p)),
             "evidence": f"{row['lost_here']:,} of {row['n']:,} journeys that came by were lost there; "
                         f"{percent(row['converted_share'])}% convert, against {percent(best['converted_share'])}% in {comparable}",
         })  # fmt: skip
     return pl.DataFrame(found, schema=SCHEMA)
 
 
-def _difference(row: dict[str, Any], other: dict[str, Any]) -> tuple[float, float, float]:
-    """Conversion of the other place minus that of this one, with Newcombe's limits.
+def _difference(others: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Floats, Floats, Floats]:
+    """Conversion of other places minus that of one, each with its limits (`_LIMITS`), with Newcombe's limits.
 
     Journeys that come by both places make the two shares go together, which the limits leave aside: they are wide rather
     than narrow.
     """
-    (p1, *limits1), (p2, *limits2) = ([each[f"converted_share{limit}"] for limit in _LIMITS] for each in (other, row))
+    (p1, *limits1), (p2, *limits2) = ([each[limit] for limit in _LIMITS] for each in (others, own))
     lower, upper = square_and_add(p1, (limits1[0], limits1[1]), p2, (limits2[0], limits2[1]))
-    return p1 - p2, float(lower), float(upper)
+    return np.asarray(p1 - p2), lower, upper
 
 
 def _gained(row: dict[str, Any], best: dict[str, Any], worth: float | None) -> dict[str, Any]:
     """Lost here × the difference in conversion; in money by the mean value of who converts from here."""
-    gained = [row["lost_here"] * difference for difference in _difference(row, best)]
+    against = ({limit: each[f"converted_share{limit}"] for limit in _LIMITS} for each in (best, row))
+    gained = [row["lost_here"] * float(difference) for difference in _difference(*against)]
     stake = row["conversions_at_stake"]
     own = _own_value(stake, row["value_at_stake"])
     # Where nothing is at stake the frame does not tell what a conversion is worth here, and it does not matter.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from journeymine.columns import SINGLE_CHANNEL, UNKNOWN
-from journeymine.counting.by import places
 from journeymine.counting.packed import Packed, counted
 from journeymine.counting.result import Result
-from journeymine.counting.runs import ranges
+from journeymine.counting.runs import cell_rows, ranges
 from journeymine.journeys.heads import SERVICE
 from journeymine.journeys.journeys import Journeys, pair_label
 from journeymine.parallel import on_all_cores, take
@@ -34,6 +34,9 @@ class Places:
         default_factory=lambda: pl.DataFrame(schema={**dict.fromkeys(FACTS, pl.String), "n_reached": pl.Int64})
     )
     has_channels: bool = False
+    _listed: dict[tuple[str, ...], dict[tuple[str, ...], list[dict[str, Any]]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, nodes: Result | None) -> Places:
@@ -52,35 +55,27 @@ class Places:
         reached = pl.DataFrame({**_packed(journeys.range(0, 0), names).apart(used), "n_reached": n_reached})
         return cls(_with_absent(reached.sort(names)), "channel" in names)
 
-    def within(self, **labels: str) -> pl.DataFrame:
-        """The touchpoints at a place; labels that are ``""`` do not narrow it."""
-        return _narrowed(self.frame, labels)
-
-    @cached_property
-    def owned(self) -> pl.DataFrame:
-        """The touchpoints that somebody owns."""
-        return self.frame.filter(~pl.col("owner").is_in(["", UNKNOWN]))
-
     def owner(self, **labels: str) -> str:
         """Who owns most of the journeys that come by there; ``""`` where nobody is named."""
-        if self.owned.is_empty():
-            return ""
-        here = _narrowed(self.owned, labels)
-        by_owner = here.group_by("owner").agg(pl.col("n_reached").sum())
-        return (
-            ""
-            if by_owner.is_empty()
-            else str(by_owner.sort("n_reached", "owner", descending=[True, False])["owner"][0])
-        )
+        n_reached: dict[str, int] = {}
+        for row in self._within(labels):
+            if row["owner"] and row["owner"] != UNKNOWN:
+                n_reached[row["owner"]] = n_reached.get(row["owner"], 0) + row["n_reached"]
+        return min(n_reached, key=lambda owner: (-n_reached[owner], owner), default="")
 
     def states(self, **labels: str) -> list[str]:
         """Labels of the chain's states at a place."""
-        rows = self.within(**labels).select("channel", "touchpoint").unique().sort("channel", "touchpoint").rows()
-        return [pair_label(channel, touchpoint) if self.has_channels else touchpoint for channel, touchpoint in rows]
+        places = sorted({(row["channel"], row["touchpoint"]) for row in self._within(labels)})
+        return [pair_label(channel, touchpoint) if self.has_channels else touchpoint for channel, touchpoint in places]
 
-
-def _narrowed(frame: pl.DataFrame, labels: Mapping[str, str]) -> pl.DataFrame:
-    return frame.filter([pl.col(name) == label for name, label in labels.items() if label])
+    def _within(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The touchpoints at a place; labels that are ``""`` do not narrow it."""
+        names = tuple(name for name, label in labels.items() if label)
+        if names not in self._listed:  # asked for each row of a list, and a query takes half a millisecond
+            found = self._listed.setdefault(names, {})
+            for row in self.frame.rows(named=True):
+                found.setdefault(tuple(row[name] for name in names), []).append(row)
+        return self._listed[names].get(tuple(labels[name] for name in names), [])
 
 
 def _with_absent(frame: pl.DataFrame) -> pl.DataFrame:
@@ -107,8 +102,8 @@ def _reached(journeys: Journeys, names: Sequence[str]) -> tuple[Ints, Ints]:
         n_steps[np.searchsorted(used, beside)] -= n_outside
         used = used[n_steps > 0]
         return used, np.zeros_like(used)
-    of_step = journeys.journey_of_step
-    first = places(packed.cell, packed.size, of_step)
+    found = cell_rows(packed.cell, packed.size, journeys.offsets)
+    first = np.flatnonzero(found.new)
     if service.any():
-        first = first[~take(service, take(of_step, first))]
-    return counted(take(packed.cell, first), packed.size)
+        first = first[~take(service, take(found.journey, first))]
+    return counted(take(found.cell, first), packed.size)

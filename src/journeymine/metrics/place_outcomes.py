@@ -17,7 +17,7 @@ from journeymine.columns import MISSING
 from journeymine.counting.by import step_keys, step_labels
 from journeymine.counting.counts import TableSpec, limbs
 from journeymine.counting.occurrences import Occurrences, Sums, sum_where
-from journeymine.counting.runs import changes, ranges, sort_narrow
+from journeymine.counting.runs import cell_rows, changes, ranges
 from journeymine.counting.tabulate import unpack
 from journeymine.errors import QuestionError
 from journeymine.journeys.heads import LOST, OPEN, SERVICE
@@ -31,6 +31,7 @@ __all__ = ["count_places"]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.integer]
+Journey = npt.NDArray[np.signedinteger]
 _BLOCK = 1 << 17
 """Steps at a time: a dozen arrays of them stay in the cache."""
 _FLAGS = ("n", "n_users", "went_on", "converted_later", "users_converted", "lost_here", "open_here", "came_back")
@@ -74,10 +75,8 @@ class _Places:
 
     def add(self, block: Journeys) -> None:
         """Add the journeys of a block of whole users."""
-        heads, of_step = block.heads, block.journey_of_step
-        place = self._place(block)
-        here, at, went_on = _came(block, of_step, place, self.size, staged="stage" in self.values)
-        journey = take(of_step, at)
+        heads, place = block.heads, self._place(block)
+        here, at, journey, went_on = _came(block, place, self.size, staged="stage" in self.values)
         known, user = take(_known(block), journey), take(heads.user, journey)
         mature = (known & _MATURE).astype(bool)
         # The place of the last step, told apart from the others the journey reached.
@@ -153,44 +152,44 @@ def _known(block: Journeys) -> npt.NDArray[np.uint16]:
     return fold
 
 
-def _came(journeys: Journeys, of_step: Ints, place: Codes, size: int, *, staged: bool) -> tuple[Codes, Ints, Bools]:
-    """Each place that a journey reached, by place: which it is, the first step there, and whether more was to come after any.
+def _came(journeys: Journeys, place: Codes, size: int, *, staged: bool) -> tuple[Codes, Ints, Journey, Bools]:
+    """Each place that a journey reached, by place: which it is, the first step there, the journey, and whether more was to
+    come after any step there.
 
     More is to come where a step of a higher stage follows, or any where there are no stages; service journeys are left
     out.
     `staged` : all steps of a place are in one stage, and after the first of them most is to come.
-    """
-    comes = changes(of_step)
-    if journeys.stages:
-        comes |= changes(journeys.coded.labels["stage"].codes)
-    arrives = np.flatnonzero(comes)  # the first step of each stay in a stage
-    comes |= changes(place)
+    """  # noqa: D205
     service = np.flatnonzero(journeys.heads.status == SERVICE)
-    comes[ranges(take(journeys.offsets, service), take(journeys.lengths, service))] = False
-    step = np.flatnonzero(comes)
-    here, step = sort_narrow(take(place, step), size, step)
-    new = changes(here)
-    new |= changes(take(of_step, step))
-    starts = np.flatnonzero(new)
-    at = take(step, starts)
+    kept = None
+    if len(service):
+        kept = np.ones(len(place), dtype=bool)
+        kept[ranges(take(journeys.offsets, service), take(journeys.lengths, service))] = False
+    found = cell_rows(place, size, journeys.offsets, kept)
+    starts = np.flatnonzero(found.new)
+    here, at, journey = take(found.cell, starts), take(found.rows, starts), take(found.journey, starts)
     if not journeys.stages:
-        return take(here, starts), at, at < take(journeys.offsets[1:] - 1, take(of_step, at))
+        return here, at, journey, at < take(journeys.offsets[1:] - 1, journey)
     if staged or not len(starts):
-        return take(here, starts), at, _more_to_come(journeys, of_step, arrives, at)
-    more = _more_to_come(journeys, of_step, arrives, step).view(np.uint8)
-    return take(here, starts), at, np.maximum.reduceat(more, starts).view(np.bool_)
+        return here, at, journey, _more_to_come(journeys, at, journey)
+    more = _more_to_come(journeys, found.rows, found.journey).view(np.uint8)
+    return here, at, journey, np.maximum.reduceat(more, starts).view(np.bool_)
 
 
-def _more_to_come(journeys: Journeys, of_step: Ints, arrives: Ints, step: Ints) -> Bools:
-    """Whether a step of a higher stage follows each of some steps; `arrives` are the first steps of all stays in a stage.
+def _more_to_come(journeys: Journeys, step: Ints, journey: Journey) -> Bools:
+    """Whether a step of a higher stage follows each of some steps, which are of these journeys.
 
     The last stage is that of unmapped touchpoints, which is not higher than any, nor is any higher.
     """
     stage, n = journeys.coded.labels["stage"], len(journeys)
+    comes = changes(stage.codes)
+    comes[journeys.offsets[:-1]] = True
+    arrives = np.flatnonzero(comes)  # the first step of each stay in a stage
+    of_stay = take(journeys.journey_of_step, arrives)
     last = np.full((len(stage.labels), n), -1, dtype=np.int64)
-    last.ravel()[take(stage.codes, arrives) * np.int64(n) + take(of_step, arrives)] = arrives  # the last one remains
+    last.ravel()[take(stage.codes, arrives) * np.int64(n) + of_stay] = arrives  # the last one remains
     last[-1] = -1
     for rank in range(len(last) - 2, 0, -1):
         np.maximum(last[rank - 1], last[rank], out=last[rank - 1])
     higher = np.append(last[1:], last[-1:], axis=0).ravel()
-    return take(higher, take(stage.codes, step) * np.int64(n) + take(of_step, step)) > step
+    return take(higher, take(stage.codes, step) * np.int64(n) + journey) > step

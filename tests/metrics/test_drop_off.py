@@ -176,3 +176,17 @@ def test_more_places_than_can_be_counted_are_refused() -> None:
     journeys = build_journeys(read_events(rows, timestamp="t", time_unit="s", touchpoint="what", attributes=list(many)))
     with pytest.raises(QuestionError, match="combinations of labels"):
         drop_off(journeys, by=list(many))
+
+
+def test_a_service_journey_comes_by_nowhere() -> None:
+    rows: list[Any] = []
+    for i in range(3):
+        rows += [
+            (f"u{i}", 0, "visit", "web", None),
+            (f"u{i}", 1, "order", "web", 10.0),
+            (f"u{i}", 100, "review", "phone", None),
+        ]
+    journeys = journeys_of(rows)
+    assert journeys.table["status"].to_list() == ["converted", "service"] * 3
+    for by in ("touchpoint", ["stage", "channel"]):
+        assert drop_off(journeys, by=by).frame["n_reached"].to_list() == [3, 3]

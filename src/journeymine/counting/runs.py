@@ -76,31 +76,23 @@ def cell_rows(cell: npt.NDArray[np.integer], size: int, offsets: Ints, kept: Boo
     return CellRows.of(order[kept_rows].astype(np.int64, copy=False), cell, journey[kept_rows])
 
 
-def sort_cells(cell: npt.NDArray[np.integer], size: int, rows: Ints | None = None) -> tuple[Ints, Ints]:
+def sort_cells(cell: npt.NDArray[np.integer], size: int) -> tuple[Ints, Ints]:
     """Cells in ascending order, and the row that each came from; equal cells keep the order of their rows.
 
-    Parameters
-    ----------
-    size : cells are below it.
-    rows : the row of each, in any order; None where each stands in its own.
+    Cells are below `size`.
 
     >>> sort_cells(np.array([2, 0, 2, 1]), 3)
     (array([0, 1, 2, 2]), array([1, 3, 0, 2]))
     """
-    there, order = sort_narrow(cell, size, rows)
+    there, order = sort_narrow(cell, size)
     return there.astype(np.int64, copy=False), order
 
 
-def sort_narrow(
-    cell: npt.NDArray[np.integer], size: int, rows: Ints | None = None
-) -> tuple[npt.NDArray[np.integer], Ints]:
+def sort_narrow(cell: npt.NDArray[np.integer], size: int) -> tuple[npt.NDArray[np.integer], Ints]:
     """The same, cells as integers of 32 bits without a sign where those are wide enough: half the memory to pass over."""
-    if rows is not None and not np.all(rows[1:] >= rows[:-1]):
-        by_row = stable_order(rows, int(rows.max()) + 1)
-        rows, cell = take(rows, by_row), take(cell, by_row)
     order = stable_order(cell, size)
     kind: type[np.uint32 | np.int64] = np.uint32 if size <= 1 << 32 else np.int64
-    return take(cell, order).astype(kind, copy=False), order if rows is None else take(rows, order)
+    return take(cell, order).astype(kind, copy=False), order
 
 
 def ranges(begins: Ints, lengths: Ints) -> Ints:

@@ -72,9 +72,10 @@ class Places:
         """The touchpoints at a place; labels that are ``""`` do not narrow it."""
         names = tuple(name for name, label in labels.items() if label)
         if names not in self._listed:  # asked for each row of a list, and a query takes half a millisecond
-            found = self._listed.setdefault(names, {})
+            found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
             for row in self.frame.rows(named=True):
                 found.setdefault(tuple(row[name] for name in names), []).append(row)
+            self._listed[names] = found
         return self._listed[names].get(tuple(labels[name] for name in names), [])
 
 
